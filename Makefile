@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+CC ?= cc
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+DESTDIR ?=
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+# Of a BCC toolkit; on Debian its tools have names with a suffix, in the usual places.
+BCC_PREFIX ?= /usr
+BCC_SUFFIX ?= $(if $(wildcard /etc/debian_version),-bpfcc)
+V ?= 0
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
+BUILD := build
+
+# What the code needs, after the user's own choices.
+FLAGS := -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wformat=2 -MMD -MP -D_GNU_SOURCE
+
+# What makes it harder to misuse a mistake, as far as this compiler has it. FORTIFY works with an optimizer only.
+accepts = $(shell printf '\043include <stdio.h>\n' | $(CC) -O2 -Werror $(1) -xc -S -o /dev/null - 2>/dev/null && echo '$(1)')
+fortify = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(1)
+HARDEN := -fPIE -fstack-protector-strong $(call accepts,-fstack-clash-protection) $(call accepts,-fcf-protection) \
+	$(if $(filter-out -O0,$(filter -O%,$(CFLAGS))),$(or $(call accepts,$(call fortify,3)),$(call fortify,2)))
+LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LIBS := -ldl
+
+PROBES := event.h common.bpf.h state.bpf.c connect.bpf.c retransmit.bpf.c error.bpf.c ipvs.bpf.c no_destination.bpf.c expiry.bpf.c
+SOURCES := $(sort $(wildcard tool/*.c))
+EMBEDDED := embedded_main embedded_layout
+OBJECTS := $(SOURCES:tool/%.c=$(BUILD)/%.o) $(EMBEDDED:%=$(BUILD)/%.o)
+
+# Unit tests: each tests/unit/test_*.c is a program, linked with all of the tool
+# but main.c, under the sanitizers.
+UNITS := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_PROGRAMS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
+UNIT_OBJECTS := $(patsubst tool/%.c,$(BUILD)/unit/tool/%.o,$(filter-out tool/main.c,$(SOURCES))) \
+	$(EMBEDDED:%=$(BUILD)/unit/tool/%.o)
+
+# Programs that make and take connections for tests, demo and bench.
+PEERS := $(sort $(wildcard tests/peers/*.c))
+PEER_PROGRAMS := $(PEERS:tests/peers/%.c=$(BUILD)/peers/%)
+
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $(2))
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all setup demo check check-unit check-replay golden check-host check-vm check-matrix check-package lint bench units sanitized peers
+.PHONY: install uninstall install-bcc uninstall-bcc clean help
+
+COMPLETIONS := $(BUILD)/completion/bash $(BUILD)/completion/zsh
+
+all: $(BUILD)/ipvs-tcpstate $(COMPLETIONS) ## build build/ipvs-tcpstate
+
+setup: ## install what building, tests and demo need (Debian, Ubuntu)
+	$(Q)scripts/setup
+
+# These install what is missing first, so they build by a second make.
+demo: setup ## show the tool on real connections behind IPVS, in a VM where this kernel cannot
+	$(Q)$(MAKE) --no-print-directory all peers
+	$(Q)scripts/demo
+
+check: setup ## run every test
+	$(Q)$(MAKE) --no-print-directory all units sanitized peers
+	$(Q)tests/check lint unit replay host package vm compile
+
+check-unit: setup ## run the tests of the pure modules, under sanitizers
+	$(Q)$(MAKE) --no-print-directory units
+	$(Q)tests/check unit
+
+check-replay: setup ## print recordings in every format, without root
+	$(Q)$(MAKE) --no-print-directory all sanitized
+	$(Q)tests/check replay
+
+golden: all ## write anew what recordings are to print; look at the difference
+	$(Q)tests/replay/run --golden
+
+check-host: setup ## run what this very kernel allows, as root
+	$(Q)$(MAKE) --no-print-directory all peers
+	$(Q)tests/check host
+
+check-vm: setup ## run the tool on real IPVS, in VMs
+	$(Q)$(MAKE) --no-print-directory all peers
+	$(Q)tests/check vm
+
+check-package: setup ## install, pack, and try the packages in a clean root
+	$(Q)$(MAKE) --no-print-directory all peers
+	$(Q)tests/check package
+
+lint: setup ## let clang-tidy, cppcheck, gcc -fanalyzer, shellcheck and mandoc read it all
+	$(Q)$(MAKE) --no-print-directory all peers
+	$(Q)tests/check lint
+
+check-matrix: setup ## run the tool on real IPVS on every kernel and libbcc of tests/vm/kernels
+	$(Q)$(MAKE) --no-print-directory all peers
+	$(Q)tests/check matrix
+
+bench: setup ## measure against tcpstates-bpfcc, libbpf-tools and bpftrace
+	$(Q)$(MAKE) --no-print-directory all peers
+	$(Q)scripts/bench
+
+units: $(UNIT_PROGRAMS)
+
+sanitized: $(BUILD)/unit/ipvs-tcpstate
+
+peers: $(PEER_PROGRAMS)
+
+# What goes where: FROM:MODE:TO
+FILES = $(BUILD)/ipvs-tcpstate:755:$(PREFIX)/sbin/ipvs-tcpstate \
+	man/ipvs-tcpstate.8:644:$(PREFIX)/share/man/man8/ipvs-tcpstate.8 \
+	man/ipvs-tcpstate_example.txt:644:$(PREFIX)/share/doc/ipvs-tcpstate/ipvs-tcpstate_example.txt \
+	$(BUILD)/completion/bash:644:$(BASHDIR)/ipvs-tcpstate \
+	$(BUILD)/completion/zsh:644:$(ZSHDIR)/_ipvs-tcpstate
+
+BCC_FILES = $(BUILD)/ipvs-tcpstate:755:$(BCC_PREFIX)/share/bcc/tools/ipvs-tcpstate \
+	man/ipvs-tcpstate_example.txt:644:$(BCC_PREFIX)/share/bcc/tools/doc/ipvs-tcpstate_example.txt \
+	$(if $(BCC_SUFFIX),$(BCC_SUFFIXED),man/ipvs-tcpstate.8:644:$(BCC_PREFIX)/share/bcc/man/man8/ipvs-tcpstate.8)
+BCC_SUFFIXED = man/ipvs-tcpstate.8:644:$(BCC_PREFIX)/share/man/man8/ipvs-tcpstate$(BCC_SUFFIX).8 \
+	man/ipvs-tcpstate_example.txt:644:$(BCC_PREFIX)/share/doc/bpfcc-tools/examples/doc/ipvs-tcpstate_example.txt
+BCC_LINK = $(DESTDIR)$(BCC_PREFIX)/sbin/ipvs-tcpstate$(BCC_SUFFIX)
+
+put = @set -e; for file in $(1); do \
+	from=$${file%%:*} to="$(DESTDIR)$${file\#\#*:}" mode=$${file\#*:}; printf '  %-5s %s\n' INST "$$to"; \
+	install -D -m "$${mode%%:*}" "$$from" "$$to"; done
+remove = @for file in $(1); do rm -fv "$(DESTDIR)$${file\#\#*:}"; done
+# remove_empty DIR, DIRS - folders below DIR, with those above them, as far as they are empty
+remove_empty = @! cd "$(DESTDIR)$(1)" 2>/dev/null || rmdir -p --ignore-fail-on-non-empty $(2) 2>/dev/null || :
+
+install: all ## install below $(DESTDIR)$(PREFIX)
+	$(call put,$(FILES))
+
+uninstall: ## remove what install installed
+	$(call remove,$(FILES))
+	$(call remove_empty,$(PREFIX)/share/doc,ipvs-tcpstate)
+
+install-bcc: all ## install into a BCC toolkit, below $(DESTDIR)$(BCC_PREFIX)
+	$(call put,$(BCC_FILES))
+ifneq ($(BCC_SUFFIX),)
+	$(Q)install -d "$(dir $(BCC_LINK))"
+	$(Q)ln -sf ../share/bcc/tools/ipvs-tcpstate "$(BCC_LINK)"
+endif
+
+uninstall-bcc: ## remove what install-bcc installed
+	$(call remove,$(BCC_FILES))
+ifneq ($(BCC_SUFFIX),)
+	rm -f "$(BCC_LINK)"
+endif
+	$(call remove_empty,$(BCC_PREFIX)/share,bcc/tools/doc bcc/man/man8 doc/bpfcc-tools/examples/doc)
+
+clean: ## remove build/
+	rm -rf $(BUILD)
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1:\2/p' Makefile | awk -F: '{ printf "%-14s %s\n", $$1, $$2 }'
+
+$(BUILD)/ipvs-tcpstate: $(OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(HARDEN) $(LDFLAGS) $(LINK) -o $@ $^ $(LIBS)
+
+$(BUILD)/completion/%: $(BUILD)/ipvs-tcpstate scripts/completion scripts/completion.bash scripts/completion.zsh
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BUILD)/ipvs-tcpstate --help | scripts/completion $* ipvs-tcpstate > $@
+
+$(BUILD)/%.o: tool/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) $(HARDEN) -c -o $@ $<
+
+$(BUILD)/%.o: $(BUILD)/%.c
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) $(HARDEN) -c -o $@ $<
+
+$(BUILD)/main.o $(BUILD)/unit/tool/main.o: FLAGS += -DVERSION='"$(VERSION)"'
+
+$(BUILD)/embedded_main.c: $(PROBES:%=probes/%) scripts/embed
+	$(call say,EMBED,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)scripts/embed embedded_main $(PROBES:%=probes/%) > $@
+
+$(BUILD)/embedded_layout.c: probes/layout.bpf.c scripts/embed
+	$(call say,EMBED,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)scripts/embed embedded_layout probes/layout.bpf.c > $@
+
+$(BUILD)/unit/tool/%.o: tool/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(FLAGS) $(SANITIZE) -c -o $@ $<
+
+$(BUILD)/unit/tool/%.o: $(BUILD)/%.c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(FLAGS) $(SANITIZE) -c -o $@ $<
+
+$(BUILD)/unit/ipvs-tcpstate: $(UNIT_OBJECTS) $(BUILD)/unit/tool/main.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(LIBS)
+
+$(BUILD)/unit/%: tests/unit/%.c $(UNIT_OBJECTS)
+	$(call say,UNIT,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(FLAGS) $(SANITIZE) -Itool -o $@ $< $(UNIT_OBJECTS) -lcmocka $(LIBS)
+
+$(BUILD)/peers/%: tests/peers/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) -o $@ $< -lpthread
+
+-include $(wildcard $(BUILD)/*.d $(BUILD)/unit/*.d $(BUILD)/unit/tool/*.d $(BUILD)/peers/*.d)

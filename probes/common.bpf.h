@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Maps and helpers of all probes. No kernel header but the register names:
+ * a text that includes net/ takes five times as long to compile and does not
+ * compile at all on many hosts.
+ *
+ * From the tool, by -D:
+ *   READ_KERNEL   number of the helper that reads kernel memory: 113, or 4
+ *                 (bpf_probe_read) on kernels before 5.5
+ *   RAW_TRACEPOINTS  this kernel has them
+ *   STATE_*, RETRANSMIT_*  offsets of tracepoint fields on this kernel
+ */
+#include <uapi/linux/ptrace.h>
+
+#define AF_INET 2
+#define AF_INET6 10
+#define IPPROTO_TCP 6
+
+/* include/net/tcp_states.h */
+#define TCP_ESTABLISHED 1
+#define TCP_SYN_SENT 2
+#define TCP_SYN_RECV 3
+#define TCP_CLOSE 7
+#define TCP_CLOSE_WAIT 8
+#define TCP_LISTEN 10
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define BE16(x) __builtin_bswap16(x)
+#define MAPPED 0xffff0000	/* third word of an IPv4-mapped address */
+#else
+#define BE16(x) (x)
+#define MAPPED 0x0000ffff
+#endif
+
+/* A field of the tracepoint whose arguments start at ctx. */
+#define FIELD(type, offset) (*(type *)((char *)ctx + (offset)))
+
+static long (*read_kernel)(void *dst, u32 size, const void *src) = (void *)READ_KERNEL;
+
+struct sock_entry {
+	struct conn conn;	/* first: before 4.9 the verifier forgets a map value once added to */
+	u64 since_ns;		/* start of the present state */
+	u32 err;		/* the last sk_err that the socket's owner was told of */
+	u32 pad;
+};
+
+/* Whom a connection key belongs to. */
+struct claim {
+	u64 sk;
+	u32 netns;
+	u32 pad;
+};
+
+BPF_TABLE("array", int, struct settings, settings, 1);
+BPF_TABLE("array", int, u64, counts, COUNT_SLOTS);
+BPF_TABLE("hash", u32, u8, ports, 1024);
+BPF_TABLE("hash", struct end, u8, ends, 1024);
+/* One entry for each socket that is shown, from its first event to CLOSE, and
+ * for each connect under way. Full: the socket is not followed, and counted. */
+BPF_TABLE("hash", u64, struct sock_entry, socks, 65536);
+/* Active connections by their ends, so that IPVS's entry finds its socket. */
+BPF_TABLE("hash", struct tuple, struct claim, tuples, 65536);
+/* Connections that IPVS had before the start; the tool fills and sizes it. */
+BPF_TABLE("hash", struct tuple, struct real, earlier, 1);
+/* The connect() that each thread is in. */
+BPF_TABLE("hash", u64, u64, connects, 8192);
+BPF_PERF_OUTPUT(events);
+
+static inline struct settings *get_settings(void)
+{
+	int zero = 0;
+
+	return settings.lookup(&zero);
+}
+
+static inline void count(int slot)
+{
+	u64 *n = counts.lookup(&slot);
+
+	if (n)
+		__sync_fetch_and_add(n, 1);
+}
+
+static inline void set_ipv4(u32 addr[4], u32 ipv4)
+{
+	addr[0] = 0;
+	addr[1] = 0;
+	addr[2] = MAPPED;
+	addr[3] = ipv4;
+}
+
+static inline bool is_ipv4(const u32 addr[4])
+{
+	return !addr[0] && !addr[1] && addr[2] == MAPPED;
+}
+
+/* The first 20 bytes of struct sock_common have not moved since 3.x. */
+struct common {
+	u32 daddr, rcv_saddr, hash;
+	u16 dport, num;
+	u16 family;
+	u8 state, flags;
+};
+
+static inline void read_common(u64 sk, struct common *skc)
+{
+	read_kernel(skc, sizeof(*skc), (void *)sk);
+}
+
+/* The ends of a socket. Its IPv6 addresses have moved: where they are not known
+ * @t keeps those it has. */
+static inline void read_ends(const struct settings *s, u64 sk, const struct common *skc,
+			     struct tuple *t)
+{
+	t->lport = skc->num;
+	t->rport = BE16(skc->dport);
+	if (skc->family != AF_INET6) {
+		set_ipv4(t->laddr, skc->rcv_saddr);
+		set_ipv4(t->raddr, skc->daddr);
+	} else if (s->skc_v6_daddr && s->skc_v6_rcv_saddr) {
+		read_kernel(t->laddr, 16, (void *)(sk + s->skc_v6_rcv_saddr));
+		read_kernel(t->raddr, 16, (void *)(sk + s->skc_v6_daddr));
+	}
+}
+
+static inline u32 net_inum(const struct settings *s, u64 net)
+{
+	u32 inum = 0;
+
+	if (net && s->net_inum)
+		read_kernel(&inum, sizeof(inum), (void *)(net + s->net_inum));
+	return inum;
+}
+
+static inline u32 sock_netns(const struct settings *s, u64 sk)
+{
+	u64 net = 0;
+
+	if (s->skc_net)
+		read_kernel(&net, sizeof(net), (void *)(sk + s->skc_net));
+	return net_inum(s, net);
+}
+
+static inline bool family_wanted(const struct settings *s, u16 family)
+{
+	if (s->flags & SETTING_IPV4)
+		return family == AF_INET;
+	if (s->flags & SETTING_IPV6)
+		return family == AF_INET6;
+	return true;
+}
+
+static inline bool rport_wanted(const struct settings *s, u16 rport)
+{
+	u32 key = rport | PORT_REMOTE;
+
+	return s->rports & PORT_BIT(rport) && ports.lookup(&key);
+}
+
+static inline bool lport_wanted(const struct settings *s, u16 lport)
+{
+	u32 key = lport;
+
+	return s->lports & PORT_BIT(lport) && ports.lookup(&key);
+}
+
+static inline bool ports_wanted(const struct settings *s, u16 lport, u16 rport)
+{
+	if (s->flags & SETTING_LPORTS && !lport_wanted(s, lport))
+		return false;
+	return !(s->flags & SETTING_RPORTS) || rport_wanted(s, rport);
+}
+
+/* With this port, or with any. */
+static inline bool end_wanted(const u32 addr[4], u16 port, u16 side)
+{
+	struct end key = { .port = port, .side = side };
+
+	key.addr[0] = addr[0];
+	key.addr[1] = addr[1];
+	key.addr[2] = addr[2];
+	key.addr[3] = addr[3];
+	if (ends.lookup(&key))
+		return true;
+	key.port = 0;
+	return ends.lookup(&key);
+}
+
+static inline void set_owner(struct conn *c)
+{
+	c->pid = bpf_get_current_pid_tgid() >> 32;
+	c->uid = bpf_get_current_uid_gid();
+	bpf_get_current_comm(c->comm, sizeof(c->comm));
+}
+
+/* Whether CLOSE is the ordinary next state. */
+static inline bool ends_in_peace(u8 state)
+{
+	return state != TCP_SYN_SENT && state != TCP_SYN_RECV && state != TCP_ESTABLISHED &&
+	       state != TCP_CLOSE_WAIT;
+}
+
+static inline void send(void *ctx, const struct sock_entry *e, u64 sk, u8 type,
+			u8 oldstate, u8 newstate, u64 ts_ns)
+{
+	struct event ev = {
+		.ts_ns = ts_ns,
+		.skaddr = sk,
+		.span_ns = e->since_ns ? ts_ns - e->since_ns : 0,
+		.type = type,
+		.oldstate = oldstate,
+		.newstate = newstate,
+		.conn = e->conn,
+	};
+	struct settings *s;
+
+	/* sk_err is set before the state becomes CLOSE: why it ended. But the
+	 * owner may have fetched it by SO_ERROR already, which clears it. */
+	if (newstate == TCP_CLOSE) {
+		s = get_settings();
+		if (s && s->sk_err) {
+			read_kernel(&ev.err, sizeof(ev.err), (void *)(sk + s->sk_err));
+			ev.err_known = 1;
+			if (!ev.err && !ends_in_peace(oldstate))
+				ev.err = e->err;
+		}
+	}
+
+	/* Not known who opened it: what runs on this CPU, as tcpstates shows. */
+	if (!(ev.conn.flags & CONN_OWNED))
+		set_owner(&ev.conn);
+	if (events.perf_submit(ctx, &ev, sizeof(ev)))
+		count(COUNT_LOST);
+}
+
+/* The row CLOSE -> SYN_SENT, held back until port and real server are known. */
+static inline void send_syn_sent(void *ctx, struct sock_entry *e, u64 sk)
+{
+	struct sock_entry first = { .conn = e->conn };
+
+	e->conn.flags &= ~CONN_PENDING;
+	send(ctx, &first, sk, EVENT_STATE, TCP_CLOSE, TCP_SYN_SENT, e->since_ns);
+}
+
+/* The key of a connection: first come has it without the namespace, so that
+ * IPVS in another namespace (kube-proxy's, for a pod) finds it; a second one
+ * with the same four numbers in another namespace has it with its own. */
+static inline void claim_tuple(const struct tuple *t, u64 sk)
+{
+	struct tuple key = *t;
+	struct claim mine = { .sk = sk, .netns = t->netns };
+	struct claim *other;
+
+	key.netns = 0;
+	other = tuples.lookup(&key);
+	if (other && other->netns != mine.netns)
+		key.netns = mine.netns;
+	if (tuples.update(&key, &mine))
+		count(COUNT_TUPLES_FULL);
+}
+
+static inline void release_tuple(const struct tuple *t, u64 sk)
+{
+	struct tuple key = *t;
+	struct claim *c;
+
+	key.netns = 0;
+	c = tuples.lookup(&key);
+	if (c && c->sk == sk) {
+		tuples.delete(&key);
+		return;
+	}
+	key.netns = t->netns;
+	c = tuples.lookup(&key);
+	if (c && c->sk == sk)
+		tuples.delete(&key);
+}
+
+/* IPVS may be in another namespace than the socket: then it has the key without one. */
+static inline bool take_earlier(struct tuple *key, struct real *real)
+{
+	struct real *found = earlier.lookup(key);
+
+	if (!found && key->netns) {
+		key->netns = 0;
+		found = earlier.lookup(key);
+	}
+	if (!found)
+		return false;
+	*real = *found;
+	earlier.delete(key);
+	return true;
+}
+
+/* A socket that was there before the start: follow it from now on, if it is IPVS's.
+ * @e has its ends, family and state. */
+static inline void adopt(const struct settings *s, u64 sk, struct sock_entry *e)
+{
+	struct tuple *t = &e->conn.tuple;
+	u32 netns = t->netns;
+
+	if (s->flags & SETTING_PID || !family_wanted(s, e->conn.family) ||
+	    !ports_wanted(s, t->lport, t->rport))
+		return;
+	if (s->flags & SETTING_VIPS && !end_wanted(t->raddr, t->rport, END_VIP))
+		return;
+	if (!take_earlier(t, &e->conn.real))
+		return;
+	if (s->flags & SETTING_REALS && !end_wanted(e->conn.real.addr, e->conn.real.port, END_REAL))
+		return;
+	t->netns = netns;
+	e->conn.flags = CONN_ACTIVE;
+	if (socks.update(&sk, e))
+		count(COUNT_SOCKS_FULL);
+	else
+		claim_tuple(t, sk);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tcp_connect(sk), net/ipv4/tcp_output.c, runs just after the state became
+ * SYN_SENT: the local port is chosen, the SYN not yet sent. IPVS sees the SYN
+ * before tcp_connect() returns, unless the packet crosses to another network
+ * namespace on another CPU.
+ */
+int connect_kprobe(struct pt_regs *ctx)
+{
+	u64 sk = PT_REGS_PARM1(ctx), thread;
+	struct sock_entry *e = socks.lookup(&sk);
+	struct common skc = {};
+	struct tuple t;
+	struct settings *s;
+
+	if (!e)
+		return 0;
+	s = get_settings();
+	if (!s)
+		return 0;
+	t = e->conn.tuple;
+	read_common(sk, &skc);
+	read_ends(s, sk, &skc, &t);
+	if (!ports_wanted(s, t.lport, t.rport)) {
+		socks.delete(&sk);
+		return 0;
+	}
+	e->conn.tuple = t;
+	claim_tuple(&t, sk);
+	if (s->flags & SETTING_ALL) {
+		thread = bpf_get_current_pid_tgid();
+		connects.update(&thread, &sk);
+	}
+	return 0;
+}
+
+/* Only with -a: shows the connects that IPVS did not take. Where this probe is
+ * missed, the socket's next event shows the row instead. */
+int connect_return(struct pt_regs *ctx)
+{
+	u64 thread = bpf_get_current_pid_tgid(), sk;
+	struct sock_entry *e;
+	u64 *found;
+
+	found = connects.lookup(&thread);
+	if (!found)
+		return 0;
+	sk = *found;
+	connects.delete(&thread);
+	e = socks.lookup(&sk);
+	if (e && e->conn.flags & CONN_PENDING)
+		send_syn_sent(ctx, e, sk);
+	return 0;
+}

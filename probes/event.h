@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the probes and the tool say to each other: events through the perf
+ * buffer, settings through an array map. Fixed widths and explicit padding, as
+ * two compilers read it. Nothing is included here: in the tool <linux/types.h>
+ * comes first, in the probes libbcc brings the same types.
+ */
+#ifndef IPVS_TCPSTATE_EVENT_H
+#define IPVS_TCPSTATE_EVENT_H
+
+/* Ends of a connection as its socket has them. IPv4 addresses are kept in
+ * their IPv4-mapped form (::ffff:a.b.c.d), so that an IPv4 connection of an
+ * IPv6 socket has the same key as IPVS gives it. */
+struct tuple {
+	__u32 laddr[4];		/* network byte order */
+	__u32 raddr[4];		/* network byte order */
+	__u16 lport;		/* host byte order, 0: not chosen yet */
+	__u16 rport;		/* host byte order */
+	__u32 netns;		/* inode number of the network namespace, 0: not known */
+};
+
+enum real_method {		/* IP_VS_CONN_F_FWD_MASK, include/uapi/linux/ip_vs.h */
+	METHOD_MASQ = 0,
+	METHOD_LOCAL = 1,
+	METHOD_TUNNEL = 2,
+	METHOD_ROUTE = 3,
+	METHOD_BYPASS = 4,
+	METHOD_UNKNOWN = 255,	/* the layout of struct ip_vs_dest is not known here */
+};
+
+struct real {
+	__u32 addr[4];		/* network byte order, IPv4 mapped as above */
+	__u16 port;		/* host byte order */
+	__u8 family;		/* AF_INET, AF_INET6; 0: no real server */
+	__u8 method;		/* enum real_method */
+};
+
+enum conn_flags {
+	CONN_OWNED = 1,		/* pid, uid, comm are those of connect() or listen() */
+	CONN_PENDING = 2,	/* SYN_SENT not sent to the tool yet */
+	CONN_ACTIVE = 4,	/* has a claim in map "tuples" */
+	CONN_NO_DESTINATION = 8, /* IPVS had no real server for it */
+	CONN_SYN_LOST = 16,	/* IPVS took it only after its first SYN; until a row has said so */
+	CONN_UNTAKEN = 32,	/* SYN sent again, and not taken by IPVS yet */
+};
+
+struct conn {
+	struct tuple tuple;
+	struct real real;
+	__u32 pid;		/* thread group */
+	__u32 uid;
+	char comm[16];		/* as the kernel has it: any byte but NUL */
+	__u8 family;		/* of the socket: AF_INET, AF_INET6 */
+	__u8 flags;		/* enum conn_flags */
+	__u8 state;		/* the last one seen */
+	__u8 pad;
+	__u32 entry_at;		/* when IPVS made its entry, ENTRY_TIME(); 0: not known */
+	__u32 gone_at;		/* when IPVS freed it; 0: it is there */
+};
+
+/* CLOCK_MONOTONIC in units of 2^20 ns, about 1 ms: differences hold for 52 days. */
+#define ENTRY_TIME(ns) ((__u32)((ns) >> 20) | 1)
+
+enum event_type {
+	EVENT_STATE = 1,
+	EVENT_RETRANSMIT = 2,
+	EVENT_MOVED = 3,	/* another real server took over */
+};
+
+struct event {
+	__u64 ts_ns;		/* since boot, CLOCK_MONOTONIC */
+	__u64 skaddr;
+	__u64 span_ns;		/* in the old state; retransmits: since the state began */
+	__u8 type;		/* enum event_type */
+	__u8 oldstate;		/* include/net/tcp_states.h */
+	__u8 newstate;
+	__u8 err_known;		/* 1: err was read */
+	__u32 err;		/* sk_err when the state became CLOSE; 0: none */
+	struct conn conn;
+};
+
+enum setting_flags {
+	SETTING_ALL = 1,	/* sockets that IPVS does not handle too */
+	SETTING_IPV4 = 2,	/* only these families */
+	SETTING_IPV6 = 4,
+	SETTING_LPORTS = 8,	/* only the ports in map "ports" */
+	SETTING_RPORTS = 16,
+	SETTING_RETRANSMITS = 32, /* in every state, not of the first SYN only */
+	SETTING_CONNECT = 64,	/* tcp_connect is probed: SYN_SENT waits for it */
+	SETTING_PID = 128,	/* only sockets that process "pid" opened */
+	SETTING_VIPS = 256,	/* only the ends in map "ends" */
+	SETTING_REALS = 512,
+};
+
+#define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | \
+			 SETTING_PID | SETTING_VIPS)
+
+/* Offsets are those of the running kernel; 0: not known. */
+struct settings {
+	__u64 lports;		/* PORT_BIT of each wanted port: rules out most others at once */
+	__u64 rports;
+	__u64 earlier;		/* the same of the services in map "earlier" */
+	__u32 flags;		/* enum setting_flags */
+	__u32 pid;		/* thread group */
+	__u16 sk_err;		/* struct sock */
+	__u16 skc_net;		/* struct sock_common */
+	__u16 skc_v6_daddr;
+	__u16 skc_v6_rcv_saddr;
+	__u16 net_inum;		/* struct net */
+	__u16 sk_protocol;	/* struct sock */
+	__u16 inet_sport;	/* struct inet_sock */
+	__u16 inet_saddr;
+	__u16 ipvs_net;		/* struct netns_ipvs */
+	__u16 dest_conn_flags;	/* struct ip_vs_dest */
+	__u16 protocol_size;	/* of sk_protocol, bytes: 1 before 5.6, else 2 */
+	__u16 skb_data;		/* struct sk_buff */
+	__u16 svc_af;		/* struct ip_vs_service */
+	__u16 svc_ipvs;
+	__u16 cp_rcu_head;	/* struct ip_vs_conn */
+	__u16 cp_ipvs;
+	__u16 cp_protocol;
+	__u16 cp_caddr;
+	__u16 cp_vaddr;
+	__u16 cp_daddr;
+	__u16 cp_cport;
+	__u16 cp_vport;
+	__u16 cp_dport;
+	__u16 pad[1];
+};
+
+/* A key of map "ends". */
+struct end {
+	__u32 addr[4];		/* network byte order, IPv4 mapped */
+	__u16 port;		/* host byte order; 0: every port */
+	__u16 side;		/* enum end_side */
+};
+
+enum end_side { END_VIP = 1, END_REAL = 2 };
+
+#define PORT_BIT(port) (1ULL << ((port) & 63))
+
+/* Keys of map "ports": the port, and for remote ones this bit. */
+#define PORT_REMOTE 0x10000
+
+/* Slots of map "counts". */
+enum count_slot {
+	COUNT_LOST,		/* perf buffer full */
+	COUNT_NESTED,		/* state changes that the second program saw, not the first */
+	COUNT_GAPS,		/* a socket's state is not the one we saw last */
+	COUNT_SOCKS_FULL,	/* map "socks" full: socket not followed */
+	COUNT_TUPLES_FULL,	/* map "tuples" full: real server may be missing */
+	COUNT_SLOTS
+};
+
+_Static_assert(sizeof(struct tuple) == 40, "struct tuple has a hole");
+_Static_assert(sizeof(struct real) == 20, "struct real has a hole");
+_Static_assert(sizeof(struct conn) == 96, "struct conn has a hole");
+_Static_assert(sizeof(struct event) == 128, "struct event has a hole");
+_Static_assert(sizeof(struct settings) == 80, "struct settings has a hole");
+_Static_assert(sizeof(struct end) == 20, "struct end has a hole");
+
+#endif

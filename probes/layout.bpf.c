@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where this kernel keeps what moves between kernels. Each function comes out
+ * as "r0 = constant; exit": the tool reads the constant from the compiled
+ * program, and nothing of this text is ever loaded.
+ */
+#include <linux/version.h>
+#include <net/sock.h>
+#include <net/inet_sock.h>
+#ifndef WITHOUT_IPVS
+#include <net/ip_vs.h>
+#endif
+
+#define OFFSET(name, type, member) \
+	int name(void *ctx) { return __builtin_offsetof(type, member); }
+
+OFFSET(sk_err, struct sock, sk_err)
+#ifdef SK_FL_PROTO_SHIFT	/* before 5.6: eight bits of a word of flags */
+int sk_protocol(void *ctx) { return __builtin_offsetof(struct sock, __sk_flags_offset) + 1; }
+int protocol_size(void *ctx) { return 1; }
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(4, 17, 0)	/* else a bitfield, and no raw tracepoint wants it */
+OFFSET(sk_protocol, struct sock, sk_protocol)
+int protocol_size(void *ctx) { return sizeof(((struct sock *)0)->sk_protocol); }
+#endif
+OFFSET(inet_sport, struct inet_sock, inet_sport)
+OFFSET(inet_saddr, struct inet_sock, inet_saddr)
+OFFSET(skc_net, struct sock_common, skc_net)
+OFFSET(skc_v6_daddr, struct sock_common, skc_v6_daddr)
+OFFSET(skc_v6_rcv_saddr, struct sock_common, skc_v6_rcv_saddr)
+OFFSET(net_inum, struct net, ns.inum)
+OFFSET(skb_data, struct sk_buff, data)
+#ifndef WITHOUT_IPVS
+OFFSET(ipvs_net, struct netns_ipvs, net)
+OFFSET(dest_conn_flags, struct ip_vs_dest, conn_flags)
+OFFSET(svc_af, struct ip_vs_service, af)
+OFFSET(svc_ipvs, struct ip_vs_service, ipvs)
+OFFSET(cp_rcu_head, struct ip_vs_conn, rcu_head)
+OFFSET(cp_ipvs, struct ip_vs_conn, ipvs)
+OFFSET(cp_protocol, struct ip_vs_conn, protocol)
+OFFSET(cp_caddr, struct ip_vs_conn, caddr)
+OFFSET(cp_vaddr, struct ip_vs_conn, vaddr)
+OFFSET(cp_daddr, struct ip_vs_conn, daddr)
+OFFSET(cp_cport, struct ip_vs_conn, cport)
+OFFSET(cp_vport, struct ip_vs_conn, vport)
+OFFSET(cp_dport, struct ip_vs_conn, dport)
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ip_vs_leave(svc, skb, pd, iph), net/netfilter/ipvs/ip_vs_core.c: IPVS has no
+ * real server for a packet of a virtual service, and refuses it by ICMP. Where
+ * it passes it on after all (cache bypass), ip_vs_conn_new() is called next.
+ */
+
+/* struct ip_vs_iphdr, include/net/ip_vs.h; not moved from 4.3 to 7.x */
+struct ip_header {
+	u32 hdr_flags;
+	u32 off;
+	u32 len;		/* where TCP begins, from skb->data */
+	u16 fragoffs;
+	s16 protocol;
+	s32 flags;
+	u32 saddr[4];
+	u32 daddr[4];
+};
+
+int leave_kprobe(struct pt_regs *ctx)
+{
+	u64 svc = PT_REGS_PARM1(ctx), skb = PT_REGS_PARM2(ctx), iph = PT_REGS_PARM4(ctx);
+	struct settings *s = get_settings();
+	struct ip_header h = {};
+	struct tuple t = {};
+	struct sock_entry *e;
+	u16 ports[2] = {}, af = 0;
+	u64 data = 0, ipvs = 0, sk;
+
+	if (!s || !s->skb_data || !s->svc_af || !s->svc_ipvs)
+		return 0;
+	read_kernel(&h, sizeof(h), (void *)iph);
+	if (h.protocol != IPPROTO_TCP || h.hdr_flags)
+		return 0;
+	read_kernel(&af, sizeof(af), (void *)(svc + s->svc_af));
+	read_kernel(&ipvs, sizeof(ipvs), (void *)(svc + s->svc_ipvs));
+	read_kernel(&data, sizeof(data), (void *)(skb + s->skb_data));
+	read_kernel(ports, sizeof(ports), (void *)(data + h.len));
+	read_addr(t.laddr, af, iph + offsetof(struct ip_header, saddr));
+	read_addr(t.raddr, af, iph + offsetof(struct ip_header, daddr));
+	t.lport = BE16(ports[0]);
+	t.rport = BE16(ports[1]);
+	t.netns = ipvs_netns(s, ipvs);
+	sk = find_client(&t);
+	if (!sk)
+		return 0;
+	e = socks.lookup(&sk);
+	if (e)
+		e->conn.flags |= CONN_NO_DESTINATION;
+	return 0;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Retransmits: tcp:tcp_retransmit_skb (4.15 and later), else the entry of
+ * tcp_retransmit_skb(sk, ...). State and ends are the socket's: the tracepoint
+ * has no state on 4.15 to 5.3 and no family before 5.16.
+ */
+static inline void adopt_at_retransmit(const struct settings *s, u64 sk)
+{
+	struct sock_entry e = {};
+	struct common skc = {};
+
+	read_common(sk, &skc);
+	if (!(s->earlier & PORT_BIT(BE16(skc.dport))))
+		return;
+	read_ends(s, sk, &skc, &e.conn.tuple);
+	e.conn.tuple.netns = sock_netns(s, sk);
+	e.conn.family = skc.family;
+	e.conn.state = skc.state;
+	adopt(s, sk, &e);
+}
+
+static inline int retransmit(void *ctx, u64 sk)
+{
+	struct sock_entry *e = socks.lookup(&sk);
+	struct settings *s;
+	u8 state = 0;
+
+	s = get_settings();
+	if (!s)
+		return 0;
+	if (!e && s->earlier) {
+		adopt_at_retransmit(s, sk);
+		e = socks.lookup(&sk);
+	}
+	if (!e)
+		return 0;
+	read_kernel(&state, sizeof(state), (void *)(sk + 18));
+	if (state != TCP_SYN_SENT && !(s->flags & SETTING_RETRANSMITS))
+		return 0;
+	if (e->conn.flags & CONN_PENDING) {
+		if (!(s->flags & SETTING_ALL) && !(e->conn.flags & CONN_NO_DESTINATION)) {
+			e->conn.flags |= CONN_UNTAKEN;
+			return 0;
+		}
+		send_syn_sent(ctx, e, sk);
+	}
+	send(ctx, e, sk, EVENT_RETRANSMIT, state, state, bpf_ktime_get_ns());
+	e->conn.flags &= ~CONN_SYN_LOST;
+	return 0;
+}
+
+#ifdef RETRANSMIT_SKADDR
+int retransmit_tracepoint(void *ctx)
+{
+#ifdef RETRANSMIT_ERR
+	/* 6.17 and later: also fires for segments that could not be sent. */
+	if (FIELD(u32, RETRANSMIT_ERR))
+		return 0;
+#endif
+	return retransmit(ctx, FIELD(u64, RETRANSMIT_SKADDR));
+}
+#endif
+
+int retransmit_kprobe(struct pt_regs *ctx)
+{
+	return retransmit(ctx, PT_REGS_PARM1(ctx));
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * State changes: sock:inet_sock_set_state (4.16 and later), else the entry of
+ * tcp_set_state(). The raw tracepoint (4.17) costs least and is never skipped
+ * because another program runs, but reads all it needs from the socket, whose
+ * layout must be known. The tracepoint's own fields are shown where it has
+ * them, as tcpstates does: at CLOSE the socket has given its port back already.
+ */
+enum source { FROM_RAW, FROM_TRACEPOINT, FROM_KPROBE };
+
+struct change {
+	u64 sk;
+	u8 oldstate;
+	u8 newstate;
+	enum source source;
+};
+
+#ifdef STATE_SKADDR
+#define TRACED_PORTS(ctx, lport, rport) \
+	do { lport = FIELD(u16, STATE_SPORT); rport = FIELD(u16, STATE_DPORT); } while (0)
+
+static inline void read_traced_addresses(void *ctx, u16 family, struct tuple *t)
+{
+	/* Before 5.6 these are not aligned, so no plain loads. */
+	if (family == AF_INET6) {
+		read_kernel(t->laddr, 16, (char *)ctx + STATE_SADDR_V6);
+		read_kernel(t->raddr, 16, (char *)ctx + STATE_DADDR_V6);
+	} else {
+		set_ipv4(t->laddr, 0);
+		set_ipv4(t->raddr, 0);
+		read_kernel(&t->laddr[3], 4, (char *)ctx + STATE_SADDR);
+		read_kernel(&t->raddr[3], 4, (char *)ctx + STATE_DADDR);
+	}
+}
+#else
+#define TRACED_PORTS(ctx, lport, rport)
+#define read_traced_addresses(ctx, family, t)
+#endif
+
+/* As the tracepoint shows them, inet_sock_set_state in include/trace/events/sock.h:
+ * at CLOSE skc_num is gone, inet_sport is not. */
+static inline void change_ports(void *ctx, const struct settings *s, const struct change *ch,
+				const struct common *skc, u16 *lport, u16 *rport)
+{
+	u16 sport = 0;
+
+	*lport = skc->num;
+	*rport = BE16(skc->dport);
+	if (ch->source == FROM_TRACEPOINT) {
+		TRACED_PORTS(ctx, *lport, *rport);
+	} else if (ch->source == FROM_RAW && !skc->num) {
+		read_kernel(&sport, sizeof(sport), (void *)(ch->sk + s->inet_sport));
+		*lport = BE16(sport);
+	}
+}
+
+/* As the tracepoint: inet_saddr, which may differ from skc_rcv_saddr. */
+static inline void change_addresses(void *ctx, const struct settings *s, const struct change *ch,
+				    const struct common *skc, struct tuple *t)
+{
+	u16 lport = t->lport, rport = t->rport;
+
+	if (ch->source == FROM_TRACEPOINT) {
+		read_traced_addresses(ctx, skc->family, t);
+		return;
+	}
+	read_ends(s, ch->sk, skc, t);
+	t->lport = lport;
+	t->rport = rport;
+	if (ch->source == FROM_RAW && skc->family != AF_INET6)
+		read_kernel(&t->laddr[3], 4, (void *)(ch->sk + s->inet_saddr));
+}
+
+/* SCTP, DCCP and MPTCP sockets pass the tracepoint too. */
+static inline bool is_tcp(const struct settings *s, u64 sk)
+{
+	u16 protocol = 0;
+	u8 narrow = 0;
+
+	if (s->protocol_size == 2) {
+		read_kernel(&protocol, sizeof(protocol), (void *)(sk + s->sk_protocol));
+		return protocol == IPPROTO_TCP;
+	}
+	read_kernel(&narrow, sizeof(narrow), (void *)(sk + s->sk_protocol));
+	return narrow == IPPROTO_TCP;
+}
+
+/* Until the handshake is over a socket may not have all of its ends. */
+static inline bool ends_may_change(u8 state)
+{
+	return state == TCP_SYN_SENT || state == TCP_SYN_RECV || state == TCP_LISTEN;
+}
+
+/* A socket that is older than the tool. */
+static inline void adopt_at_change(void *ctx, const struct settings *s, const struct change *ch)
+{
+	struct sock_entry e = {};
+	struct common skc = {};
+	struct tuple *t = &e.conn.tuple;
+
+	read_common(ch->sk, &skc);
+	if (!(s->earlier & PORT_BIT(BE16(skc.dport))))
+		return;
+	change_ports(ctx, s, ch, &skc, &t->lport, &t->rport);
+	change_addresses(ctx, s, ch, &skc, t);
+	t->netns = sock_netns(s, ch->sk);
+	e.conn.family = skc.family;
+	e.conn.state = ch->oldstate;
+	adopt(s, ch->sk, &e);
+}
+
+/* A socket that we do not know yet. What rules it out comes first: most are. */
+static inline void first_change(void *ctx, const struct settings *s, const struct change *ch)
+{
+	struct sock_entry e = {};
+	struct common skc = {};
+	u64 sk = ch->sk, now;
+	u16 lport, rport;
+	bool waits;
+
+	if (!(s->flags & SETTING_ALL) && ch->newstate != TCP_SYN_SENT)
+		return;
+	if (s->flags & SETTING_PID &&
+	    (ch->oldstate != TCP_CLOSE || bpf_get_current_pid_tgid() >> 32 != s->pid))
+		return;
+	read_common(sk, &skc);
+	if (!family_wanted(s, skc.family))
+		return;
+	/* The local port is not chosen yet: tcp_connect() comes with it. */
+	waits = ch->newstate == TCP_SYN_SENT && s->flags & SETTING_CONNECT;
+	change_ports(ctx, s, ch, &skc, &lport, &rport);
+	if (!waits && !ports_wanted(s, lport, rport))
+		return;
+	if (ch->source == FROM_RAW && !is_tcp(s, sk))
+		return;
+	e.conn.family = skc.family;
+	e.conn.state = ch->newstate;
+	e.conn.tuple.lport = lport;
+	e.conn.tuple.rport = rport;
+	change_addresses(ctx, s, ch, &skc, &e.conn.tuple);
+	if (s->flags & SETTING_VIPS && !end_wanted(e.conn.tuple.raddr, rport, END_VIP))
+		return;
+	e.conn.tuple.netns = sock_netns(s, sk);
+	now = bpf_ktime_get_ns();
+	if (ch->oldstate == TCP_CLOSE) {
+		e.conn.flags = CONN_OWNED;
+		set_owner(&e.conn);
+	}
+	if (waits)
+		e.conn.flags |= CONN_PENDING | CONN_ACTIVE;
+	else
+		send(ctx, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now);
+	e.since_ns = now;
+	if (ch->newstate != TCP_CLOSE && socks.update(&sk, &e))
+		count(COUNT_SOCKS_FULL);
+}
+
+/* By way of the stack: before 4.14 a helper writes nowhere else. */
+static inline void refresh_ends(void *ctx, const struct settings *s, const struct change *ch,
+				struct conn *c)
+{
+	struct tuple t = c->tuple;
+	struct common skc = {};
+	u16 lport, rport;
+
+	read_common(ch->sk, &skc);
+	change_ports(ctx, s, ch, &skc, &lport, &rport);
+	t.lport = lport;
+	t.rport = rport;
+	change_addresses(ctx, s, ch, &skc, &t);
+	c->tuple = t;
+}
+
+/* One small read rules most sockets out. A local port of 0 is not chosen yet, or given back. */
+static inline bool ports_possible(const struct settings *s, u64 sk)
+{
+	struct {
+		u16 dport, num;
+	} p = {};
+
+	read_kernel(&p, sizeof(p), (void *)(sk + 12));
+	if (p.num)
+		return ports_wanted(s, p.num, BE16(p.dport));
+	return !(s->flags & SETTING_RPORTS) || rport_wanted(s, BE16(p.dport));
+}
+
+/* States that a socket made by the kernel, for a listener, starts with. */
+static inline bool begins_life(u8 state)
+{
+	return state == TCP_LISTEN || state == TCP_SYN_RECV;
+}
+
+/* No more of it, also by what IPVS knew of an earlier one between the same ends. */
+static inline void handshake_without_ipvs(const struct settings *s, struct sock_entry *e, u64 sk)
+{
+	struct tuple key = e->conn.tuple;
+	struct real forgotten;
+
+	release_tuple(&key, sk);
+	socks.delete(&sk);
+	if (s->earlier & PORT_BIT(key.rport))
+		take_earlier(&key, &forgotten);
+}
+
+static inline void state_change(void *ctx, const struct change *ch)
+{
+	u64 sk = ch->sk, now;
+	struct settings *s;
+	struct sock_entry *e;
+
+	s = get_settings();
+	if (!s)
+		return;
+	if (s->flags & (SETTING_LPORTS | SETTING_RPORTS) && !ports_possible(s, sk))
+		return;
+	e = socks.lookup(&sk);
+	if (e && e->conn.state != ch->oldstate)
+		count(COUNT_GAPS);
+	/* A new socket at the address of one whose end was missed. */
+	if (e && (ch->oldstate == TCP_CLOSE ||
+		  (e->conn.state != ch->oldstate && begins_life(ch->oldstate)))) {
+		if (e->conn.flags & CONN_ACTIVE)
+			release_tuple(&e->conn.tuple, sk);
+		socks.delete(&sk);
+		e = 0;
+	}
+	if (!e && s->earlier && ch->oldstate != TCP_CLOSE) {
+		adopt_at_change(ctx, s, ch);
+		e = socks.lookup(&sk);
+	}
+	if (!e) {
+		first_change(ctx, s, ch);
+		return;
+	}
+	if (e->conn.flags & CONN_PENDING) {
+		if (!(s->flags & SETTING_ALL) && !(e->conn.flags & CONN_NO_DESTINATION)) {
+			handshake_without_ipvs(s, e, sk);
+			return;
+		}
+		send_syn_sent(ctx, e, sk);
+	}
+	if (!(e->conn.flags & CONN_ACTIVE) && ends_may_change(ch->oldstate))
+		refresh_ends(ctx, s, ch, &e->conn);
+	now = bpf_ktime_get_ns();
+	send(ctx, e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now);
+	if (ch->newstate == TCP_CLOSE) {
+		if (e->conn.flags & CONN_ACTIVE)
+			release_tuple(&e->conn.tuple, sk);
+		socks.delete(&sk);
+	} else {
+		e->since_ns = now;
+		e->conn.state = ch->newstate;
+		e->conn.flags &= ~CONN_SYN_LOST;
+	}
+}
+
+#ifdef RAW_TRACEPOINTS
+/*
+ * An interrupt, or on a raw tracepoint of later kernels another thread, may bring
+ * a state change while this program runs. Kernels before 6.2 then run it inside
+ * itself; later ones, and perf's tracepoints always, skip it: __bpf_trace_run()
+ * and trace_call_bpf() in kernel/trace/bpf_trace.c; the state change would be lost.
+ * So a second program stands behind the first and does what the first was skipped
+ * for: the first leaves a note of each state change that it saw, the second takes
+ * the note away. Where it finds none, the first was skipped, or the thread went to
+ * another CPU between the two: then the socket's entry tells.
+ */
+struct notes {
+	u64 note[4];
+};
+
+BPF_TABLE("percpu_array", int, struct notes, notes, 1);
+
+static inline u64 make_note(const struct change *ch)
+{
+	return ch->sk ^ (u64)ch->newstate << 56;
+}
+
+static inline void leave_note(const struct change *ch)
+{
+	int zero = 0;
+	struct notes *n = notes.lookup(&zero);
+
+	if (!n)
+		return;
+	if (!n->note[0])
+		n->note[0] = make_note(ch);
+	else if (!n->note[1])
+		n->note[1] = make_note(ch);
+	else if (!n->note[2])
+		n->note[2] = make_note(ch);
+	else
+		n->note[3] = make_note(ch);
+}
+
+/* TP_PROTO(const struct sock *sk, const int oldstate, const int newstate) */
+static inline void read_raw(void *ctx, struct change *ch)
+{
+	ch->sk = FIELD(u64, 0);
+	ch->oldstate = FIELD(u64, 8);
+	ch->newstate = FIELD(u64, 16);
+	ch->source = FROM_RAW;
+}
+
+int state_raw(void *ctx)
+{
+	struct change ch;
+
+	read_raw(ctx, &ch);
+	state_change(ctx, &ch);
+	leave_note(&ch);
+	return 0;
+}
+
+/* Whether the first program saw this state change: an entry that is gone was closed by it. */
+static inline bool seen_already(u64 sk, u8 newstate)
+{
+	struct sock_entry *e = socks.lookup(&sk);
+	struct settings *s;
+
+	if (e)
+		return e->conn.state == newstate;
+	if (newstate != TCP_CLOSE)
+		return false;
+	s = get_settings();
+	/* One that was filtered out is not lost, whichever program was skipped. */
+	if (s && (!(s->flags & SETTING_ALL) || s->flags & SETTING_FILTERS))
+		count(COUNT_NESTED);
+	return true;
+}
+
+int state_nested(void *ctx)
+{
+	struct change ch;
+	int zero = 0;
+	struct notes *n = notes.lookup(&zero);
+	u64 note;
+
+	if (!n)
+		return 0;
+	read_raw(ctx, &ch);
+	note = make_note(&ch);
+	if (n->note[0] == note)
+		n->note[0] = 0;
+	else if (n->note[1] == note)
+		n->note[1] = 0;
+	else if (n->note[2] == note)
+		n->note[2] = 0;
+	else if (n->note[3] == note)
+		n->note[3] = 0;
+	else if (!seen_already(ch.sk, ch.newstate)) {
+		count(COUNT_NESTED);
+		state_change(ctx, &ch);
+	}
+	return 0;
+}
+#endif
+
+#ifdef STATE_SKADDR
+int state_tracepoint(void *ctx)
+{
+	struct change ch = {
+		.sk = FIELD(u64, STATE_SKADDR),
+		.oldstate = FIELD(u32, STATE_OLDSTATE),
+		.newstate = FIELD(u32, STATE_NEWSTATE),
+		.source = FROM_TRACEPOINT,
+	};
+
+	if (FIELD(STATE_PROTOCOL_TYPE, STATE_PROTOCOL) == IPPROTO_TCP)
+		state_change(ctx, &ch);
+#ifdef TRACEPOINT_LEAVES_NOTES
+	leave_note(&ch);
+#endif
+	return 0;
+}
+#endif
+
+/* tcp_set_state(sk, state), net/ipv4/tcp.c */
+int state_kprobe(struct pt_regs *ctx)
+{
+	struct change ch = {
+		.sk = PT_REGS_PARM1(ctx),
+		.newstate = PT_REGS_PARM2(ctx),
+		.source = FROM_KPROBE,
+	};
+
+	read_kernel(&ch.oldstate, 1, (void *)(ch.sk + 18));
+	state_change(ctx, &ch);
+	return 0;
+}

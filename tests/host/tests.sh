@@ -1,0 +1,360 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# One namespace, loopback only; the client connects to 127.99.0.1:7711 and [::1]:7711. Other processes of this
+# machine connect too, so rows are counted by these ends.
+
+place_4=127.99.0.1:7711
+place_6='[::1]:7711'
+changes="CLOSE SYN_SENT ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE"
+
+# traced FUNCTION [ARG...] - a test for hosts that can trace
+traced()
+{
+	[ -z "$lacking" ] || skip "$lacking"
+	ip link set lo up
+	"$@"
+}
+
+# first_start - compiles; the next tests use what it has kept
+first_start()
+{
+	local began_ms
+	began_ms=$(now_ms)
+	patience=$limit
+	tool_start -a -v
+	note "$(($(now_ms) - began_ms)) ms, compiled now"
+	! grep -q 'main: from the cache' err || fail "taken from an empty cache"
+	compgen -G "$cache/*.main.*" >/dev/null || fail "no compiled program in $cache"
+	tool_stop
+}
+
+later_start()
+{
+	local began_ms took_ms
+	began_ms=$(now_ms)
+	tool_start -a -v
+	took_ms=$(($(now_ms) - began_ms))
+	note "$took_ms ms"
+	grep -q 'main: from the cache' err || fail "compiled again"
+	! grep -E 'LLVM|libbcc|clang' "/proc/$tool_pid/maps" || fail "this is mapped"
+	tool_stop
+	between "ms until it traces" 0 "$took_ms" 2000
+}
+
+now_ms()
+{
+	echo $(($(date +%s%N) / 1000000))
+}
+
+# The client's five rows of each connection, and the server's.
+all_rows()
+{
+	local place=$1 change
+	server "$place"
+	tool_start -a -D 7711
+	client -n 23 "$place"
+	tool_stop
+	expect "rows of the client" "$(client_rows "$place")" "$(own_rows "$place")"
+
+	: >clients
+	tool_start -a -L 7711
+	client -n 23 "$place"
+	wait_for has_closed 23
+	tool_stop
+	for change in "SYN_RECV ESTABLISHED" "ESTABLISHED CLOSE_WAIT" "CLOSE_WAIT LAST_ACK" "LAST_ACK CLOSE"; do
+		expect "$change of the server" 23 "$(rows | grep -c " $change - -\$")"
+	done
+	expect "rows of the client" "" "$(own_rows "$place")"
+}
+
+has_closed()
+{
+	[ "$(grep -c 'LAST_ACK *-> CLOSE ' rows)" -ge "$1" ]
+}
+
+own_rows()
+{
+	rows | awk -v end="$(tr -d '[]' <<<"$1")" '$2 == "client" && $4 == end'
+}
+
+# Without kprobes SYN_SENT comes before the kernel has chosen the port, as with tcpstates.
+client_rows()
+{
+	local early=1
+	[ -e /sys/bus/event_source/devices/kprobe ] || [ -e /sys/kernel/tracing/kprobe_events ] ||
+		[ -e /sys/kernel/debug/tracing/kprobe_events ] || early=
+	awk -v early="$early" -v to="$(tr -d '[]' <<<"$1")" -v changes="$changes" '{
+		gsub(/[][]/, "", $2)
+		no_port = $2
+		sub(/[0-9]+$/, "0", no_port)
+		n = split(changes, state, " ")
+		for (i = 2; i <= n; i++)
+			print $6, "client", i == 2 && !early ? no_port : $2, to, state[i - 1], state[i], "-", "-"
+	}' clients
+}
+
+# refused REASON - the reason needs headers or BTF of this very kernel
+refused()
+{
+	tool_start -a -D 7711
+	client_fails -n 7 "$place_4"
+	tool_stop
+	expect "rows" "7 CLOSE SYN_SENT
+7 SYN_SENT CLOSE" "$(own_rows "$place_4" | cut -d ' ' -f 5,6 | sort | uniq -c | sed 's/^ *//')"
+	expect "reasons" "- refused" "$(own_rows "$place_4" | cut -d ' ' -f 8 | sort -u | paste -s -d ' ')"
+}
+
+count()
+{
+	server "$place_4"
+	tool_start -a -D 7711 -n 7
+	client -n 3 "$place_4"
+	tool_end
+	expect rows "$(client_rows "$place_4" | head -n 7)" "$(rows)"
+}
+
+duration()
+{
+	local began_ms
+	tool_start -a -d 2
+	began_ms=$(now_ms)
+	tool_end
+	between "ms until the end" 1500 $(($(now_ms) - began_ms)) 3500
+}
+
+closed_pipe()
+{
+	server "$place_4"
+	: >err
+	{
+		"$tool" --cache-dir "$cache" -a 2>err && echo 0 >status || echo $? >status
+	} | head -n 1 >rows &
+	wait_for grep -q 'tracing; Ctrl-C' err
+	client "$place_4"
+	wait_for test -s status
+	expect "exit status" 0 "$(cat status)"
+	expect "lines that head has read" 1 "$(wc -l <rows)"
+}
+
+# What cannot be written is not lost in silence.
+full_disk()
+{
+	local status=0
+	server "$place_4"
+	: >err
+	"$tool" --cache-dir "$cache" -a >/dev/full 2>err &
+	tool_pid=$!
+	pids+=("$tool_pid")
+	wait_for wrote_or_gone
+	[ ! -d "/proc/$tool_pid" ] || client "$place_4"
+	wait_for is_gone
+	wait "$tool_pid" || status=$?
+	expect "exit status" 1 "$status"
+	expect "lines that say so" 1 "$(grep -c 'cannot write.*No space left on device' err)"
+}
+
+wrote_or_gone()
+{
+	grep -q 'tracing; Ctrl-C' err || is_gone
+}
+
+# Started without stdout: its rows must not end up in some file that it opened itself.
+no_stdout()
+{
+	local status=0
+	timeout 30 "$tool" --cache-dir "$cache" -a -d 1 >&- 2>err || status=$?
+	expect "exit status" 1 "$status"
+	grep -q 'cannot write' err || fail "does not say so"
+}
+
+memory()
+{
+	local kb
+	server "$place_4"
+	tool_start "$@"
+	client -n 500 "$place_4"
+	kb=$(awk '$1 == "VmRSS:" { print $2 }' "/proc/$tool_pid/status")
+	! has_child || fail "a child is left"
+	tool_stop
+	note "RSS $kb kB"
+	between "RSS in kB" 500 "$kb" 6144
+}
+
+# A killed tool takes its compiler with it.
+killed_while_compiling()
+{
+	local child children
+	"$tool" --no-cache -a >rows 2>err &
+	tool_pid=$!
+	pids+=("$tool_pid")
+	wait_for has_child
+	mapfile -t children < <(pgrep -P "$tool_pid")
+	pids+=("${children[@]}")
+	kill -KILL "$tool_pid"
+	patience=3
+	for child in "${children[@]}"; do
+		wait_for is_dead "$child"
+	done
+}
+
+has_child()
+{
+	pgrep -P "$tool_pid" >/dev/null
+}
+
+# is_dead PID - gone, or waits for its parent to notice
+is_dead()
+{
+	[ ! -d "/proc/$1" ] || grep -q '^State:.*Z' "/proc/$1/status"
+}
+
+stopped_while_compiling()
+{
+	"$tool" --no-cache -a >rows 2>err &
+	tool_pid=$!
+	pids+=("$tool_pid")
+	wait_for has_child
+	kill -INT "$tool_pid"
+	patience=3
+	tool_end
+}
+
+# ---- the cache; what is wrong with it is said with -v, and never an error
+
+own_cache()
+{
+	cp -rp "$cache" ./cache
+	cache=$PWD/cache
+	entry=$(compgen -G "$cache/*.main.*")
+}
+
+# recompiles PATTERN - the entry is not used, for the reason given; the tool runs all the same
+recompiles()
+{
+	tool_start -a -v
+	tool_stop
+	! grep -q 'main: from the cache' err || fail "the entry was used"
+	grep -qE "$1" err || fail "does not say '$1'"
+}
+
+# mended - what was compiled anew has taken the place of the bad entry
+mended()
+{
+	tool_start -a -v
+	tool_stop
+	grep -q 'main: from the cache' err || fail "the entry was not replaced"
+}
+
+damaged_entry()
+{
+	local size
+	own_cache
+	size=$(stat -c %s "$entry")
+	case $1 in
+	short) truncate -s $((size / 2)) "$entry" ;;
+	long) printf more >>"$entry" ;;
+	empty) : >"$entry" ;;
+	noise) head -c "$size" /dev/urandom >"$entry" ;;
+	esac
+	recompiles "$2"
+	mended
+}
+
+foreign_entry()
+{
+	own_cache
+	chown 65534 "$entry"
+	recompiles "not used: not root's alone"
+	mended
+}
+
+writable_entry()
+{
+	own_cache
+	chmod 666 "$entry"
+	recompiles "not used: not root's alone"
+	mended
+}
+
+linked_entry()
+{
+	own_cache
+	mv "$entry" ./elsewhere
+	ln -s "$PWD/elsewhere" "$entry"
+	recompiles "cannot open cache entry"
+	mended
+}
+
+# bad_dir CHANGE - not even written to
+bad_dir()
+{
+	own_cache
+	rm "$cache"/*
+	"$@" "$cache"
+	recompiles "not used: not root's alone"
+	expect "entries" "" "$(ls -A "$cache")"
+}
+
+dir_cannot_be()
+{
+	: >file
+	cache=$PWD/file/cache
+	recompiles "cannot (make|open) cache"
+}
+
+# IPVS's connections from before the start, in a tree of files as /proc has them: read within a second. A busy machine
+# has three tries.
+hundred_thousand()
+{
+	local us=1000000
+	mkdir -p proc/1/ns proc/1/net
+	ln -s 'net:[4026531840]' proc/1/ns/net
+	awk 'BEGIN {
+		print "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData"
+		for (i = 0; i < 100000; i++)
+			printf "TCP %08X %04X 0A630001 0050 0A63%04X 1F90 ESTABLISHED     899\n", 167772160 + i, i % 65535 + 1, i % 65536
+	}' >proc/1/net/ip_vs_conn
+	for _ in 1 2 3; do
+		tool_start -a -v --proc-root proc
+		tool_stop
+		us=$(sed -n 's/.*: 100000 connections that IPVS had already, read in \([0-9]*\) us$/\1/p' err)
+		[ "${us:-1000000}" -ge 1000000 ] || break
+	done
+	note "$((us / 1000)) ms"
+	between "us for 100,000 connections" 1 "$us" 999999
+}
+
+run_host()
+{
+	run_misuse
+	limit=300 run "first start" traced first_start
+	run "later start: nothing is compiled, no LLVM" traced later_start
+	run "-a: 23 IPv4 connections" traced all_rows "$place_4"
+	run "-a: 23 IPv6 connections" traced all_rows "$place_6"
+	run "-a: refused, with the reason" traced refused
+	run "-n: exactly so many rows" traced count
+	run "-d: ends in time" traced duration
+	run "closed pipe: status 0" traced closed_pipe
+	run "full disk: status 1 and why" traced full_disk
+	run "no stdout: status 1 and why" traced no_stdout
+	run "100,000 connections from before the start" traced hundred_thousand
+	run "memory: below 6 MB" traced memory -a
+	run "memory: below 6 MB after compiling" traced memory -a --no-cache
+	run "killed while compiling: so is the compiler" traced killed_while_compiling
+	run "stopped while compiling: status 0" traced stopped_while_compiling
+	run "cache: entry cut short" traced damaged_entry short damaged
+	run "cache: entry with something after it" traced damaged_entry long damaged
+	run "cache: empty entry" traced damaged_entry empty damaged
+	run "cache: entry full of noise" traced damaged_entry noise 'damaged|compiling with'
+	run "cache: entry of another user" traced foreign_entry
+	run "cache: entry that others may write" traced writable_entry
+	run "cache: entry is a link" traced linked_entry
+	run "cache: folder of another user" traced bad_dir chown 65534
+	run "cache: folder that others may write" traced bad_dir chmod 777
+	run "cache: folder that cannot be" traced dir_cannot_be
+	run_record
+	run_beside
+	run_journal
+	run_terminal
+}

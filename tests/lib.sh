@@ -1,0 +1,311 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What the live rings share. A ring sources this file and its tests, calls "run" for each test and, called as
+# "RING --one FUNCTION [ARG...]", hands the rest to one_test: each test is a process of its own in a network
+# namespace of its own, in an empty folder, with a time limit. (A ring that needs no network empties "contained".)
+
+top=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd -P)
+self=$(cd "${0%/*}" && pwd -P)/${0##*/}
+built=${BUILD:-$top/build}
+tool=$built/ipvs-tcpstate
+contained=(unshare --net --)	# command that runs each test
+tool_options=(${hooks:+"--hooks=$hooks"})	# of every start of the tool; "hooks" comes by the environment
+peers=$built/peers
+# shellcheck disable=SC2034 # for the tests
+nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+client_in=()	# command that runs the client, for another namespace
+limit=${limit:-120}	# seconds for one test
+patience=${patience:-30}	# seconds for one condition
+PATH=$PATH:/usr/sbin:/sbin
+
+# run_all FUNCTION - FUNCTION calls "run" for each test
+run_all()
+{
+	failures=0 number=0
+	scratch=$(mktemp -d) && chmod 755 "$scratch" || exit 1
+	trap 'rm -rf "$scratch"' EXIT
+	trap 'exit 143' TERM
+	trap 'exit 130' INT
+	"$1"
+	[ $failures = 0 ]
+}
+
+# run NAME FUNCTION [ARG...] - run a test and print its verdict
+run()
+{
+	local name=${hooks:+"--hooks $hooks: "}$1 dir status began=$SECONDS text=''
+	shift
+	wanted "$name" || return 0
+	dir=$scratch/$((++number))
+	mkdir "$dir" || exit 1
+	(cd "$dir" && exec timeout -k 5 "$limit" "${contained[@]}" "$self" --one "$@") </dev/null >"$dir/log" 2>&1
+	status=$?
+	if [ $status = 0 ] || [ $status = 4 ]; then
+		left_behind >>"$dir/log" 2>&1 && status=1
+	fi
+	case $status in
+	0)
+		[ ! -e "$dir/note" ] || text=$(<"$dir/note")
+		echo "PASS $name$text"
+		;;
+	4) echo "SKIP $name: $(tail -n 1 "$dir/log")" ;;
+	124) echo "FAIL $name"; echo "no end within $limit s" >>"$dir/log" ;;
+	*) echo "FAIL $name" ;;
+	esac
+	[ "${V-0}" != 1 ] || echo "took $((SECONDS - began)) s" >>"$dir/log"
+	if [ $status != 0 ] && [ $status != 4 ] || [ "${V-0}" = 1 ]; then
+		sed 's/^/    /' "$dir/log"
+	fi
+	[ $status = 0 ] || [ $status = 4 ] || failures=$((failures + 1))
+}
+
+# wanted NAME - whether the array "patterns" has one that fits, or none at all
+wanted()
+{
+	local pattern
+	# shellcheck disable=SC2154 # patterns: the ring's
+	[ ${#patterns[@]} -gt 0 ] || return 0
+	for pattern in "${patterns[@]}"; do
+		# shellcheck disable=SC2053 # a pattern
+		[[ $1 == $pattern ]] && return
+	done
+	return 1
+}
+
+# left_behind - whether something is; a ring may have more to say
+left_behind()
+{
+	return 1
+}
+
+# one_test FUNCTION [ARG...] - in the process that "run" made
+one_test()
+{
+	set -eEu -o pipefail
+	pids=()
+	trap 'echo "failed: ${BASH_SOURCE[0]##*/} line $LINENO: $BASH_COMMAND"' ERR
+	trap clean_up EXIT
+	trap 'exit 143' TERM
+	"$@"
+}
+
+clean_up()
+{
+	local status=$? file
+	trap - ERR EXIT
+	set +e
+	[ ! -e server_pids ] || mapfile -t -O ${#pids[@]} pids <server_pids
+	[ ${#pids[@]} = 0 ] || kill -KILL "${pids[@]}" 2>/dev/null
+	if declare -F undo >/dev/null; then
+		undo
+	fi
+	if [ $status != 0 ] && [ $status != 4 ]; then
+		for file in rows err out clients servers; do
+			[ -s "$file" ] || continue
+			echo "-- $file:"
+			head -n 20 "$file"
+		done
+	fi
+	exit $status
+}
+
+fail()
+{
+	echo "$*"
+	exit 1
+}
+
+skip()
+{
+	echo "$*"
+	exit 4
+}
+
+# note TEXT - shown beside PASS
+note()
+{
+	echo " ($*)" >note
+}
+
+# wait_for COMMAND [ARG...] - until COMMAND is true
+wait_for()
+{
+	local deadline=$((SECONDS + patience))
+
+	until "$@"; do
+		[ $SECONDS -lt $deadline ] || fail "waited $patience s in vain for: $*"
+		sleep 0.05	# not "read -t": bash misses an alarm that comes before read(2), and hangs
+	done
+}
+
+# expect WHAT EXPECTED ACTUAL - compare texts
+expect()
+{
+	[ "$2" != "$3" ] || return 0
+	echo "$1: expected (<) and found (>) differ:"
+	diff <(echo "$2") <(echo "$3") | head -n 20 || :
+	exit 1
+}
+
+# between WHAT LOW NUMBER HIGH - decimal fractions
+between()
+{
+	awk -v low="$2" -v n="$3" -v high="$4" 'BEGIN { exit !(n ~ /^[0-9.]+$/ && n >= low && n <= high) }' ||
+		fail "$1: $3 is not between $2 and $4"
+}
+
+# ---- this kernel; in a mount namespace of the ring's own
+
+# borrow_headers - for a kernel without headers package of its own: those of another are enough for what is tested
+# here, as the probes include no more than the names of the registers. Debian has half of them in a "common" tree.
+borrow_headers()
+{
+	local modules build common
+	modules=/lib/modules/$(uname -r)
+	[ ! -e "$modules/build/include" ] || return 0
+	for build in /usr/src/linux-headers-*; do
+		[ -e "$build/include/generated/autoconf.h" ] || continue
+		mount -t tmpfs tmpfs /lib/modules && mkdir -p "$modules" && ln -s "$build" "$modules/build"
+		common=${build%-*}-common
+		[ ! -d "$common" ] || ln -s "$common" "$modules/source"
+		return
+	done
+}
+
+# mount_tracefs - where they are missing
+mount_tracefs()
+{
+	[ -e /sys/kernel/tracing/events ] || mount -t tracefs nodev /sys/kernel/tracing
+	[ -e /sys/kernel/debug/tracing ] || mount -t debugfs nodev /sys/kernel/debug
+} 2>/dev/null
+
+# ---- the tool
+
+ready()
+{
+	[[ $(<err) == *"tracing; Ctrl-C"* ]] || { is_running && return 1; fail "the tool did not start"; }
+}
+
+is_running()
+{
+	kill -0 "$tool_pid" 2>/dev/null
+}
+
+is_gone()
+{
+	! is_running
+}
+
+# shellcheck disable=SC2154 # cache: the ring's
+# tool_start [OPTION...] - rows go to the file "rows", messages to "err"; returns once it traces
+tool_start()
+{
+	: >rows
+	: >err
+	"$tool" --cache-dir "$cache" "${tool_options[@]}" "$@" >rows 2>err &
+	tool_pid=$!
+	pids+=("$tool_pid")
+	wait_for ready
+}
+
+# tool_start_stamped [OPTION...] - as tool_start, each line in "rows" with the time at which it came first
+tool_start_stamped()
+{
+	: >rows
+	: >err
+	"$tool" --cache-dir "$cache" "${tool_options[@]}" "$@" > >(exec "$peers/stamp" >rows) 2>err &
+	tool_pid=$!
+	pids+=("$tool_pid")
+	wait_for ready
+}
+
+# tool_end - the tool ends, with status 0
+tool_end()
+{
+	local status=0
+
+	wait_for is_gone
+	wait "$tool_pid" || status=$?
+	expect "exit status of the tool" 0 "$status"
+}
+
+# tool_stop [SIGNAL]
+tool_stop()
+{
+	kill -"${1:-INT}" "$tool_pid"
+	tool_end
+}
+
+has_rows()
+{
+	[ "$(wc -l <rows)" -gt "$1" ]	# one line is the header
+}
+
+# rows [FILE] - rows of the plain text format without what differs from run to run:
+# PID COMM LADDR:LPORT RADDR:RPORT OLDSTATE NEWSTATE REAL REASON
+rows()
+{
+	awk 'NR > 1 { print $2, $3, $4 ":" $5, $6 ":" $7, $8, $10, $12, $13 }' "${1:-rows}"
+}
+
+# lost - how many events the tool says it has lost
+lost()
+{
+	sed -n 's/.* rows, \([0-9]*\) lost$/\1/p' err
+}
+
+# misuse STATUS PATTERN COMMAND... - COMMAND writes one line to stderr that matches, and nothing to stdout
+misuse()
+{
+	local status=0 expected=$1 pattern=$2
+	shift 2
+	timeout 60 "$@" >out 2>err || status=$?
+	expect "exit status of $*" "$expected" "$status"
+	expect "stdout of $*" "" "$(cat out)"
+	expect "lines on stderr of $*" 1 "$(wc -l <err)"
+	grep -qE -- "$pattern" err || fail "stderr of $* does not match '$pattern': $(cat err)"
+}
+
+run_misuse()
+{
+	run "unknown option" misuse 2 "'?-z'?" "$tool" -z
+	run "unknown long option" misuse 2 --colour "$tool" --colour
+	run "port 0" misuse 2 "'0'.*1 to 65535" "$tool" -L 0
+	run "port 65536" misuse 2 "'65536'" "$tool" -D 65536
+	run "list that ends in a comma" misuse 2 "'80,'" "$tool" -D 80,
+	run "-4 and -6" misuse 2 "-4 and -6" "$tool" -4 -6
+	run "-n 0" misuse 2 "'0'" "$tool" -n 0
+	run "-d without its value" misuse 2 "duration" "$tool" -d
+	run "a word too many" misuse 2 "'word'" "$tool" -a word
+}
+
+# ---- peers
+
+# server [OPTION...] ADDR:PORT... - returns once it listens; its connections are in the file "servers"
+server()
+{
+	"$peers/server" --log servers "$@" >>server_pids
+}
+
+# client [OPTION...] ADDR:PORT - its lines are added to the file "clients"
+client()
+{
+	"${client_in[@]}" "$peers/client" "$@" >>clients
+}
+
+# client_begin [OPTION...] ADDR:PORT - in the background; $! is its pid
+client_begin()
+{
+	"${client_in[@]}" "$peers/client" "$@" >>clients &
+	pids+=($!)
+}
+
+# client_fails [OPTION...] ADDR:PORT
+client_fails()
+{
+	local status=0
+
+	client "$@" || status=$?
+	expect "exit status of client $*" 1 "$status"
+}

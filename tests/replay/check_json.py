@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Holds JSON lines against row.schema.json: FILE, line by line, the last one being the only "end". With --broken,
+every change that breaks a line must be refused."""
+
+import json
+import pathlib
+import sys
+
+import jsonschema
+
+
+def strictly(pairs):
+    keys = [key for key, _ in pairs]
+    if len(keys) != len(set(keys)):
+        sys.exit(f"a key twice: {keys}")
+    return dict(pairs)
+
+
+def load(path):
+    text = pathlib.Path(path).read_bytes().decode("utf-8")
+    if not text.endswith("\n"):
+        sys.exit("the last line has no end")
+    return [json.loads(line, object_pairs_hook=strictly) for line in text[:-1].split("\n")]
+
+
+def broken(line):
+    """Each key gone, of another type, or with a value that cannot be; a key too many."""
+    for key in line:
+        yield {k: v for k, v in line.items() if k != key}
+        for wrong in (True, [], {}, -1, "\nno such value", None):
+            if key in ("netns", "real", "reason", "age_ms", "gone_ms") and wrong is None:
+                continue
+            yield {**line, key: wrong}
+    yield {**line, "surprise": 1}
+    if line["event"] != "end":
+        yield {**line, "time": "2026-02-03 04:05:06.123456Z"}
+        yield {**line, "time": "2026-02-03T04:05:06.123Z"}
+        yield {**line, "lport": 65536}
+        yield {**line, "ip": 5}
+        yield {**line, "laddr": "300"}
+        yield {**line, "comm": "a\\b"}
+        yield {**line, "comm": "\x1b[2J"}
+        yield {**line, "real": {"addr": "10.0.0.1", "port": 80}}
+        yield {**line, "event": "state", "reason": "retransmit"}
+        yield {**line, "event": "retransmit", "reason": None}
+        yield {**line, "event": "moved", "reason": "reset"}
+        yield {**line, "age_ms": 0.5}
+
+
+def main():
+    schema = json.loads((pathlib.Path(__file__).parent / "row.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft7Validator.check_schema(schema)
+    validator = jsonschema.Draft7Validator(schema)
+    lines = load(sys.argv[-1])
+    for number, line in enumerate(lines, 1):
+        for error in validator.iter_errors(line):
+            sys.exit(f"line {number}: {error.message}: {line}")
+    if [line["event"] for line in lines].count("end") != 1 or lines[-1]["event"] != "end":
+        sys.exit("not one end, at the end")
+    if lines[-1]["rows"] != len(lines) - 1:
+        sys.exit(f"{len(lines) - 1} rows, the end says {lines[-1]['rows']}")
+    if sys.argv[1] != "--broken":
+        return
+    tried = 0
+    for line in lines:
+        for wrong in broken(line):
+            tried += 1
+            if validator.is_valid(wrong):
+                sys.exit(f"taken: {wrong}")
+    print(tried)
+
+
+main()

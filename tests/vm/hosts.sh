@@ -1,0 +1,163 @@
+# shellcheck shell=bash disable=SC2034,SC2154,SC2317
+# SPDX-License-Identifier: Apache-2.0
+#
+# Hosts that lack something, and misuse.
+
+no_btf()
+{
+	[ ! -e /sys/kernel/btf ] || fail "/sys/kernel/btf is there"
+}
+
+# The first start on a host compiles; later ones take what it kept.
+first_start()
+{
+	local began=$SECONDS kept=
+	patience=$limit
+	[ ! "$(ls "$cache")" ] || kept=1
+	tool_start -v
+	tool_stop
+	if grep -q 'main: from the cache' err; then
+		[ "$kept" ] || fail "taken from an empty cache"
+		note "$((SECONDS - began)) s, compiled in an earlier run"
+	else
+		note "$((SECONDS - began)) s, compiled now"
+	fi
+	compgen -G "$cache/*.main.*" >/dev/null || fail "no compiled program in $cache"
+}
+
+later_start()
+{
+	local began_ms
+	began_ms=$(($(date +%s%N) / 1000000))
+	tool_start -v
+	note "$(($(date +%s%N) / 1000000 - began_ms)) ms"
+	tool_stop
+	grep -q 'main: from the cache' err || fail "compiled again"
+	! grep -q 'compiling' err || fail "compiled again"
+}
+
+without_ipvs()
+{
+	modprobe -r ip_vs_rr ip_vs
+	[ ! -e /sys/module/ip_vs ] || fail "ip_vs cannot be unloaded"
+}
+
+# Says what it waits for, and goes on when it comes.
+ipvs_later()
+{
+	without_ipvs
+	tool_start
+	grep -q 'ip_vs is not loaded: waiting for it (modprobe ip_vs)' err || fail "does not say what it waits for"
+	modprobe -a ip_vs ip_vs_rr
+	wait_for grep -q 'ip_vs is loaded' err
+	network "$1"
+	service "$vip:80" "$real_1" "$real_2"
+	server "$real_1" "$real_2"
+	client -n 23 "$vip:80"
+	tool_stop
+	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
+}
+
+# -a does not need ip_vs, and takes it when it comes.
+ipvs_later_all()
+{
+	without_ipvs
+	network "$1"
+	server "$real_1"
+	tool_start -a
+	! grep -q 'waiting' err || fail "-a waits for ip_vs"
+	client -n 7 "$real_1"
+	expected_rows "$real_1" "$answered" - >expected
+	modprobe -a ip_vs ip_vs_rr
+	wait_for grep -q 'ip_vs is loaded' err
+	service "$vip:80" "$real_1"
+	: >clients
+	client -n 7 "$vip:80"
+	expected_rows "$vip:80" "$answered" >>expected
+	tool_stop
+	expect "rows of the client" "$(cat expected)" "$(rows_to "$real_1" "$vip:80")"
+}
+
+# ip_vs can be unloaded while the tool runs, and is seen when it comes again.
+ipvs_comes_again()
+{
+	tool_start
+	without_ipvs
+	modprobe -a ip_vs ip_vs_rr
+	network "$1"
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	patience=10
+	wait_for shown_again
+	tool_stop
+}
+
+shown_again()
+{
+	client "$vip:80"
+	has_rows 1
+}
+
+not_root()
+{
+	cp "$tool" .
+	misuse 3 'root' "${nobody[@]}" "./${tool##*/}" -a
+	misuse 2 "-z" "${nobody[@]}" "./${tool##*/}" -z
+}
+
+# lacking FUNCTION PATTERN - in a mount namespace of its own
+lacking()
+{
+	misuse 3 "$2" unshare --mount -- "$self" --call "$1"
+}
+
+no_headers()
+{
+	mount -t tmpfs tmpfs "/lib/modules/$(uname -r)/build"
+	exec "$tool" --cache-dir "$cache"
+}
+
+headers_package()
+{
+	# shellcheck source=/dev/null
+	case $(. /etc/os-release && echo "$ID") in
+	debian | ubuntu) echo "apt-get install linux-headers-$(uname -r | sed 's|[.+]|[&]|g')" ;;
+	*) uname -r ;;
+	esac
+}
+
+no_tracefs()
+{
+	umount -R /sys/kernel/tracing /sys/kernel/debug
+	exec "$tool" --cache-dir "$cache"
+}
+
+libbcc()
+{
+	ldconfig -p | awk '$1 == "libbcc.so.0" && !found++ { print $NF }'
+}
+
+# An empty file in its place: nothing that the dynamic linker would load.
+no_libbcc()
+{
+	mount --bind /dev/null "$(realpath "$(libbcc)")"
+	exec "$tool" --no-cache
+}
+
+# Really gone.
+libbcc_gone()
+{
+	library=$(libbcc)
+	mv "$library" "$library.away"
+	undo() { mv "$library.away" "$library"; }
+	misuse 3 'libbcc.*(install|run:)' "$tool" --no-cache
+}
+
+run_bad_hosts()
+{
+	run "not root" not_root
+	run "no headers: names the package" lacking no_headers "$(headers_package)"
+	run "no tracefs: says how to mount it" lacking no_tracefs 'mount -t tracefs'
+	run "libbcc is broken" lacking no_libbcc 'libbcc'
+	run "libbcc is missing: names the package" libbcc_gone
+}

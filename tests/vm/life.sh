@@ -1,0 +1,360 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# What IPVS does with a connection beside giving it a real server, and connections that are older than the tool.
+
+# Their owner is not known, so that PID and COMM are of what runs on the CPU: they are left out.
+without_owner()
+{
+	cut -d ' ' -f 3- | sort
+}
+
+# 23 that are there before the tool, and 7 that come after it.
+earlier()
+{
+	network "$1"
+	service "$vip:80" "$real_1" "$real_2"
+	server "$real_1" "$real_2"
+	client_begin -c -w -n 23 "$vip:80"
+	wait_for has_served 23
+	tool_start
+	cp clients clients.earlier
+	: >clients
+	client -n 7 "$vip:80"
+	expected_rows "$vip:80" "$answered" >expected
+	kill -KILL "$(cat server_pids)"
+	wait_for has_changes 23 LAST_ACK CLOSE
+	tool_stop
+	cp clients.earlier clients
+	expected_rows "$vip:80" "ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE" >>expected
+	expect "rows, sorted, without owner" "$(without_owner <expected)" "$(rows | without_owner)"
+}
+
+has_served()
+{
+	[ -e servers ] && [ "$(wc -l <servers)" = "$1" ]
+}
+
+# The client is in another namespace than IPVS.
+pod_earlier()
+{
+	pod_network "$1"
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	client_begin -c -w -n 7 "$vip:80"
+	wait_for has_served 7
+	tool_start
+	kill -KILL "$(cat server_pids)"
+	wait_for has_changes 7 LAST_ACK CLOSE
+	tool_stop
+	expect "rows, sorted, without owner" \
+		"$(expected_rows "$vip:80" "ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE" | without_owner)" \
+		"$(rows | without_owner)"
+}
+
+# A connect that has not been answered yet.
+earlier_syn()
+{
+	local pid
+	network "$1"
+	service "$vip:80" "$silent"
+	client_begin -p 41000 -g 9000 "$vip:80"
+	pid=$!
+	wait_for has_entries 1
+	tool_start
+	wait_for has_rows 1
+	kill -KILL "$pid"
+	wait_for has_changes 1 SYN_SENT CLOSE
+	tool_stop
+	expect "states, real server, reason" "SYN_SENT SYN_SENT $silent retransmit
+SYN_SENT CLOSE $silent aborted" "$(rows | cut -d ' ' -f 5- | uniq)"
+}
+
+has_entries()
+{
+	[ "$(grep -c ^TCP /proc/net/ip_vs_conn)" = "$1" ]
+}
+
+# no_destination FAMILY [REAL] - a service without real servers, or with one of weight 0
+no_destination()
+{
+	network "$1"
+	service "$vip:80" ${2+"$2"}
+	[ $# = 1 ] || ipvsadm -e -t "$vip:80" -r "$2" -m -w 0
+	tool_start
+	client_fails -p 41000 -n 7 "$vip:80"
+	tool_stop
+	expect "results of connect" ECONNREFUSED "$(cut -d ' ' -f 4 clients | sort -u)"
+	sed -i -E "s/^local .*:/local $vip:/" clients
+	expect "rows but retransmits" "$(expected_rows "$vip:80" "CLOSE SYN_SENT CLOSE/no-destination" -)" \
+		"$(rows | grep -v retransmit)"
+}
+
+weight_0()
+{
+	places "$1"
+	no_destination "$1" "$real_1"
+}
+
+# kinds - how many rows of each kind, but retransmits: TCP does not believe an ICMP that comes while connect() still
+# has the socket locked, and sends the SYN again
+kinds()
+{
+	rows | cut -d ' ' -f 5- | grep -v retransmit | sort | uniq -c | sed 's/^ *//'
+}
+
+pod_no_destination()
+{
+	pod_network "$1"
+	service "$vip:80"
+	tool_start
+	client_fails -n 7 "$vip:80"
+	wait_for has_changes 7 SYN_SENT CLOSE
+	tool_stop
+	expect "rows" "7 CLOSE SYN_SENT - -
+7 SYN_SENT CLOSE - no-destination" "$(kinds)"
+}
+
+# The entry times out while nothing is sent; what is sent then is reset. One more does not wait so long.
+expired()
+{
+	network "$1"
+	ipvsadm --set 1 1 1
+	service "$vip:80" "$real_1"
+	server --hold "$real_1"
+	tool_start -j
+	client -p 41000 -o 4500 -b 5 -l "$vip:80"
+	tool_stop
+	grep -q '"oldstate":"ESTABLISHED","newstate":"CLOSE",.*"reason":"expired"' rows || fail "not expired"
+	# It lived for a second or, with the kernel's timers, two, and was gone when the data came.
+	between "age in ms" 900 "$(json_number age_ms)" 3500
+	between "ms since it was gone" 500 "$(json_number gone_ms)" 4000
+}
+
+# json_number KEY - in the last row
+json_number()
+{
+	grep '"event":"state"' rows | tail -n 1 | sed -E "s/.*\"$1\":([0-9.]+).*/\\1/"
+}
+
+# With sloppy_tcp the data goes to another real server, which knows nothing of the connection.
+moved()
+{
+	network "$1"
+	ipvsadm --set 1 1 1
+	echo 1 >/proc/sys/net/ipv4/vs/sloppy_tcp
+	service "$vip:80" "$real_1" "$real_2"
+	server --hold "$real_1" "$real_2"
+	tool_start
+	client -p 41000 -o 4500 -b 5 -l "$vip:80"
+	tool_stop
+	first=$(awk '{ print $4 }' servers)
+	second=$([ "$first" = "$real_1" ] && echo "$real_2" || echo "$real_1")
+	expect "states, real server, reason" "CLOSE SYN_SENT $first -
+SYN_SENT ESTABLISHED $first -
+ESTABLISHED ESTABLISHED $second moved
+ESTABLISHED CLOSE $second reset" "$(rows | cut -d ' ' -f 5-)"
+}
+
+# IPVS drops the first SYN, as its defense against floods may do, and takes a later one.
+syn_lost()
+{
+	local pid
+	network "$1"
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	echo 1 >/proc/sys/net/ipv4/vs/am_droprate
+	echo 3 >/proc/sys/net/ipv4/vs/drop_packet
+	sleep 1.5	# it comes into force within a second
+	tool_start
+	client_begin -p 41000 "$vip:80"
+	pid=$!
+	wait_for in_syn_sent
+	sleep 0.5	# a little later the first SYN is out; the second comes after a second
+	echo 0 >/proc/sys/net/ipv4/vs/drop_packet
+	wait "$pid"
+	tool_stop
+	expect "states, real server, reason" "CLOSE SYN_SENT $real_1 syn-lost
+SYN_SENT SYN_SENT $real_1 retransmit
+SYN_SENT ESTABLISHED $real_1 -" "$(rows | cut -d ' ' -f 5- | uniq | head -n 3)"
+}
+
+# /proc/net/tcp, tcp6: the state is the fourth field, 02 SYN_SENT
+in_syn_sent()
+{
+	awk '$4 == "02" { n++ } END { exit !n }' /proc/net/tcp /proc/net/tcp6
+}
+
+# unreachable FAMILY REAL ROUTER ERRNO - a router that has no way to the real server says so by ICMP
+unreachable()
+{
+	pod_network "$1"
+	ip -n r$$ route add unreachable "$(tr -d '[]' <<<"$2")"
+	ip route add "$(tr -d '[]' <<<"$2")" via "$3" dev r$$
+	nsenter "--net=/run/netns/r$$" sh -c "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"
+	service "$vip:80" "$2:8080"
+	[ "$1" = 4 ] || "${client_in[@]}" sh -c "echo 2 >/proc/sys/net/ipv4/tcp_syn_retries"
+	tool_start
+	client_fails -p 41000 -n 3 "$vip:80"
+	tool_stop
+	[ "$1" = 4 ] || ! "${client_in[@]}" grep -qx 'Icmp6InDestUnreachs[[:space:]]*0' /proc/net/snmp6 ||
+		skip "IPVS of this kernel does not pass ICMPv6 on to another namespace, so the client is not told"
+	expect "results of connect" "$4" "$(cut -d ' ' -f 4 clients | sort -u)"
+	expect "states, real server, reason" "3 CLOSE SYN_SENT $2:8080 -
+3 SYN_SENT CLOSE $2:8080 unreachable" "$(kinds)"
+}
+
+# method OPTION_OF_IPVSADM METHOD REAL - the forwarding method of a SYN; nobody needs to answer it
+method()
+{
+	network 4
+	[ $# = 3 ] || places "$4"
+	ipvsadm -A -t "$vip:80" -s rr
+	ipvsadm -a -t "$vip:80" -r "$3" "$1"
+	tool_start -j
+	client_fails -g 300 "$vip:80"
+	tool_stop
+	expect "method of the rows" "2 \"method\":\"$2\"" \
+		"$(grep '"event":"state"' rows | grep -o '"method":"[a-z]*"' | sort | uniq -c | sed 's/^ *//')"
+}
+
+# A service by firewall mark, whatever the address.
+mark()
+{
+	network "$1"
+	ipvsadm -A -f 7 ${2+"$2"} -s rr
+	ipvsadm -a -f 7 ${2+"$2"} -r "$real_1" -m
+	ipvsadm -a -f 7 ${2+"$2"} -r "$real_2" -m
+	server "$real_1" "$real_2"
+	tool_start
+	client -n 8 -m 7 "$vip:8080"
+	tool_stop
+	expect rows "$(expected_rows "$vip:8080" "$answered")" "$(rows)"
+}
+
+# Without a real server the packet is sent on to where it was going.
+bypass()
+{
+	pod_network 4
+	client_in=()
+	echo 1 >/proc/sys/net/ipv4/vs/cache_bypass
+	ipvsadm -A -f 7 -s rr
+	server_elsewhere "$real_2"
+	tool_start -j
+	client -m 7 "$real_2"
+	tool_stop
+	expect "real server and method" "5 \"real\":{\"addr\":\"10.99.3.2\",\"port\":8080,\"method\":\"bypass\"" \
+		"$(grep '"event":"state"' rows | grep -o '"real":{[^}]*' | sort | uniq -c | sed 's/^ *//')"
+}
+
+# Templates of persistence are no connections; all go to one real server.
+persistent()
+{
+	network "$1"
+	ipvsadm -A -t "$vip:80" -s rr -p 300
+	ipvsadm -a -t "$vip:80" -r "$real_1" -m
+	ipvsadm -a -t "$vip:80" -r "$real_2" -m
+	server "$real_1" "$real_2"
+	tool_start
+	client -n 7 "$vip:80"
+	tool_stop
+	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
+	expect "real servers" 1 "$(rows | cut -d ' ' -f 7 | sort -u | wc -l)"
+}
+
+# UDP through IPVS, with one-packet scheduling and without, is not ours, and TCP beside it is.
+udp()
+{
+	network 4
+	ipvsadm -A -u "$vip:53" -s rr -o
+	ipvsadm -a -u "$vip:53" -r "$real_1" -m
+	ipvsadm -A -u "$vip:54" -s rr
+	ipvsadm -a -u "$vip:54" -r "$real_1" -m
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	tool_start
+	for port in 53 54; do
+		echo >"/dev/udp/$vip/$port"
+	done
+	client -n 3 "$vip:80"
+	tool_stop
+	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
+}
+
+# Another balancer has the connection too, brought by the sync daemon: that is no second real server.
+synced()
+{
+	pod_network 4
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	echo 0 0 >/proc/sys/net/ipv4/vs/sync_threshold
+	ip netns exec r$$ ipvsadm --start-daemon backup --mcast-interface eth0
+	ipvsadm --start-daemon master --mcast-interface r$$
+	tool_start
+	client_begin -p 41000 -o 4000 "$vip:80"
+	wait_for brought_by_sync
+	wait $!
+	tool_stop
+	ipvsadm --stop-daemon master
+	ip netns exec r$$ ipvsadm --stop-daemon backup
+	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
+}
+
+brought_by_sync()
+{
+	ip netns exec r$$ grep -q "^TCP .* A028 " /proc/net/ip_vs_conn	# port 41000
+}
+
+# The same ports again and again, while the real server changes: each row has that of its own connection.
+port_reuse()
+{
+	local round real
+	network 4
+	service "$vip:80" "$real_1"
+	server --close-first "$real_1" "$real_2"
+	tool_start
+	: >all
+	for round in 1 2 3 4 5 6 7 8 9 10; do
+		real=$([ $((round % 2)) = 1 ] && echo "$real_1" || echo "$real_2")
+		ipvsadm -a -t "$vip:80" -r "$real" -m 2>/dev/null || :
+		ipvsadm -d -t "$vip:80" -r "$([ "$real" = "$real_1" ] && echo "$real_2" || echo "$real_1")" 2>/dev/null || :
+		: >clients
+		sleep 1	# for TIME_WAIT of the last round but one, whose ports and server are the same
+		client -w -p 42000 -n 40 "$vip:80"
+		expected_rows "$vip:80" "CLOSE SYN_SENT ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE" "$real" >>all
+	done
+	wait_for has_changes 400 LAST_ACK CLOSE
+	tool_stop
+	expect "lines in the servers' log" 400 "$(wc -l <servers)"
+	expect "rows, sorted" "$(sort all)" "$(rows | sort)"
+}
+
+run_life()
+{
+	local ip
+	for ip in 4 6; do
+		run "IPv$ip, connections from before the start" earlier $ip
+		run "IPv$ip, connections from before the start, client in another namespace" pod_earlier $ip
+		run "IPv$ip, a connect from before the start" earlier_syn $ip
+		run "IPv$ip, no destination: no real server" no_destination $ip
+		run "IPv$ip, no destination: weight 0" weight_0 $ip
+		run "IPv$ip, no destination: client in another namespace" pod_no_destination $ip
+		run "IPv$ip, expired" expired $ip
+		run "IPv$ip, moved" moved $ip
+		run "IPv$ip, first SYN lost" syn_lost $ip
+		run "IPv$ip, persistent service" persistent $ip
+	done
+	run "IPv4, unreachable" unreachable 4 10.99.4.2 10.99.3.2 EHOSTUNREACH
+	run "IPv6, unreachable" unreachable 6 "[fd00:99:4::2]" fd00:99:3::2 ENETUNREACH
+	run "method: masquerading" method -m masq 203.0.113.2:8080
+	run "method: direct routing" method -g route 203.0.113.2:80
+	run "method: tunnel" method -i tunnel 203.0.113.2:80
+	run "method: tunnel from IPv6 to IPv4" method -i tunnel 203.0.113.2:80 6
+	run "method: tunnel from IPv4 to IPv6" method -i tunnel "[2001:db8:113::2]:80" 4
+	run "method: bypass" bypass
+	run "IPv4, service by firewall mark" mark 4
+	run "IPv6, service by firewall mark" mark 6 -6
+	run "UDP beside TCP" udp
+	run "entries of a sync daemon" synced
+	run "the same ports, other real servers" port_reuse
+}

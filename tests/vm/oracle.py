@@ -1,0 +1,380 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Compares the rows of the tool (-j) with what others say of the same connections; for tests/vm/oracle.sh.
+
+Usage: oracle.py pressure|durations|mixed
+
+Reads files in the current folder. Connections are told apart by their local port. Prints the counts, or each
+mismatch, and then the exit status is 1.
+"""
+import collections
+import datetime
+import json
+import re
+import statistics
+import sys
+
+STATES = {
+    "accepted": "CLOSE SYN_SENT ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE",
+    "closed": "CLOSE SYN_SENT ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE",
+    "reset": "CLOSE SYN_SENT ESTABLISHED CLOSE/reset",
+    "aborted": "CLOSE SYN_SENT ESTABLISHED CLOSE/aborted",
+    "refused": "CLOSE SYN_SENT CLOSE/refused",
+    "gave-up": "CLOSE SYN_SENT CLOSE/aborted",
+    "no-destination": "CLOSE SYN_SENT CLOSE/no-destination",
+    "unreachable": "CLOSE SYN_SENT CLOSE/unreachable",
+}
+# What connect(2) says; ok for the others
+RESULTS = {
+    "refused": ("ECONNREFUSED",),
+    "gave-up": ("gave-up",),
+    "no-destination": ("ECONNREFUSED",),
+    "unreachable": ("EHOSTUNREACH", "ENETUNREACH"),
+}
+
+mismatches = []
+
+
+def mismatch(text):
+    mismatches.append(text)
+
+
+def compare(what, expected, found):
+    if expected != found:
+        mismatch(f"{what}: expected {expected}, found {found}")
+
+
+def finish(text):
+    """The end of the program."""
+    for line in mismatches[:40]:
+        print(line)
+    if mismatches:
+        print(f"{text}, {len(mismatches)} mismatches")
+        sys.exit(1)
+    print(f"{text}, no mismatch")
+
+
+def lines(path):
+    with open(path, encoding="utf-8") as file:
+        return [line.split() for line in file]
+
+
+def end(text):
+    """Address, without brackets and as IPv4 where it is mapped, and port."""
+    address, port = text.rsplit(":", 1)
+    return re.sub(r"^::ffff:", "", address.strip("[]")), int(port)
+
+
+def port_of(text):
+    return end(text)[1]
+
+
+def read_rows():
+    """The rows, and the last line with the counts."""
+    with open("rows", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    if not rows or rows[-1]["event"] != "end":
+        mismatch("the output has no end")
+        finish(f"{len(rows)} rows")
+    compare("rows lost", 0, rows[-1]["lost"])
+    compare("rows counted by the tool", len(rows) - 1, rows[-1]["rows"])
+    return rows[:-1], rows[-1]
+
+
+def real_of(row):
+    return row["real"] and (row["real"]["addr"], row["real"]["port"])
+
+
+def expected_changes(outcome):
+    """(oldstate, newstate, reason) of each row but those of retransmits."""
+    states = [state.partition("/") for state in STATES[outcome].split()]
+    return [(old[0], new[0], new[2] or None) for old, new in zip(states, states[1:])]
+
+
+def by_port(rows):
+    ports = collections.defaultdict(list)
+    for row in rows:
+        ports[row["lport"]].append(row)
+    return ports
+
+
+def syn_came_late(rows, again):
+    """Whether IPVS has taken the connection by a later SYN, or only when it was time for one: on a machine as slow
+    as an emulated one the first may have waited so long."""
+    first, answered = rows[0], rows[-1]
+    late = seconds(answered["time"]) - (answered["age_ms"] or 0) / 1000 - seconds(first["time"])
+    return bool(again) or late >= 0.9
+
+
+def check_life(port, rows, outcome, real, client, syn_lost):
+    """All rows of one connection; returns how many of them are of retransmits. Where the first SYN came late, the
+    port is added to syn_lost."""
+    changes = [(row["oldstate"], row["newstate"], row["reason"]) for row in rows if row["event"] == "state"]
+    again = [row for row in rows if row["event"] == "retransmit"]
+    if changes and changes[0] == ("CLOSE", "SYN_SENT", "syn-lost") and syn_came_late(rows, again):
+        syn_lost.append(port)
+        changes[0] = ("CLOSE", "SYN_SENT", None)
+    compare(f"{port}: changes", expected_changes(outcome), changes)
+    compare(f"{port}: rows that are neither change nor retransmit", len(rows), len(changes) + len(again))
+    for row in rows:
+        compare(f"{port}: real server of {row['oldstate']} {row['newstate']}", real, real_of(row))
+        compare(f"{port}: owner", (int(client[5]), "client"), (row["pid"], row["comm"]))
+    compare(f"{port}: sockets", 1, len({row["skaddr"] for row in rows}))
+    for row in again:
+        compare(f"{port}: states of a retransmit", ("SYN_SENT", "SYN_SENT", "retransmit"),
+                (row["oldstate"], row["newstate"], row["reason"]))
+    times = [row["time"] for row in rows]
+    compare(f"{port}: order of time", sorted(times), times)
+    return len(again)
+
+
+# ---- more sockets than can be followed
+
+def check_round(number, rows, syn_lost):
+    """Returns the number of connections, and of those with rows. A port may come again while IPVS has an entry that
+    leads to the real server of the round before; it drops the SYN where that one has been taken out since."""
+    logged = {port_of(line[1]): end(line[3]) for line in lines(f"servers.{number}")}
+    clients = {port_of(line[1]): line for line in lines(f"clients.{number}")}
+    compare(f"round {number}: ports that the servers saw", sorted(clients), sorted(logged))
+    compare(f"round {number}: real servers", 1, len({real for real in logged.values()}))
+    ports = by_port(rows)
+    for port, its_rows in ports.items():
+        if port in clients:
+            check_life(f"round {number}: {port}", its_rows, "closed", logged.get(port), clients[port],
+                       syn_lost)
+        else:
+            mismatch(f"round {number}: rows of port {port}, which no client had")
+    return len(clients), len(ports)
+
+
+def pressure():
+    rows, counts = read_rows()
+    long_rows = by_port([row for row in rows if row["rport"] == 80])
+    logged = {port_of(line[1]): end(line[3]) for line in lines("servers.long")}
+    clients = {port_of(line[1]): line for line in lines("clients.long")}
+    syn_lost = []
+    compare("ports of the long connections", sorted(clients), sorted(long_rows))
+    compare("long connections", 20, len(clients))
+    for port, its_rows in long_rows.items():
+        check_life(port, its_rows, "closed", logged[port], clients[port], syn_lost)
+    made = shown = 0
+    began = [float(lines(f"began.{number}")[0][0]) for number in range(1, 8)] + [float("inf")]
+    for number in range(1, 8):
+        of_round = [row for row in rows if row["rport"] == 81
+                    and began[number - 1] <= seconds(row["time"]) < began[number]]
+        made_now, shown_now = check_round(number, of_round, syn_lost)
+        made += made_now
+        shown += shown_now
+        if number == 7:
+            compare("connections one after another that have rows", made_now, shown_now)
+    compare("connections without rows", counts["sockets_not_followed"] + counts["connects_without_real"],
+            made - shown)
+    if made - shown < 100:
+        mismatch(f"there was no pressure: only {made - shown} connections were not followed")
+    finish(f"20 long connections, {made} short ones, of which {made - shown} were not followed and counted, "
+           f"{len(rows)} rows, {len(syn_lost)} times syn-lost")
+
+
+def seconds(time):
+    """Of an RFC 3339 time, since the epoch."""
+    return datetime.datetime.strptime(time.replace("Z", "+0000"), "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
+
+
+# ---- a capture
+
+PACKET = re.compile(r"^(\d+\.\d+) (?:(\S+) +(?:In|Out|M|B|P) +)?IP6? (\S+)\.(\d+) > (\S+)\.(\d+): Flags \[([^]]*)\](.*)")
+
+
+def packets():
+    """(time in ms, interface, source, source port, destination port, flags, acknowledged)"""
+    for line in open("packets", encoding="utf-8"):
+        found = PACKET.match(line)
+        if not found:
+            continue
+        ack = re.search(r" ack (\d+)", found[8])
+        yield (float(found[1]) * 1000, found[2], found[3], int(found[4]), int(found[6]), found[7],
+               int(ack[1]) if ack else None, found[8])
+
+
+def durations():
+    """Each way between a change and its packet makes MS longer or shorter, never both; only the change from
+    FIN_WAIT2 and retransmits may err to either side."""
+    rows, _ = read_rows()
+    ports = by_port(rows)
+    sent, came = collections.defaultdict(list), collections.defaultdict(list)
+    for time, _, _, sport, dport, flags, ack, rest in packets():
+        sent[sport].append((time, flags, ack, rest))
+        came[dport].append((time, flags, ack, rest))
+    errors = collections.defaultdict(list)
+    for port, its_rows in sorted(ports.items()):
+        if port < 10000:
+            continue
+        syns = [p[0] for p in sent[port] if p[1] == "S"]
+        again = [row["ms"] for row in its_rows if row["event"] == "retransmit"]
+        compare(f"{port}: SYNs", 1 + len(again), len(syns))
+        for ms, time in zip(again, syns[1:]):
+            errors["retransmit"].append(ms - (time - syns[0]))
+        if port >= 11000:
+            continue
+        ms = {row["oldstate"] + " " + row["newstate"]: row["ms"] for row in its_rows if row["event"] == "state"}
+        answer = next(p for p in came[port] if p[1] == "S.")
+        fin = next(p for p in sent[port] if "F" in p[1])
+        last = int(re.search(r"seq (\d+)", fin[3])[1]) + 1
+        acked = next(p for p in came[port] if p[0] >= fin[0] and p[2] == last)
+        ended = next(p for p in came[port] if "F" in p[1])
+        for change, time in (("SYN_SENT ESTABLISHED", answer[0] - syns[-1 - len(again)]),
+                             ("ESTABLISHED FIN_WAIT1", fin[0] - answer[0]),
+                             ("FIN_WAIT1 FIN_WAIT2", acked[0] - fin[0]),
+                             ("FIN_WAIT2 CLOSE", ended[0] - acked[0])):
+            errors[change].append(ms[change] - time)
+    compare("connections", 48, len([port for port in ports if port >= 10000]))
+    compare("retransmits", 16, len(errors["retransmit"]))
+    said = []
+    for change, found in errors.items():
+        middle, most = statistics.median(found), max(found, key=abs)
+        if change in ("SYN_SENT ESTABLISHED", "FIN_WAIT1 FIN_WAIT2") and min(found) < -0.01:
+            mismatch(f"{change}: shorter by {-min(found):.3f} ms than between the packets")
+        if change == "ESTABLISHED FIN_WAIT1" and max(found) > 0.01:
+            mismatch(f"{change}: longer by {max(found):.3f} ms than between the packets")
+        if abs(middle) > 3 or abs(most) > 100:
+            mismatch(f"{change}: MS differs by {middle:.3f} ms, at most {most:.3f}")
+        said.append(f"{change} {middle:+.3f}, at most {most:+.3f}")
+    finish("MS less the time between packets, median: " + "; ".join(said))
+
+
+# ---- everything at once
+
+def read_plan():
+    """Port to (outcome, real server, service, first port of its group) of each connection that was to be made."""
+    plan = {}
+    for first, count, outcome, real, service in lines("plan"):
+        for port in range(int(first), int(first) + int(count)):
+            plan[port] = (outcome, real, end(service), int(first))
+    return plan
+
+
+def once(what, found):
+    """A list of pairs to a dict; a key that comes twice is a mismatch."""
+    result = {}
+    for key, value in found:
+        if key in result:
+            mismatch(f"{what}: port {key} twice")
+        result[key] = value
+    return result
+
+
+def read_entries():
+    """Port to (service, real server), as ipvsadm listed them from time to time."""
+    entries = collections.defaultdict(set)
+    for line in lines("entries"):
+        if len(line) == 6 and line[0] == "TCP":
+            entries[port_of(line[3])].add((end(line[4]), end(line[5])))
+    return entries
+
+
+def count_syns():
+    """Port to number of SYNs; those of the pod pass the host on their way, and count where they come in."""
+    syns = collections.Counter()
+    for _, device, source, sport, _, _, _, _ in packets():
+        if source in ("10.99.2.2", "fd00:99:2::2") and not device.startswith("p"):
+            continue
+        syns[sport] += 1
+    return syns
+
+
+def read_methods():
+    """(service, real server) to method."""
+    methods = {}
+    for line in lines("methods"):
+        if line[0] == "TCP":
+            service = end(line[1])
+        elif line[0] == "->" and line[1] != "RemoteAddress:Port":
+            methods[service, end(line[1])] = line[2].lower()
+    return methods
+
+
+def mixed_connection(port, planned, its_rows, client, logged, entries, methods, syn_lost):
+    """Returns outcome and number of retransmits."""
+    outcome, real, service, _ = planned
+    result = client[3]
+    if outcome == "either":
+        outcome = "accepted" if result == "ok" else "refused"
+        real = "logged" if result == "ok" else real
+    compare(f"{port}: result of connect for {outcome}", True, result in RESULTS.get(outcome, ("ok",)))
+    compare(f"{port}: known to a server", result == "ok", port in logged)
+    if outcome == "direct" or result == "ok" and real != "logged":	# a real server with the service's own address
+        compare(f"{port}: server", service, logged.get(port))
+    if outcome == "direct":
+        compare(f"{port}: rows of a direct connection", 0, len(its_rows))
+        compare(f"{port}: entries of a direct connection", set(), entries)
+        return outcome, 0
+    if real == "logged":
+        chosen = logged.get(port)
+    elif real == "-":
+        chosen = None
+    elif real == "either":	# none of the two has a log: IPVS knows
+        chosen = next(iter(entries))[1] if entries else None
+    else:
+        chosen = end(real)
+    compare(f"{port}: entries of IPVS", {(service, chosen)} if chosen else set(), entries)
+    again = check_life(port, its_rows, outcome, chosen, client, syn_lost)
+    for row in its_rows:
+        compare(f"{port}: service", service, (row["raddr"], row["rport"]))
+        compare(f"{port}: family", 6 if ":" in service[0] else 4, row["ip"])
+        if chosen:
+            compare(f"{port}: method", methods.get((service, chosen)), row["real"]["method"])
+    return outcome, again
+
+
+def mixed():
+    rows, counts = read_rows()
+    compare("sockets not followed", 0, counts["sockets_not_followed"])
+    compare("connects without real server", 0, counts["connects_without_real"])
+    plan = read_plan()
+    first_ports = sorted({planned[3] for planned in plan.values()})
+    clients = once("clients", [(port_of(line[1]), line) for first in first_ports for line in lines(f"clients.{first}")])
+    logged = once("servers", [(port_of(line[1]), end(line[3])) for line in lines("logged")])
+    entries, methods = read_entries(), read_methods()
+    ports = by_port(rows)
+    compare("ports of the clients", sorted(plan), sorted(clients))
+    for port in sorted(set(ports) - set(plan)):
+        mismatch(f"{len(ports[port])} rows of port {port}, which no client had")
+    for port in sorted(set(logged) - set(plan)):
+        mismatch(f"a server knows of port {port}, which no client had")
+    for port in sorted(set(entries) - set(plan)):
+        mismatch(f"IPVS has an entry of port {port}, which no client had")
+    inodes = {place: int(lines(f"netns.{place}")[0][0]) for place in ("host", "pod")}
+    outcomes = collections.Counter()
+    retransmits, syn_lost = {}, []
+    for port in sorted(set(plan) & set(clients)):
+        outcome, retransmits[port] = mixed_connection(
+            port, plan[port], ports.get(port, []), clients[port], logged, entries.get(port, set()), methods, syn_lost)
+        outcomes[outcome] += 1
+        for row in ports.get(port, []):
+            place = "pod" if row["laddr"] in ("10.99.2.2", "fd00:99:2::2") else "host"
+            compare(f"{port}: namespace", inodes[place], row["netns"])
+    captured = check_capture(plan, retransmits)
+    finish(f"{len(plan)} connections ({', '.join(f'{n} {name}' for name, n in sorted(outcomes.items()))}), "
+           f"{len(rows)} rows, {sum(retransmits.values())} of them retransmits, "
+           f"{sum(map(len, entries.values()))} entries of IPVS, {captured}, "
+           f"{len(syn_lost)} times syn-lost")
+
+
+def check_capture(plan, retransmits):
+    """Each SYN after the first is a row; one that has no destination goes nowhere."""
+    try:
+        syns = count_syns()
+    except FileNotFoundError:
+        return "no capture"
+    for port, planned in plan.items():
+        if planned[0] not in ("no-destination", "direct"):
+            compare(f"{port}: SYNs captured", 1 + retransmits.get(port, 0), syns[port])
+    return f"{sum(syns.values())} SYNs captured"
+
+
+if sys.argv[1] == "mixed":
+    mixed()
+elif sys.argv[1] == "durations":
+    durations()
+else:
+    pressure()

@@ -1,0 +1,126 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# C-PID and C-COMM: of the process that called connect, whoever runs when the state changes.
+
+# busy - a process for each CPU that never sleeps, so that softirqs run on top of it
+busy()
+{
+	local cpu
+	for ((cpu = $(nproc); cpu > 0; cpu--)); do
+		while :; do :; done &
+		pids+=($!)
+	done
+}
+
+# The server ends the connection while the client sleeps and others run.
+owner_asleep()
+{
+	network "$1"
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	tool_start
+	client -c -w -n 11 "$vip:80" &
+	pids+=($!)
+	wait_for has_served 11
+	busy
+	kill -KILL "$(cat server_pids)"
+	wait_for has_changes 11 LAST_ACK CLOSE
+	tool_stop
+	expect "rows, sorted" \
+		"$(expected_rows "$vip:80" "CLOSE SYN_SENT ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE" | sort)" "$(rows | sort)"
+}
+
+# A reset comes while the client sleeps.
+owner_reset()
+{
+	network "$1"
+	service "$vip:80" "$real_1"
+	server --reset "$real_1"
+	tool_start
+	busy
+	client -c -b 1 -w -n 7 "$vip:80"
+	wait_for has_changes 7 ESTABLISHED CLOSE
+	tool_stop
+	expect "rows, sorted" "$(expected_rows "$vip:80" "CLOSE SYN_SENT ESTABLISHED CLOSE/reset" | sort)" \
+		"$(rows | sort)"
+}
+
+# connect(2) returns before the answer comes; from another namespace, so that it comes in softirq.
+owner_not_blocking()
+{
+	pod_network "$1"
+	service "$vip:80" "$real_2"
+	service "$vip:81" "$refusing_2"
+	server_elsewhere "$real_2"
+	tool_start
+	busy
+	client -n 7 -g 20000 "$vip:80"
+	expected_rows "$vip:80" "$answered" >expected
+	: >clients
+	client_fails -n 7 -p 41000 -g 20000 "$vip:81"
+	wait_for has_changes 7 SYN_SENT CLOSE
+	tool_stop
+	expect "results of connect" ECONNREFUSED "$(cut -d ' ' -f 4 clients | sort -u)"
+	expect "rows of those that were accepted" "$(cat expected)" "$(rows_to "$vip:80")"
+	expect "C-PID and C-COMM of those that were refused" "$(awk '{ print $6, "client" }' clients | sort -u)" \
+		"$(rows_to "$vip:81" | cut -d ' ' -f 1,2 | sort -u)"
+}
+
+# passed HOW COMM - the connection is ended by another process than that which opened it
+passed()
+{
+	network 4
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	tool_start
+	"$peers/pass" "$1" "$vip:80" >clients
+	wait_for has_rows 5
+	tool_stop
+	expect rows "$(expected_rows "$vip:80" "$answered" | sed "s/ client / $2 /")" "$(rows)"
+}
+
+# uring COMM [OPTION] - connect by io_uring; COMM is a pattern
+uring()
+{
+	local status=0 comm=$1
+	shift
+	network 4
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	tool_start
+	"$peers/uring" "$@" "$vip:80" >clients || status=$?
+	[ $status != 4 ] || skip "$(cat clients)"
+	expect "exit status of uring" 0 $status
+	wait_for has_rows 5
+	tool_stop
+	note "C-COMM is $(rows | cut -d ' ' -f 2 | sort -u | paste -s -d ' ')"
+	# Before 5.12 the kernel's threads for io_uring were not those of the process.
+	if [ $# != 0 ] && [ "$(rows | head -n 1 | cut -d ' ' -f 1)" != "$(awk '{ print $6 }' clients)" ]; then
+		[[ $(uname -r) =~ ^5\.([5-9]|1[01])\. ]] || fail "C-PID is not that of the process"
+		expect "rows without owner" "$(expected_rows "$vip:80" "$answered" | cut -d ' ' -f 3-)" \
+			"$(rows | cut -d ' ' -f 3-)"
+		note "C-PID is that of a thread of the kernel"
+		return
+	fi
+	expect "rows without C-COMM" "$(expected_rows "$vip:80" "$answered" | cut -d ' ' -f 1,3-)" \
+		"$(rows | cut -d ' ' -f 1,3-)"
+	rows | cut -d ' ' -f 2 | grep -vqxE "$comm" && fail "C-COMM: $(rows)"
+	return 0
+}
+
+run_owner()
+{
+	local ip
+	for ip in 4 6; do
+		run "IPv$ip, owner: asleep while the server ends it" owner_asleep $ip
+		run "IPv$ip, owner: asleep while the server resets it" owner_reset $ip
+		run "IPv$ip, owner: connect that does not block" owner_not_blocking $ip
+	done
+	run "owner: a connection that a child inherits" passed fork pass
+	run "owner: a connection that is passed on by SCM_RIGHTS" passed message pass
+	run "owner: a socket that another process connects" passed socket heir
+	run "owner: connect by io_uring" uring uring
+	run "owner: connect by io_uring, by a worker of the kernel" uring "iou-wrk-[0-9]+" --async
+	run "owner: connect by io_uring, by a polling thread of the kernel" uring "iou-sqp-[0-9]+" --sqpoll
+}

@@ -1,0 +1,164 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# The client in another network namespace than IPVS, as with kube-proxy: the packet comes to IPVS in softirq.
+#
+#   +-- p$$: the pod ----+      +-- the test's: the host ----------+      +-- r$$: a node ---------+
+#   |  client            |      |  IPVS 10.99.0.1:80 (dev d$$)     |      |                        |
+#   |                    |      |    |-- 10.99.1.1:8080 server     |      |                        |
+#   |                    | veth |    |-- 10.99.3.2:8080 ---------- | veth | server 10.99.3.2:8080  |
+#   |  10.99.2.2/24 [eth0]------[p$$]|-- 10.99.3.2:8081 ---------[r$$]----[eth0] nobody      :8081 |
+#   |  default via 10.99.2.1    |    `-- 203.0.113.2:8080 swallowed|      | default via 10.99.3.1  |
+#   +--------------------+      +----------------------------------+      +------------------------+
+#
+#   IPv6: fd00:99:... in place of 10.99....
+
+pod_network()
+{
+	network "$1"
+	ip netns add p$$
+	ip netns add r$$
+	ip -batch - <<-END
+	link add p$$ type veth peer name eth0 netns p$$
+	link add r$$ type veth peer name eth0 netns r$$
+	link set p$$ addrgenmode none
+	link set r$$ addrgenmode none
+	link set p$$ up
+	link set r$$ up
+	address add 10.99.2.1/24 dev p$$
+	address add 10.99.3.1/24 dev r$$
+	address add fe80::1/64 dev p$$ nodad
+	address add fe80::1/64 dev r$$ nodad
+	address add fd00:99:2::1/64 dev p$$ nodad
+	address add fd00:99:3::1/64 dev r$$ nodad
+	END
+	leaf p$$ 2
+	leaf r$$ 3
+	echo 1 >/proc/sys/net/ipv4/ip_forward
+	echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+	if [ "$1" = 4 ]; then
+		real_2=10.99.3.2:8080 refusing_2=10.99.3.2:8081
+	else
+		real_2='[fd00:99:3::2]:8080' refusing_2='[fd00:99:3::2]:8081'
+	fi
+	client_in=(nsenter "--net=/run/netns/p$$")
+}
+
+# leaf NAMESPACE N - its addresses. The kernel's own link-local ones would be tentative at first, so that
+# neighbours are not found.
+leaf()
+{
+	ip -n "$1" -batch - <<-END
+	link set lo up
+	link set eth0 addrgenmode none
+	link set eth0 up
+	address add 10.99.$2.2/24 dev eth0
+	address add fe80::2/64 dev eth0 nodad
+	address add fd00:99:$2::2/64 dev eth0 nodad
+	route add default via 10.99.$2.1
+	route add default via fd00:99:$2::1
+	END
+}
+
+undo()
+{
+	local name
+	for name in p$$ r$$ t$$; do
+		[ ! -e "/run/netns/$name" ] || ip netns delete "$name"
+	done
+}
+
+server_elsewhere()
+{
+	nsenter "--net=/run/netns/r$$" "$peers/server" --log servers "$@" >>server_pids
+}
+
+pod_accepted()
+{
+	pod_network "$1"
+	service "$vip:80" "$real_1" "$real_2"
+	server "$real_1"
+	server_elsewhere "$real_2"
+	tool_start
+	client -n 23 "$vip:80"
+	tool_stop
+	expect "lines in the servers' log" 23 "$(wc -l <servers)"
+	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
+	expect "real servers" "$real_1 $real_2" "$(rows | cut -d ' ' -f 7 | sort -u | paste -s -d ' ')"
+}
+
+# First by the host itself, then by the other node.
+pod_refused()
+{
+	local real
+	pod_network "$1"
+	tool_start
+	for real in "$refusing" "$refusing_2"; do
+		ipvsadm --clear
+		service "$vip:80" "$real"
+		: >clients
+		client_fails -n 7 "$vip:80"
+		wait_for has_changes 7 SYN_SENT CLOSE
+		expect "results of connect" ECONNREFUSED "$(cut -d ' ' -f 4 clients | sort -u)"
+		expect "rows with $real" "7 CLOSE SYN_SENT $real -
+7 SYN_SENT CLOSE $real refused" "$(rows | cut -d ' ' -f 5- | grep -F " $real " | sort | uniq -c | sed 's/^ *//')"
+	done
+	tool_stop
+	expect "rows" 28 "$(rows | wc -l)"
+	between "MS until refused" 0 "$(milliseconds SYN_SENT CLOSE refused | sort -n | tail -n 1)" 100
+	expect "C-PID and C-COMM" "$(awk '{ print $6, "client" }' clients | sort -u)" \
+		"$(rows | tail -n 14 | cut -d ' ' -f 1,2 | sort -u)"
+}
+
+pod_silent()
+{
+	pod_network "$1"
+	service "$vip:80" "$silent"
+	tool_start
+	client_fails -p 41000 -g 1500 "$vip:80"
+	tool_stop
+	expect rows "$(expected_rows "$vip:80" "CLOSE SYN_SENT SYN_SENT/retransmit CLOSE/aborted" "$silent")" "$(rows)"
+}
+
+# Two namespaces with the same addresses, and in each the same connection at the same time:
+# each has the real server of its own IPVS.
+twins()
+{
+	network 4
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	ip netns add t$$
+	nsenter "--net=/run/netns/t$$" "$self" --call twin
+	tool_start
+	client_begin -p 41000 -o 1000 "$vip:80"
+	wait_for has_rows 2
+	nsenter "--net=/run/netns/t$$" "$peers/client" -p 41000 "$vip:80" >clients.twin
+	wait_for has_rows 10
+	tool_stop
+	expect "rows, sorted" "$(twin_rows | sort)" "$(rows | sort)"
+}
+
+twin()
+{
+	network 4
+	service "$vip:80" "$real_2"
+	server "$real_2"
+}
+
+twin_rows()
+{
+	expected_rows "$vip:80" "$answered" "$real_1"
+	mv clients.twin clients
+	expected_rows "$vip:80" "$answered" "$real_2"
+}
+
+run_pod()
+{
+	local ip
+	for ip in 4 6; do
+		run "IPv$ip, client in another namespace: accepted" pod_accepted $ip
+		run "IPv$ip, client in another namespace: refused" pod_refused $ip
+		run "IPv$ip, client in another namespace: unanswered" pod_silent $ip
+	done
+	run "the same connection in two namespaces" twins
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "attach.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/perf_event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define GROUP "ipvs_tcpstate_"
+
+void attach_init(struct attached *a, const struct host *host)
+{
+	memset(a, 0, sizeof(*a));
+	a->host = host;
+	for (int i = 0; i < HOOK_FACTS; i++)
+		a->event_fd[i] = -1;
+}
+
+/* One event on one CPU is enough: the program runs wherever the hook is hit. */
+static int open_event(struct perf_event_attr *attr)
+{
+	int fd;
+
+	attr->size = sizeof(*attr);
+	attr->sample_period = 1;
+	attr->wakeup_events = 1;
+	fd = (int)syscall(SYS_perf_event_open, attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_raw_tracepoint(const char *name, int program_fd)
+{
+	union bpf_attr attr;
+	int fd;
+
+	memset(&attr, 0, sizeof(attr));	/* an initializer clears one member only, from gcc 15 on */
+	attr.raw_tracepoint.name = (uintptr_t)name;
+	attr.raw_tracepoint.prog_fd = (uint32_t)program_fd;
+	fd = (int)syscall(SYS_bpf, BPF_RAW_TRACEPOINT_OPEN, &attr, sizeof(attr));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_tracepoint(const struct host *h, const char *category, const char *name)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT };
+	char path[256], *id;
+
+	snprintf(path, sizeof(path), "%s/events/%s/%s/id", h->tracefs, category, name);
+	id = host_read_file(path);
+	if (!id)
+		return -ENOENT;
+	attr.config = strtoull(id, NULL, 10);
+	free(id);
+	return open_event(&attr);
+}
+
+/* From 4.17 on: the probe lives and dies with its descriptor. */
+static int open_kprobe_pmu(const struct host *h, const struct hook *hook)
+{
+	struct perf_event_attr attr = {
+		.type = (uint32_t)h->kprobe_pmu,
+		/* bit 0, as .../devices/kprobe/format/retprobe says since the first version */
+		.config = hook->kind == HOOK_KRETPROBE,
+		.kprobe_func = (uintptr_t)hook->target,
+	};
+
+	return open_event(&attr);
+}
+
+/* The group's name holds our pid, so that leftovers of a killed one are known. */
+static void event_name(const struct hook *hook, char *name, size_t len)
+{
+	snprintf(name, len, GROUP "%d/%s_%c", getpid(), hook->target,
+		 hook->kind == HOOK_KRETPROBE ? 'r' : 'p');
+}
+
+static int write_kprobe_events(const struct host *h, const char *line)
+{
+	char path[96];
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), "%s/kprobe_events", h->tracefs);
+	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, line, strlen(line)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* Before 4.17: by a line in kprobe_events, which outlives a killed process. */
+static int open_kprobe_named(struct attached *a, const struct hook *hook)
+{
+	char name[96], line[192], *slash;
+	int err;
+
+	event_name(hook, name, sizeof(name));
+	snprintf(line, sizeof(line), "%c:%s %s", hook->kind == HOOK_KRETPROBE ? 'r' : 'p', name,
+		 hook->target);
+	err = write_kprobe_events(a->host, line);
+	if (err)
+		return err;
+	a->named[hook->fact] = true;
+	slash = strchr(name, '/');
+	if (!slash)
+		return -EINVAL;
+	*slash = '\0';
+	return open_tracepoint(a->host, name, slash + 1);
+}
+
+static void remove_name(struct attached *a, enum hook_fact fact)
+{
+	char name[96], line[128];
+
+	event_name(a->hook[fact], name, sizeof(name));
+	snprintf(line, sizeof(line), "-:%s", name);
+	write_kprobe_events(a->host, line);
+	a->named[fact] = false;
+}
+
+void attach_clear_leftovers(const struct host *host)
+{
+	char path[96], *text, *line, *rest;
+
+	snprintf(path, sizeof(path), "%s/kprobe_events", host->tracefs);
+	rest = text = host_read_file(path);
+	/* p:ipvs_tcpstate_123/tcp_connect_p tcp_connect */
+	while ((line = strsep(&rest, "\n"))) {
+		char name[128], remove[160], *end;
+		long pid;
+
+		if (sscanf(line, "%*c:%127s", name) != 1 || strncmp(name, GROUP, strlen(GROUP)))
+			continue;
+		pid = strtol(name + strlen(GROUP), &end, 10);
+		if (*end != '/' || pid <= 0 || pid > INT_MAX)
+			continue;
+		if (!kill((pid_t)pid, 0) || errno != ESRCH)
+			continue;
+		snprintf(remove, sizeof(remove), "-:%s", name);
+		write_kprobe_events(host, remove);
+	}
+	free(text);
+}
+
+static int open_hook(struct attached *a, const struct loaded *l, const struct hook *hook)
+{
+	if (hook->kind == HOOK_RAW_TRACEPOINT)
+		return open_raw_tracepoint(hook->target, l->program_fd[hook->fact]);
+	if (hook->kind == HOOK_TRACEPOINT)
+		return open_tracepoint(a->host, hook->category, hook->target);
+	if (a->host->kprobe_pmu >= 0)
+		return open_kprobe_pmu(a->host, hook);
+	return open_kprobe_named(a, hook);
+}
+
+static const char *why(int err)
+{
+	switch (err) {
+	case -ENOENT:
+	case -EADDRNOTAVAIL:
+		return "not in this kernel (older, or inlined)";
+	case -EPERM:
+	case -EACCES:
+		return "not permitted (lockdown, or a container without the privilege)";
+	default:
+		return strerror(-err);
+	}
+}
+
+int attach_hook(struct attached *a, const struct loaded *l, const struct hook *hook, char *cause,
+		size_t len)
+{
+	enum hook_fact fact = hook->fact;
+	int fd, err;
+
+	a->hook[fact] = hook;
+	fd = open_hook(a, l, hook);
+	if (fd < 0) {
+		err = fd;
+		goto fail;
+	}
+	a->event_fd[fact] = fd;
+	if (hook->kind != HOOK_RAW_TRACEPOINT &&
+	    (ioctl(fd, PERF_EVENT_IOC_SET_BPF, l->program_fd[fact]) ||
+	     ioctl(fd, PERF_EVENT_IOC_ENABLE, 0))) {
+		err = -errno;
+		goto fail;
+	}
+	return 0;
+
+fail:
+	attach_undo(a, fact);
+	snprintf(cause, len, "cannot see %s: %s %s: %s", hooks_what(fact), hooks_kind(hook->kind),
+		 hook->target, why(err));
+	return err == -EADDRNOTAVAIL ? -ENOENT : err;
+}
+
+void attach_undo(struct attached *a, enum hook_fact fact)
+{
+	if (a->event_fd[fact] >= 0)
+		close(a->event_fd[fact]);
+	a->event_fd[fact] = -1;
+	if (a->named[fact])
+		remove_name(a, fact);	/* only now: an open event keeps it busy */
+}
+
+void attach_close(struct attached *a)
+{
+	/* The program for nested state changes goes before the one it stands behind. */
+	attach_undo(a, HOOK_STATE_NESTED);
+	for (int fact = 0; fact < HOOK_FACTS; fact++)
+		attach_undo(a, (enum hook_fact)fact);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "correlate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_SIZE 1024
+
+/* include/net/tcp_states.h */
+enum { ESTABLISHED = 1, SYN_SENT, SYN_RECV, CLOSE = 7, CLOSE_WAIT };
+
+static int grow(struct correlate *c, uint32_t size)
+{
+	struct event *events = realloc(c->events, size * sizeof(*events));
+	struct order *order, *spare;
+
+	if (events)
+		c->events = events;
+	order = realloc(c->order, size * sizeof(*order));
+	if (order)
+		c->order = order;
+	spare = realloc(c->spare, size * sizeof(*spare));
+	if (spare)
+		c->spare = spare;
+	if (!events || !order || !spare)
+		return -ENOMEM;
+	c->size = size;
+	return 0;
+}
+
+int correlate_init(struct correlate *c)
+{
+	memset(c, 0, sizeof(*c));
+	return grow(c, FIRST_SIZE);
+}
+
+int correlate_add(struct correlate *c, const void *data, size_t len)
+{
+	struct event *ev;
+	int err;
+
+	if (c->n == c->size && grow(c, c->size * 2))
+		return -ENOMEM;
+	ev = &c->events[c->n];
+	err = decode(ev, data, len);
+	if (err)
+		return err;
+	c->order[c->n].ts_ns = ev->ts_ns;
+	c->order[c->n].at = c->n;
+	c->n++;
+	return 0;
+}
+
+/* One pass of a merge sort over runs that are in order already: there are few,
+ * as each CPU's buffer is one but for interrupts. Returns the number of runs. */
+static uint32_t merge_runs(const struct order *from, struct order *to, uint32_t n)
+{
+	uint32_t a = 0, runs = 0;
+
+	while (a < n) {
+		uint32_t mid = a + 1, b, end, out = a;
+
+		while (mid < n && from[mid].ts_ns >= from[mid - 1].ts_ns)
+			mid++;
+		b = mid;
+		end = mid < n ? mid + 1 : n;
+		while (end < n && from[end].ts_ns >= from[end - 1].ts_ns)
+			end++;
+		while (a < mid && b < end)
+			to[out++] = from[b].ts_ns < from[a].ts_ns ? from[b++] : from[a++];
+		memcpy(to + out, from + a, (mid - a) * sizeof(*to));
+		memcpy(to + out + (mid - a), from + b, (end - b) * sizeof(*to));
+		a = end;
+		runs++;
+	}
+	return runs;
+}
+
+void correlate_sort(struct correlate *c)
+{
+	uint32_t runs = 2;
+
+	while (runs > 1) {
+		struct order *sorted = c->spare;
+
+		runs = merge_runs(c->order, sorted, c->n);
+		c->spare = c->order;
+		c->order = sorted;
+	}
+	c->next = 0;
+}
+
+static const char *method_word(const struct real *real)
+{
+	static const char *const words[] = {
+		[METHOD_MASQ] = "masq",	    [METHOD_LOCAL] = "local",	[METHOD_TUNNEL] = "tunnel",
+		[METHOD_ROUTE] = "route",   [METHOD_BYPASS] = "bypass",
+	};
+
+	if (!real->family || real->method >= sizeof(words) / sizeof(words[0]))
+		return NULL;
+	return words[real->method];
+}
+
+/* Why a socket closed. Without sk_err we know too little to say more. */
+static const char *close_reason(const struct event *ev)
+{
+	if (ev->conn.flags & CONN_NO_DESTINATION && ev->oldstate == SYN_SENT)
+		return "no-destination";
+	if (!ev->err_known)
+		return NULL;
+	switch (ev->err) {
+	case 0:
+		if (ev->oldstate == SYN_SENT && !ev->conn.tuple.lport)
+			return "no-port";
+		if (ev->oldstate == ESTABLISHED || ev->oldstate == SYN_SENT ||
+		    ev->oldstate == SYN_RECV || ev->oldstate == CLOSE_WAIT)
+			return "aborted";
+		return NULL;
+	case ECONNREFUSED:
+		return "refused";
+	case ECONNRESET:
+	case EPIPE:	/* a reset after the peer's FIN, tcp_reset() */
+		return ev->conn.gone_at ? "expired" : "reset";
+	case ETIMEDOUT:
+		return "timeout";
+	case ECONNABORTED:
+		return "aborted";
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case ENETDOWN:
+	case ENONET:
+	case ENOPROTOOPT:	/* icmp_err_convert[], net/ipv4/icmp.c */
+	case EACCES:
+	case EPROTO:
+		return "unreachable";
+	default:
+		return "error";
+	}
+}
+
+static const char *event_word(const struct event *ev)
+{
+	static const char *const words[] = {
+		[EVENT_STATE] = "state", [EVENT_RETRANSMIT] = "retransmit", [EVENT_MOVED] = "moved",
+	};
+
+	return words[ev->type];
+}
+
+static const char *reason(const struct event *ev)
+{
+	if (ev->type == EVENT_STATE && ev->newstate == CLOSE)
+		return close_reason(ev);
+	if (ev->conn.flags & CONN_SYN_LOST)
+		return "syn-lost";
+	return ev->type == EVENT_STATE ? NULL : event_word(ev);
+}
+
+static void set_endpoint(struct endpoint *e, const __u32 addr[4], uint16_t port, uint8_t family)
+{
+	memcpy(e->addr, addr, sizeof(e->addr));
+	e->port = port;
+	e->family = family;
+}
+
+/* Milliseconds. The row of the connect itself is of the time before IPVS made its entry. */
+static int64_t since(uint32_t from, uint32_t to)
+{
+	uint32_t units = to - from;
+
+	if (!from)
+		return -1;
+	return units < UINT32_MAX / 2 + UINT32_MAX / 4 ? ((int64_t)units << 20) / 1000000 : 0;
+}
+
+static void make_row(struct row *row, const struct event *ev)
+{
+	const struct conn *c = &ev->conn;
+	uint32_t now;
+
+	row->ts_ns = ev->ts_ns;
+	row->skaddr = ev->skaddr;
+	row->span_ns = ev->span_ns;
+	row->pid = c->pid;
+	row->uid = c->uid;
+	row->netns = c->tuple.netns;
+	memcpy(row->comm, c->comm, sizeof(row->comm));
+	set_endpoint(&row->local, c->tuple.laddr, c->tuple.lport, c->family);
+	set_endpoint(&row->remote, c->tuple.raddr, c->tuple.rport, c->family);
+	set_endpoint(&row->real, c->real.addr, c->real.port, c->real.family);
+	row->oldstate = ev->oldstate;
+	row->newstate = ev->newstate;
+	row->method = method_word(&c->real);
+	row->event = event_word(ev);
+	row->reason = reason(ev);
+	now = ENTRY_TIME(ev->ts_ns);
+	row->age_ms = since(c->entry_at, c->gone_at ? c->gone_at : now);
+	row->gone_ms = since(c->gone_at, now);
+}
+
+bool correlate_next(struct correlate *c, uint64_t before_ns, struct row *row)
+{
+	if (c->next == c->n || c->order[c->next].ts_ns >= before_ns)
+		return false;
+	make_row(row, &c->events[c->order[c->next].at]);
+	c->next++;
+	return true;
+}
+
+void correlate_keep(struct correlate *c, uint64_t before_ns)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; c->next < c->n && i < c->n; i++) {
+		if (c->events[i].ts_ns < before_ns)
+			continue;
+		if (kept != i)
+			c->events[kept] = c->events[i];
+		c->order[kept].ts_ns = c->events[kept].ts_ns;
+		c->order[kept].at = kept;
+		kept++;
+	}
+	c->next = 0;
+	c->n = kept;
+}
+
+void correlate_fini(struct correlate *c)
+{
+	free(c->events);
+	free(c->order);
+	free(c->spare);
+	memset(c, 0, sizeof(*c));
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+char *host_read_file(const char *path)
+{
+	size_t len;
+
+	return host_read_bytes(path, &len);
+}
+
+char *host_read_bytes(const char *path, size_t *out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0, size = 0;
+	char *text = NULL;
+	ssize_t n = -1;
+
+	if (fd < 0)
+		return NULL;
+	do {
+		if (size - len < 4096) {
+			size_t larger = size ? size * 2 : 16384;
+			char *more = realloc(text, larger);
+
+			if (!more)
+				break;
+			text = more;
+			size = larger;
+		}
+		n = read(fd, text + len, size - len - 1);
+		if (n > 0)
+			len += (size_t)n;
+	} while (n > 0);
+	close(fd);
+	if (n < 0) {
+		free(text);
+		return NULL;
+	}
+	text[len] = '\0';
+	*out = len;
+	return text;
+}
+
+static bool exists(const char *path)
+{
+	return !access(path, F_OK);
+}
+
+static void find_tracefs(struct host *h)
+{
+	static const char *const places[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
+
+	for (size_t i = 0; i < 2; i++) {
+		char path[96];
+
+		snprintf(path, sizeof(path), "%s/events", places[i]);
+		if (exists(path)) {
+			snprintf(h->tracefs, sizeof(h->tracefs), "%s", places[i]);
+			return;
+		}
+	}
+}
+
+/* #define UTS_RELEASE "6.1.0-56-amd64" */
+static void read_headers_release(struct host *h)
+{
+	char path[PATH_MAX + 64], *text, *quote;
+
+	snprintf(path, sizeof(path), "%s/include/generated/utsrelease.h", h->headers);
+	text = host_read_file(path);
+	quote = text ? strchr(text, '"') : NULL;
+	if (quote)
+		snprintf(h->headers_release, sizeof(h->headers_release), "%.*s",
+			 (int)strcspn(quote + 1, "\"\n"), quote + 1);
+	free(text);
+}
+
+bool host_headers_match(const struct host *h)
+{
+	return !*h->headers_release || !strcmp(h->headers_release, h->uts.release);
+}
+
+/* "build" is what libbcc wants; Debian keeps half of it under "source". */
+static void find_headers(struct host *h)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/lib/modules/%s/build/include", h->uts.release);
+	if (exists(path)) {
+		snprintf(h->headers, sizeof(h->headers), "/lib/modules/%s/build", h->uts.release);
+		read_headers_release(h);
+		return;
+	}
+	if (exists("/sys/kernel/kheaders.tar.xz"))
+		strcpy(h->headers, "/sys/kernel/kheaders.tar.xz");
+}
+
+static bool file_in(const char *dir, size_t len, const char *name, char *path, size_t size)
+{
+	return len && (size_t)snprintf(path, size, "%.*s/%s", (int)len, dir, name) < size &&
+	       exists(path);
+}
+
+/* Where dynamic linkers look on the distributions we know. The dynamic linker
+ * itself is asked only in the child: its answer would map LLVM here. */
+static void find_libbcc(struct host *h)
+{
+	static const char name[] = "libbcc.so.0";
+	static const char *const places[] = {
+		"/usr/local/lib64", "/usr/local/lib",
+#if defined(__x86_64__)
+		"/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu",
+#elif defined(__aarch64__)
+		"/usr/lib/aarch64-linux-gnu", "/lib/aarch64-linux-gnu",
+#endif
+		"/usr/lib64", "/lib64", "/usr/lib", "/lib",
+	};
+	const char *at = getenv("LD_LIBRARY_PATH");
+
+	while (at && *at) {
+		size_t len = strcspn(at, ":;");
+
+		if (file_in(at, len, name, h->libbcc, sizeof(h->libbcc)))
+			goto found;
+		at += len + (at[len] != '\0');
+	}
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (file_in(places[i], strlen(places[i]), name, h->libbcc, sizeof(h->libbcc)))
+			goto found;
+	snprintf(h->libbcc, sizeof(h->libbcc), "%s", name);
+	return;
+found:
+	h->libbcc_found = true;
+}
+
+/* Loads "read 8 bytes of kernel memory; exit" with the given helper. */
+static int try_load(enum bpf_prog_type type, int helper)
+{
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 1, .src_reg = 10 },
+		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = 1, .imm = -8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 2, .imm = 8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3, .imm = 0 },
+		{ .code = BPF_JMP | BPF_CALL, .imm = helper },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr;
+	int fd;
+
+	memset(&attr, 0, sizeof(attr));	/* an initializer clears one member only, from gcc 15 on */
+	attr.prog_type = type;
+	attr.insns = (uintptr_t)insns;
+	attr.insn_cnt = sizeof(insns) / sizeof(insns[0]);
+	attr.license = (uintptr_t)"GPL";
+	fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static void probe_bpf(struct host *h)
+{
+	int err = try_load(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_probe_read_kernel);
+
+	h->read_helper = err ? BPF_FUNC_probe_read : BPF_FUNC_probe_read_kernel;
+	if (err)
+		err = try_load(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_probe_read);
+	h->raw_tracepoints = !try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, h->read_helper);
+	/* The callers of raw tracepoints are in an SRCU section since then, include/linux/tracepoint.h:
+	 * nothing on the host shows it. Perf's tracepoints still hold their CPU. */
+	h->raw_preemptible = strtoul(h->uts.release, NULL, 10) >= 7;
+	/* Before 4.7 there is bpf(2), but no tracepoint program. */
+	h->bpf = !err || err == -EINVAL;
+}
+
+static void probe_kprobes(struct host *h)
+{
+	char path[96], *type;
+
+	h->kprobe_pmu = -1;
+	type = host_read_file("/sys/bus/event_source/devices/kprobe/type");
+	if (type && *type)
+		h->kprobe_pmu = (int)strtol(type, NULL, 10);
+	free(type);
+	snprintf(path, sizeof(path), "%s/kprobe_events", h->tracefs);
+	h->kprobes = h->kprobe_pmu >= 0 || exists(path);
+}
+
+static void probe_lockdown(struct host *h)
+{
+	char *text = host_read_file("/sys/kernel/security/lockdown");
+
+	h->lockdown = text && strstr(text, "[confidentiality]");
+	free(text);
+}
+
+void host_probe(struct host *h)
+{
+	/* Before 5.11 programs and maps count against this limit, ours and those of others. */
+	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	char *format;
+
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	memset(h, 0, sizeof(*h));
+	uname(&h->uts);
+	find_tracefs(h);
+	format = host_format(h, "sock", "inet_sk_error_report");
+	h->error_tracepoint = format != NULL;
+	free(format);
+	find_headers(h);
+	find_libbcc(h);
+	probe_bpf(h);
+	probe_kprobes(h);
+	probe_lockdown(h);
+}
+
+enum distribution { DEBIAN, FEDORA, AMAZON, SUSE, OTHER };
+
+static enum distribution distribution(void)
+{
+	static const struct {
+		const char *word;
+		enum distribution is;
+	} words[] = { { "amzn", AMAZON },   { "debian", DEBIAN },  { "ubuntu", DEBIAN },
+		      { "suse", SUSE },	    { "fedora", FEDORA },  { "rhel", FEDORA },
+		      { "centos", FEDORA } };
+	enum distribution is = OTHER;
+	char *text = host_read_file("/etc/os-release");
+	char *line, *rest = text;
+
+	while (is == OTHER && (line = strsep(&rest, "\n"))) {
+		if (strncmp(line, "ID=", 3) && strncmp(line, "ID_LIKE=", 8))
+			continue;
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && is == OTHER; i++)
+			if (strstr(line, words[i].word))
+				is = words[i].is;
+	}
+	free(text);
+	return is;
+}
+
+void host_headers_hint(const struct host *h, char *line, size_t len)
+{
+	static const char *const commands[] = {
+		[DEBIAN] = "apt-get install linux-headers-%s",
+		[FEDORA] = "yum install kernel-devel-%s",
+		[AMAZON] = "yum install kernel-devel-%s",
+		[SUSE] = "zypper install kernel-default-devel (for %s)",
+		[OTHER] = "install the headers of kernel %s so that /lib/modules has its build link",
+	};
+
+/* The words come from the table above, not from outside. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(line, len, commands[distribution()], h->uts.release);
+#pragma GCC diagnostic pop
+}
+
+void host_libbcc_hint(char *line, size_t len)
+{
+	static const char *const commands[] = {
+		[DEBIAN] = "apt-get install libbpfcc",
+		[FEDORA] = "yum install bcc",
+		[AMAZON] = "yum install bcc",
+		[SUSE] = "zypper install libbcc0",
+		[OTHER] = "install BCC's library, libbcc.so.0",
+	};
+
+	snprintf(line, len, "%s", commands[distribution()]);
+}
+
+bool host_can_trace(const struct host *h, char *line, size_t len)
+{
+	char hint[256];
+
+	if (geteuid())
+		snprintf(line, len, "cannot load BPF programs as user %u; run as root (sudo)",
+			 geteuid());
+	else if (h->lockdown)
+		snprintf(line, len, "kernel lockdown is \"confidentiality\", which forbids every BPF "
+			 "program that reads memory; boot without lockdown=confidentiality");
+	else if (!h->bpf)
+		snprintf(line, len, "kernel %s refuses BPF tracing programs; it needs "
+			 "CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS, and bpf(2) allowed here (container?)",
+			 h->uts.release);
+	else if (!*h->tracefs)
+		snprintf(line, len, "no tracefs; run: mount -t tracefs nodev /sys/kernel/tracing");
+	else if (!*h->headers) {
+		host_headers_hint(h, hint, sizeof(hint));
+		snprintf(line, len, "no headers of the running kernel under /lib/modules/%s/build; "
+			 "run: %s", h->uts.release, hint);
+	} else {
+		return true;
+	}
+	return false;
+}
+
+char *host_format(const struct host *h, const char *category, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/events/%s/%s/format", h->tracefs, category, name);
+	return host_read_file(path);
+}
+
+uint64_t host_ipvs(void)
+{
+	struct stat st;
+
+	return stat("/sys/module/ip_vs", &st) ? 0 : st.st_ino;
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "loader.h"
+
+#include "host.h"
+
+#include "../probes/event.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int sys_bpf(int cmd, union bpf_attr *attr)
+{
+	long n = syscall(SYS_bpf, cmd, attr, sizeof(*attr));
+
+	return n < 0 ? -errno : (int)n;
+}
+
+static uint32_t map_size(const struct object_map *m, const struct map_sizes *sizes)
+{
+	if (!strcmp(m->name, "socks") || !strcmp(m->name, "tuples"))
+		return sizes->conns;
+	return strcmp(m->name, "earlier") ? m->max_entries : sizes->earlier;
+}
+
+static int make_map(const struct object_map *m, const struct map_sizes *sizes)
+{
+	union bpf_attr attr;
+	int fd;
+
+	memset(&attr, 0, sizeof(attr));	/* an initializer clears one member only, from gcc 15 on */
+	attr.map_type = m->type;
+	attr.key_size = m->key_size;
+	attr.value_size = m->value_size;
+	attr.max_entries = map_size(m, sizes);
+	attr.map_flags = m->flags;
+	strncpy(attr.map_name, m->name, sizeof(attr.map_name) - 1);
+	fd = sys_bpf(BPF_MAP_CREATE, &attr);
+	if (fd != -EINVAL && fd != -E2BIG)
+		return fd;
+	memset(attr.map_name, 0, sizeof(attr.map_name));	/* before 4.15 */
+	return sys_bpf(BPF_MAP_CREATE, &attr);
+}
+
+static bool loads_map(const struct bpf_insn *insn)
+{
+	return insn->code == (BPF_LD | BPF_IMM | BPF_DW) && insn->src_reg == BPF_PSEUDO_MAP_FD;
+}
+
+static bool uses_map(const struct object *o, const struct object_program *p, uint32_t map)
+{
+	for (uint32_t i = 0; i < p->n_insns; i++)
+		if (loads_map(&o->insns[p->first + i]) &&
+		    (uint32_t)o->insns[p->first + i].imm == map)
+			return true;
+	return false;
+}
+
+static bool needed(const struct object *o, const struct hook *const chosen[HOOK_FACTS], uint32_t map)
+{
+	for (int fact = 0; fact < HOOK_FACTS; fact++) {
+		const struct object_program *p;
+
+		p = chosen[fact] ? object_program(o, chosen[fact]->program) : NULL;
+		if (p && uses_map(o, p, map))
+			return true;
+	}
+	return false;
+}
+
+/* Only what the chosen programs use: old kernels do not know every type. */
+static int make_maps(struct loaded *l, const struct object *o,
+		     const struct hook *const chosen[HOOK_FACTS], const struct map_sizes *sizes,
+		     char *cause, size_t len)
+{
+	for (uint32_t i = 0; i < o->n_maps; i++) {
+		if (!needed(o, chosen, i))
+			continue;
+		l->map_fd[i] = make_map(&o->maps[i], sizes);
+		if (l->map_fd[i] < 0) {
+			snprintf(cause, len, "cannot make BPF map \"%s\" (%u entries of %u bytes): %s",
+				 o->maps[i].name, map_size(&o->maps[i], sizes), o->maps[i].value_size,
+				 strerror(-l->map_fd[i]));
+			return l->map_fd[i];
+		}
+	}
+	return 0;
+}
+
+static int map_by_name(const struct loaded *l, const struct object *o, const char *name)
+{
+	int i = object_map(o, name);
+
+	return i < 0 ? -1 : l->map_fd[i];
+}
+
+/* The most that the oldest verifier takes: it refuses to say anything in less than it needs. */
+#define LOG_SIZE ((16U << 20) - 1)
+
+/* @log: set to the verifier's words where it refuses the program; for the caller to free */
+static int load_program(const struct loaded *l, const struct object *o,
+			const struct object_program *p, enum hook_kind kind, char **log)
+{
+	union bpf_attr attr;
+	struct bpf_insn *insns = malloc(p->n_insns * sizeof(*insns));
+	int fd;
+
+	memset(&attr, 0, sizeof(attr));	/* an initializer clears one member only, from gcc 15 on */
+	attr.prog_type = kind == HOOK_RAW_TRACEPOINT ? BPF_PROG_TYPE_RAW_TRACEPOINT :
+			 kind == HOOK_TRACEPOINT     ? BPF_PROG_TYPE_TRACEPOINT :
+						       BPF_PROG_TYPE_KPROBE;
+	attr.insn_cnt = p->n_insns;
+	attr.license = (uintptr_t)"GPL";
+	attr.kern_version = o->kern_version;	/* compared before 5.0 */
+	if (!insns)
+		return -ENOMEM;
+	memcpy(insns, o->insns + p->first, p->n_insns * sizeof(*insns));
+	for (uint32_t i = 0; i < p->n_insns; i++)
+		if (loads_map(&insns[i]))
+			insns[i].imm = l->map_fd[insns[i].imm];
+	attr.insns = (uintptr_t)insns;
+	memcpy(attr.prog_name, p->name, sizeof(attr.prog_name) - 1);
+	fd = sys_bpf(BPF_PROG_LOAD, &attr);
+	if (fd == -EINVAL || fd == -E2BIG) {
+		memset(attr.prog_name, 0, sizeof(attr.prog_name));	/* before 4.15 */
+		fd = sys_bpf(BPF_PROG_LOAD, &attr);
+	}
+	if (fd < 0 && (*log = calloc(1, LOG_SIZE))) {	/* again, to hear why */
+		attr.log_level = 1;
+		attr.log_buf = (uintptr_t)*log;
+		attr.log_size = LOG_SIZE;
+		sys_bpf(BPF_PROG_LOAD, &attr);	/* ENOSPC where the log is too long says nothing */
+	}
+	free(insns);
+	return fd;
+}
+
+/* The verifier's last line but its statistics is the one that says why. */
+static const char *verdict(char *log)
+{
+	const char *last = "";
+	char *line, *rest = log;
+
+	while ((line = strsep(&rest, "\n")))
+		if (*line && strncmp(line, "processed ", 10) && strncmp(line, "verification time", 17))
+			last = line;
+	return last;
+}
+
+static int load_programs(struct loaded *l, const struct object *o,
+			 const struct hook *const chosen[HOOK_FACTS], char *cause, size_t len)
+{
+	char *log = NULL;
+	int err = 0;
+
+	for (int fact = 0; fact < HOOK_FACTS && !err; fact++) {
+		const struct object_program *p;
+
+		if (!chosen[fact])
+			continue;
+		p = object_program(o, chosen[fact]->program);
+		l->program_fd[fact] = p ? load_program(l, o, p, chosen[fact]->kind, &log) : -ENOENT;
+		if (l->program_fd[fact] >= 0)
+			continue;
+		err = l->program_fd[fact];
+		snprintf(cause, len, "the kernel refuses program %s: %s: %s", chosen[fact]->program,
+			 strerror(-err), log ? verdict(log) : "no more is known");
+	}
+	free(log);
+	return err;
+}
+
+int loader_open(struct loaded *l, const struct object *o, const struct hook *const chosen[HOOK_FACTS],
+		const struct map_sizes *sizes, char *cause, size_t len)
+{
+	int err;
+
+	memset(l, -1, sizeof(*l));	/* every descriptor -1 */
+	err = make_maps(l, o, chosen, sizes, cause, len);
+	if (err)
+		return err;
+	l->settings_fd = map_by_name(l, o, "settings");
+	l->ports_fd = map_by_name(l, o, "ports");
+	l->ends_fd = map_by_name(l, o, "ends");
+	l->earlier_fd = map_by_name(l, o, "earlier");
+	l->counts_fd = map_by_name(l, o, "counts");
+	l->events_fd = map_by_name(l, o, "events");
+	return load_programs(l, o, chosen, cause, len);
+}
+
+static int update_if(int fd, const void *key, const void *value, uint64_t flags)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));	/* an initializer clears one member only, from gcc 15 on */
+	attr.flags = flags;
+	attr.map_fd = (uint32_t)fd;
+	attr.key = (uintptr_t)key;
+	attr.value = (uintptr_t)value;
+	return sys_bpf(BPF_MAP_UPDATE_ELEM, &attr);
+}
+
+static int update(int fd, const void *key, const void *value)
+{
+	return update_if(fd, key, value, BPF_ANY);
+}
+
+static uint64_t port_bits(const struct port_list *list)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < list->n; i++)
+		bits |= PORT_BIT(list->port[i]);
+	return bits;
+}
+
+int loader_set(const struct loaded *l, const struct options *o, const struct layout *layout,
+	       bool connects, uint64_t services)
+{
+	const struct settings s = {
+		.flags = (options_every_socket(o) ? SETTING_ALL : 0U) | (o->ipv4 ? SETTING_IPV4 : 0U) |
+			 (o->ipv6 ? SETTING_IPV6 : 0U) | (o->lports.n ? SETTING_LPORTS : 0U) |
+			 (o->rports.n ? SETTING_RPORTS : 0U) | (connects ? SETTING_CONNECT : 0U) |
+			 (o->pid ? SETTING_PID : 0U) | (o->vips.n ? SETTING_VIPS : 0U) |
+			 (o->reals.n ? SETTING_REALS : 0U) |
+			 (o->retransmits ? SETTING_RETRANSMITS : 0U),
+		.pid = (uint32_t)o->pid,
+		.sk_err = layout->sk_err,
+		.skc_net = layout->skc_net,
+		.skc_v6_daddr = layout->skc_v6_daddr,
+		.skc_v6_rcv_saddr = layout->skc_v6_rcv_saddr,
+		.net_inum = layout->net_inum,
+		.sk_protocol = layout->sk_protocol,
+		.protocol_size = layout->protocol_size,
+		.inet_sport = layout->inet_sport,
+		.inet_saddr = layout->inet_saddr,
+		.ipvs_net = layout->ipvs_net,
+		.skb_data = layout->skb_data,
+		.dest_conn_flags = layout->dest_conn_flags,
+		.svc_af = layout->svc_af,
+		.svc_ipvs = layout->svc_ipvs,
+		.cp_rcu_head = layout->cp_rcu_head,
+		.cp_ipvs = layout->cp_ipvs,
+		.cp_protocol = layout->cp_protocol,
+		.cp_caddr = layout->cp_caddr,
+		.cp_vaddr = layout->cp_vaddr,
+		.cp_daddr = layout->cp_daddr,
+		.cp_cport = layout->cp_cport,
+		.cp_vport = layout->cp_vport,
+		.cp_dport = layout->cp_dport,
+		.lports = port_bits(&o->lports),
+		.rports = port_bits(&o->rports),
+		.earlier = services,
+	};
+	const int zero = 0;
+
+	return update(l->settings_fd, &zero, &s);
+}
+
+static int add_ports(const struct loaded *l, const struct port_list *list, uint32_t which)
+{
+	const uint8_t one = 1;
+	int err = 0;
+
+	for (size_t i = 0; i < list->n && !err; i++) {
+		uint32_t key = list->port[i] | which;
+
+		err = update(l->ports_fd, &key, &one);
+	}
+	return err;
+}
+
+static int add_ends(const struct loaded *l, const struct end_list *list, uint16_t side)
+{
+	const uint8_t one = 1;
+	int err = 0;
+
+	for (size_t i = 0; i < list->n && !err; i++) {
+		struct end key = { .port = list->end[i].port, .side = side };
+
+		memcpy(key.addr, list->end[i].addr, sizeof(key.addr));
+		err = update(l->ends_fd, &key, &one);
+	}
+	return err;
+}
+
+int loader_set_filters(const struct loaded *l, const struct options *o)
+{
+	int err = add_ports(l, &o->lports, 0);
+
+	if (!err)
+		err = add_ports(l, &o->rports, PORT_REMOTE);
+	if (!err)
+		err = add_ends(l, &o->vips, END_VIP);
+	if (!err)
+		err = add_ends(l, &o->reals, END_REAL);
+	return err;
+}
+
+int loader_add_earlier(const struct loaded *l, const struct ipvs_entry *e, uint64_t *services)
+{
+	struct tuple key = { .lport = e->cport, .rport = e->vport };
+	struct real real = {
+		.port = e->dport,
+		.family = e->dest_family,
+		.method = METHOD_UNKNOWN,
+	};
+	int err;
+
+	memcpy(key.laddr, e->caddr, sizeof(key.laddr));
+	memcpy(key.raddr, e->vaddr, sizeof(key.raddr));
+	memcpy(real.addr, e->daddr, sizeof(real.addr));
+	err = update_if(l->earlier_fd, &key, &real, BPF_NOEXIST);
+	if (err == -EEXIST) {	/* the same ends in another namespace */
+		key.netns = e->netns;
+		err = update_if(l->earlier_fd, &key, &real, BPF_NOEXIST);
+	}
+	*services |= PORT_BIT(e->vport);
+	return err == -EEXIST ? 0 : err;
+}
+
+static int read_count(const struct loaded *l, int slot, uint64_t *n)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));	/* an initializer clears one member only, from gcc 15 on */
+	attr.map_fd = (uint32_t)l->counts_fd;
+	attr.key = (uintptr_t)&slot;
+	attr.value = (uintptr_t)n;
+	return sys_bpf(BPF_MAP_LOOKUP_ELEM, &attr);
+}
+
+/* How often the kernel skipped a program; 0 too where it does not say. */
+static uint64_t misses_of(const struct loaded *l, enum hook_fact fact)
+{
+	char path[64], *text, *at;
+	uint64_t n;
+
+	if (l->program_fd[fact] < 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", l->program_fd[fact]);
+	text = host_read_file(path);
+	at = text ? strstr(text, "recursion_misses:") : NULL;
+	n = at ? strtoull(at + strlen("recursion_misses:"), NULL, 10) : 0;
+	free(text);
+	return n;
+}
+
+/* What the program for nested state changes missed, the other one saw. */
+static uint64_t all_misses(const struct loaded *l, uint64_t nested)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < HOOK_FACTS; i++)
+		if (i != HOOK_STATE_NESTED)
+			sum += misses_of(l, (enum hook_fact)i);
+	return sum > nested ? sum - nested : 0;
+}
+
+int loader_losses(const struct loaded *l, struct losses *lost)
+{
+	struct losses now = { 0 };
+	uint64_t nested = 0, misses;
+	int err = read_count(l, COUNT_LOST, &now.buffer_full);
+
+	if (!err)
+		err = read_count(l, COUNT_GAPS, &now.missed);
+	if (!err)
+		err = read_count(l, COUNT_NESTED, &nested);
+	misses = all_misses(l, nested);
+	if (misses > now.missed)
+		now.missed = misses;
+
+	if (!err)
+		err = read_count(l, COUNT_SOCKS_FULL, &now.socks_full);
+	if (!err)
+		err = read_count(l, COUNT_TUPLES_FULL, &now.tuples_full);
+	if (!err)
+		*lost = now;
+	return err;
+}
+
+void loader_close(struct loaded *l)
+{
+	for (int i = 0; i < HOOK_FACTS; i++)
+		if (l->program_fd[i] >= 0)
+			close(l->program_fd[i]);
+	for (int i = 0; i < OBJECT_MAPS_MAX; i++)
+		if (l->map_fd[i] >= 0)
+			close(l->map_fd[i]);
+	memset(l, -1, sizeof(*l));
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Compiled programs and their maps into the kernel. */
+#ifndef LOADER_H
+#define LOADER_H
+
+#include "hooks.h"
+#include "ipvs.h"
+#include "layout.h"
+#include "object.h"
+#include "options.h"
+
+#include <stdint.h>
+
+struct loaded {
+	int map_fd[OBJECT_MAPS_MAX];
+	int program_fd[HOOK_FACTS];	/* -1: not loaded */
+	int settings_fd, ports_fd, ends_fd, earlier_fd, counts_fd, events_fd;	/* also in map_fd */
+};
+
+/** Entries of maps that depend on the host. */
+struct map_sizes {
+	uint32_t conns;			/* sockets that are followed at a time */
+	uint32_t earlier;		/* connections that IPVS had before the start */
+};
+
+/**
+ * loader_open - make the maps and load the programs of the chosen hooks
+ * @l:      filled; on failure too: loader_close() it
+ * @o:      from compiler or cache; not kept
+ * @chosen: by fact; NULL: nothing to load
+ * @cause:  one line, set on failure
+ * Return: 0 or a negative errno of bpf(2).
+ */
+int loader_open(struct loaded *l, const struct object *o, const struct hook *const chosen[HOOK_FACTS],
+		const struct map_sizes *sizes, char *cause, size_t len);
+
+/**
+ * loader_set - give the programs their filters and what is known of the kernel's layout
+ * @connects: tcp_connect() is probed
+ * @services: as loader_add_earlier() has made it; 0: no connections from before the start
+ * Return: 0 or a negative errno.
+ */
+int loader_set(const struct loaded *l, const struct options *o, const struct layout *layout,
+	       bool connects, uint64_t services);
+
+/**
+ * loader_add_earlier - a connection that IPVS had already; one that is there stays as it is
+ * @services: a bit for the port of its service is added; loader_set() is to come
+ * Return: 0 or a negative errno, -E2BIG where there is no more room.
+ */
+int loader_add_earlier(const struct loaded *l, const struct ipvs_entry *e, uint64_t *services);
+
+/** loader_set_filters - fill the filters by port and by address, once; Return: 0 or a negative errno */
+int loader_set_filters(const struct loaded *l, const struct options *o);
+
+struct losses {
+	uint64_t buffer_full;		/* events that found no room in the perf buffer */
+	uint64_t missed;		/* events that no program saw, one already running there */
+	uint64_t socks_full;		/* sockets not followed: map full */
+	uint64_t tuples_full;		/* connects whose real server may be missing: map full */
+};
+
+/**
+ * loader_losses - what has been lost so far
+ * The kernel runs no program of a kind inside another on the same CPU, so that an interrupt may
+ * bring an event that none sees. From 5.12 on it counts them, for all sockets, also those that are
+ * filtered out; we count the sockets whose state is not the one we saw last. The larger is taken.
+ * Return: 0 or a negative errno
+ * Source: trace_call_bpf(), kernel/trace/bpf_trace.c; bpf_prog_show_fdinfo(), kernel/bpf/syscall.c
+ */
+int loader_losses(const struct loaded *l, struct losses *lost);
+
+/** loader_close - close all; the kernel frees what nothing else holds */
+void loader_close(struct loaded *l);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order of the stages and their undoing, the stop flag, the exit codes. */
+#include "check.h"
+#include "host.h"
+#include "log.h"
+#include "options.h"
+#include "plan.h"
+#include "probe_text.h"
+#include "programs.h"
+#include "rehearse.h"
+#include "replay.h"
+#include "trace.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DONE = 0, FAILED = 1, USAGE = 2, CANNOT = 3 };
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	stop = 1;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);	/* write(2) tells */
+	signal(SIGXFSZ, SIG_IGN);
+}
+
+/* Offsets of another kernel would show nonsense, so then there are none. */
+static int start_layout(struct trace *t)
+{
+	const struct host *h = t->plan->host;
+	const struct programs_text text = plan_layout_text();
+	char hint[160];
+	int err;
+
+	if (t->plan->offsets_final)
+		return 0;
+	if (!host_headers_match(h)) {
+		host_headers_hint(h, hint, sizeof(hint));
+		snprintf(t->layout.cause, sizeof(t->layout.cause),
+			 "headers in %.99s are of kernel %s, not %s; run: %s", h->headers,
+			 h->headers_release, h->uts.release, hint);
+		return -EINVAL;
+	}
+	err = programs_start(&t->layout, h, &text, plan_cache_dir(t->plan));
+	if (!err && t->layout.ready)
+		plan_take_layout(t->plan, &t->layout.object);
+	return err;
+}
+
+static int get_programs(struct programs *p, const struct plan *plan)
+{
+	const struct programs_text text = plan_main_text(plan);
+	int err = programs_start(p, plan->host, &text, plan_cache_dir(plan));
+	bool say = !err && !p->ready && isatty(STDERR_FILENO);
+
+	if (say)
+		fprintf(stderr, "%s: compiling for kernel %s ...", log_name(), plan->host->uts.release);
+	if (!err)
+		err = programs_step(p, true);
+	if (say)
+		fprintf(stderr, "\r\033[K");
+	return err;
+}
+
+/* Both texts compile at the same time; tracing waits for the main one only,
+ * but for --hooks raw, which cannot do without the layout. */
+static int compile(struct trace *t, struct programs *p)
+{
+	bool wait = t->plan->options->hooks == HOOK_WISH_RAW;
+
+	if (start_layout(t) || (wait && !t->plan->offsets_final && programs_step(&t->layout, true))) {
+		log_warning("no reasons, and no IPv6 real servers: %s", t->layout.cause);
+		t->plan->offsets_final = true;
+	} else if (wait && !t->plan->offsets_final && t->layout.ready) {
+		plan_take_layout(t->plan, &t->layout.object);
+	}
+	return get_programs(p, t->plan);
+}
+
+static void say_hooks(const struct plan *p)
+{
+	for (int fact = 0; fact < HOOK_FACTS; fact++)
+		log_debug("%s: %s %s", hooks_what((enum hook_fact)fact),
+			  hooks_kind(p->chosen[fact] ? p->chosen[fact]->kind : HOOK_NONE),
+			  p->chosen[fact] ? p->chosen[fact]->target : "");
+}
+
+static int run(struct plan *plan)
+{
+	struct programs programs = PROGRAMS_NONE;
+	char cause[768];
+	struct trace t;
+	int err, status = CANNOT;
+
+	trace_init(&t, plan);
+	if (plan->options->journal && journal_open(&t.journal, cause, sizeof(cause)))
+		goto fail;
+	plan_choose(plan);
+	if (!plan_possible(plan, cause, sizeof(cause)))
+		goto fail;
+	err = compile(&t, &programs);
+	if (stop) {
+		status = DONE;
+		goto out;
+	}
+	if (err) {
+		snprintf(cause, sizeof(cause), "%s", programs.cause);
+		goto fail;
+	}
+	plan_choose(plan);	/* again: the layout may be known by now */
+	say_hooks(plan);
+	if (trace_load(&t, &programs.object, cause, sizeof(cause)))
+		goto fail;
+	programs_close(&programs);
+	if (trace_record(&t, cause, sizeof(cause))) {
+		status = FAILED;
+		goto fail;
+	}
+	if (trace_attach(&t, cause, sizeof(cause)))
+		goto fail;
+	status = trace_run(&t, &stop) ? FAILED : DONE;
+	if (stop && isatty(STDERR_FILENO))
+		fputc('\r', stderr);	/* over the ^C that the terminal shows */
+	trace_say_end(&t);
+	goto out;
+
+fail:
+	log_error("%s", cause);
+out:
+	trace_close(&t);
+	programs_close(&programs);
+	return status;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static int finish_stdout(void)
+{
+	if (!fflush(stdout))
+		return DONE;
+	log_error("cannot write: %s", strerror(errno));
+	return FAILED;
+}
+
+/* --check, --rehearse */
+static int check(struct plan *plan)
+{
+	struct output out;
+	bool possible;
+	int err;
+
+	if (output_open(&out, plan->options, STDOUT_FILENO)) {
+		log_error("out of memory");
+		return FAILED;
+	}
+	plan_choose(plan);
+	possible = plan->options->rehearse ? rehearse(plan, &out) : check_print(plan, &out);
+	err = output_flush(&out);
+	output_close(&out);
+	if (err)
+		log_error("cannot write: %s", strerror(-err));
+	return err ? FAILED : possible ? DONE : CANNOT;
+}
+
+int main(int argc, char *argv[])
+{
+	struct options options;
+	struct plan plan;
+	struct host host;
+	char missing[512];
+	bool possible;
+
+	log_init(argc ? base_name(argv[0]) : "ipvs-tcpstate", LOG_INFO);
+	if (options_parse(&options, argc, argv)) {
+		log_error("%s", options.error);
+		return USAGE;
+	}
+	log_init(log_name(), options.verbose ? LOG_DEBUG : LOG_INFO);
+	if (options.help) {
+		options_help(stdout, log_name());
+		return finish_stdout();
+	}
+	if (options.version) {
+		printf("%s %s\n", log_name(), VERSION);
+		return finish_stdout();
+	}
+	if (options.replay) {
+		catch_signals();
+		return replay_run(&options, STDOUT_FILENO, &stop) ? FAILED : DONE;
+	}
+	host_probe(&host);
+	possible = host_can_trace(&host, missing, sizeof(missing));
+	if (!possible && !options.ebpf && !options.check) {
+		log_error("%s", missing);
+		return CANNOT;
+	}
+	plan_make(&plan, &options, &host);
+	if (options.ebpf) {
+		probe_text_print(stdout, &plan.defines);
+		return finish_stdout();
+	}
+	if (options.check || options.rehearse)
+		return check(&plan);
+	catch_signals();
+	return run(&plan);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line. Pure: reads argv, prints nothing but help. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define OPTIONS_PORTS_MAX 512
+#define OPTIONS_ENDS_MAX 512
+
+enum hook_wish { HOOK_WISH_ANY, HOOK_WISH_RAW, HOOK_WISH_TRACEPOINT, HOOK_WISH_KPROBE };
+
+struct port_list {
+	size_t n;				/* 0: every port */
+	uint16_t port[OPTIONS_PORTS_MAX];	/* host byte order */
+};
+
+struct end_list {
+	size_t n;				/* 0: every end */
+	struct {
+		uint8_t addr[16];		/* network byte order, IPv4 mapped */
+		uint16_t port;			/* host byte order; 0: every port */
+	} end[OPTIONS_ENDS_MAX];
+};
+
+struct options {
+	bool help, version, ebpf, verbose;
+	bool time, timestamp, wide, csv, json;
+	bool journal;
+	bool check, rehearse;
+	bool all, ipv4, ipv6;
+	bool extended;
+	bool retransmits;			/* of every segment, not of the first SYN only */
+	struct port_list lports, rports;
+	struct end_list vips, reals;
+	uint64_t pid;				/* 0: every process */
+	uint64_t count;				/* rows; 0: no end */
+	uint64_t seconds;			/* 0: no end */
+	uint64_t pages;				/* perf buffer of each CPU; a power of two */
+	enum hook_wish hooks;
+	bool no_cache;
+	const char *cache_dir;
+	uint64_t max_conns;			/* sockets followed at a time */
+	const char *proc_root;			/* where procfs is */
+	const char *record, *replay;		/* files; NULL: none */
+	char error[192];			/* one line, set where parsing fails */
+};
+
+/**
+ * options_parse - read the command line
+ * @o:    filled; const ever after; keeps pointers into @argv
+ * @argc: as main() has it
+ * @argv: not changed
+ * Return: 0, or -EINVAL with the cause, the value and the remedy in @o->error.
+ */
+int options_parse(struct options *o, int argc, char *const argv[]);
+
+/** options_every_socket - whether sockets that IPVS does not handle are shown too: they have no real server */
+static inline bool options_every_socket(const struct options *o)
+{
+	return o->all && !o->reals.n;
+}
+
+/**
+ * options_help - print usage, options and examples
+ * @name: of the program, as it was called
+ */
+void options_help(FILE *to, const char *name);
+
+#endif

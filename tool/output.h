@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows to text, many to a write. */
+#ifndef OUTPUT_H
+#define OUTPUT_H
+
+#include "options.h"
+#include "put.h"
+#include "row.h"
+
+#include <stddef.h>
+#include <sys/socket.h>
+
+struct output;
+struct journal;
+
+/** What was lost over all, for the last line. */
+struct output_losses {
+	uint64_t buffer_full, missed, socks_full, tuples_full;
+};
+
+/** What a format has to be able to do. Each writes at o->at, where OUTPUT_ROW_MAX bytes are free. */
+struct output_format {
+	void (*header)(struct output *o);
+	void (*row)(struct output *o, const struct row *row);
+	void (*end)(struct output *o, const struct output_losses *lost);	/* NULL: nothing */
+};
+
+#define OUTPUT_ROW_MAX 1024
+
+/** Columns of text, in characters. */
+struct text_widths {
+	int comm, comm_cut, ip, addr, rport, ms, real;
+};
+
+/** What a terminal needs to know; unused elsewhere. */
+struct screen {
+	struct text_widths widths;	/* so far */
+	int lines;			/* of the screen, from the last heading on */
+	bool colour;
+};
+
+struct output {
+	const struct options *options;
+	const struct output_format *format;
+	int fd;
+	int err;			/* negative errno of the first write that failed */
+	char *buffer, *at, *end;
+	uint64_t rows;
+	uint64_t first_ts_ns;		/* 0: no row yet */
+	int64_t realtime_ns;		/* what to add to CLOCK_MONOTONIC */
+	int64_t clock_s;		/* the second that clock[] shows */
+	char clock[9];			/* HH:MM:SS, local time */
+	int64_t stamp_s;		/* the second that stamp[] shows */
+	char stamp[32];			/* date and time to the second, UTC */
+	struct screen screen;
+	struct journal *journal;	/* where rows go too, or NULL; not owned */
+};
+
+/**
+ * output_open - choose the format that @options ask for
+ * @o:       filled; output_close() it
+ * @options: must outlive @o
+ * @fd:      not closed; text is laid out for people where it is a terminal
+ * Return: 0 or -ENOMEM.
+ */
+int output_open(struct output *o, const struct options *options, int fd);
+
+/** output_header - the heading line */
+void output_header(struct output *o);
+
+/** output_row - add a row; writes only where the buffer is full */
+void output_row(struct output *o, const struct row *row);
+
+/** output_end - what the format says at the end, if anything; output_flush() is still to come */
+void output_end(struct output *o, const struct output_losses *lost);
+
+/**
+ * output_say_end - the last line on stderr: rows printed, events lost, each with its cause
+ * @damaged: samples that are no events of ours
+ */
+void output_say_end(const struct output *o, const struct output_losses *lost, uint64_t damaged);
+
+/**
+ * output_flush - write out all there is
+ * Return: 0 or the negative errno of the first write(2) that failed: -EPIPE is a reader that left.
+ */
+int output_flush(struct output *o);
+
+void output_close(struct output *o);
+
+/* For the formats: each adds to o->at. */
+
+static inline void put_char(struct output *o, char c)
+{
+	*o->at++ = c;
+}
+
+static inline void put_text(struct output *o, const char *text)
+{
+	put_raw(&o->at, text, strlen(text));
+}
+
+static inline void put_u64(struct output *o, uint64_t n)
+{
+	put_number(&o->at, n);
+}
+
+static inline void put_hex(struct output *o, uint64_t n)
+{
+	put_base16(&o->at, n);
+}
+
+/** With leading zeros, @digits in all. */
+static inline void put_decimals(struct output *o, uint64_t n, int digits)
+{
+	put_fraction(&o->at, n, digits);
+}
+
+/** Milliseconds with 3 decimals, cut off. */
+static inline void put_ms(struct output *o, uint64_t ns)
+{
+	put_number(&o->at, ns / 1000000);
+	*o->at++ = '.';
+	put_fraction(&o->at, ns / 1000 % 1000, 3);
+}
+
+/** Spaces up to @width columns after @start, at most 32; none if there are as many already. */
+static inline void put_pad(struct output *o, const char *start, int width)
+{
+	put_spaces(&o->at, start, width);
+}
+
+void put_addr6(struct output *o, const struct endpoint *e);
+
+static inline void put_addr(struct output *o, const struct endpoint *e)
+{
+	if (e->family == AF_INET6)
+		put_addr6(o, e);
+	else
+		put_octets(&o->at, e->addr + 12);
+}
+
+/** A JSON string of UTF-8; NULL: null. */
+void put_json(struct output *o, const char *text);
+/** The time columns, each followed by @separator; padded as tcpstates does unless CSV. */
+void put_times(struct output *o, const struct row *row, char separator);
+void put_time_heads(struct output *o, char separator);
+
+/**
+ * output_comm - a process name made safe: control characters, broken UTF-8 and the backslash as \xHH
+ * @to:   at most @max columns and a NUL; a character or escape is never cut in two
+ * @size: of @to, bytes
+ */
+void output_comm(char *to, size_t size, const char comm[16], int max);
+
+const char *output_state(uint8_t state);
+
+extern const struct output_format output_text, output_wide, output_terminal, output_csv, output_json;
+
+/** output_terminal_init - for output_open() */
+void output_terminal_init(struct output *o);
+
+#endif

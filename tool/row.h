@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A finished row: all that printers see. */
+#ifndef ROW_H
+#define ROW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct endpoint {
+	uint8_t addr[16];	/* network byte order; IPv4 in the last 4 bytes, mapped */
+	uint16_t port;		/* host byte order */
+	uint8_t family;		/* AF_INET, AF_INET6; 0: none */
+};
+
+struct row {
+	uint64_t ts_ns;		/* CLOCK_MONOTONIC */
+	uint64_t skaddr;
+	uint64_t span_ns;	/* in the old state */
+	uint32_t pid, uid;
+	uint32_t netns;		/* inode number, 0: not known */
+	char comm[16];		/* NUL-terminated, otherwise any bytes */
+	struct endpoint local, remote, real;
+	uint8_t oldstate, newstate;	/* include/net/tcp_states.h */
+	const char *method;	/* forwarding method, NULL: no real server or not known */
+	const char *event;	/* "state", or what else happened in the state; static */
+	int64_t age_ms;		/* of IPVS's entry, up to its end; negative: not known */
+	int64_t gone_ms;	/* since its end; negative: it is there, or not known */
+	const char *reason;	/* one word, NULL: none; static */
+};
+
+#endif

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trace.h"
+
+#include "earlier.h"
+#include "log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The kernel wakes us where a buffer has an eighth filled; else we look this often, so
+ * that a row is never later than LOOK_MS and SETTLE_MS together. */
+#define LOOK_MS 50
+#define SETTLE_MS 2	/* how late an event may reach its buffer after its time was taken */
+#define LOOK_AROUND_MS 1000
+#define NICE (-20)
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+void trace_init(struct trace *t, struct plan *plan)
+{
+	memset(t, 0, sizeof(*t));
+	t->plan = plan;
+	t->layout = (struct programs)PROGRAMS_NONE;
+	memset(&t->loaded, -1, sizeof(t->loaded));
+	attach_init(&t->attached, plan->host);
+}
+
+static int set_settings(struct trace *t)
+{
+	return loader_set(&t->loaded, t->plan->options, &t->plan->offsets,
+			  t->plan->chosen[HOOK_CONNECT], t->services);
+}
+
+int trace_load(struct trace *t, const struct object *programs, char *cause, size_t len)
+{
+	const struct options *o = t->plan->options;
+	const struct map_sizes sizes = {
+		.conns = (uint32_t)o->max_conns,
+		.earlier = earlier_room(o->proc_root, (uint32_t)o->max_conns),
+	};
+	int err;
+
+	err = loader_open(&t->loaded, programs, t->plan->chosen, &sizes, cause, len);
+	if (err)
+		return err;
+	err = loader_set_filters(&t->loaded, o);
+	if (!err)
+		err = set_settings(t);
+	if (err) {
+		snprintf(cause, len, "cannot fill a BPF map: %s", strerror(-err));
+		return err;
+	}
+	err = perfbuf_open(&t->perfbuf, t->loaded.events_fd, o->pages);
+	if (err) {
+		snprintf(cause, len, "cannot make perf buffers of %" PRIu64 " pages for each CPU: %s; "
+			 "give fewer by -b", o->pages, strerror(-err));
+		return err;
+	}
+	err = correlate_init(&t->correlate);
+	if (!err)
+		err = output_open(&t->output, o, STDOUT_FILENO);
+	if (!err && o->journal)
+		t->output.journal = &t->journal;
+	if (err)
+		snprintf(cause, len, "out of memory");
+	return err;
+}
+
+int trace_record(struct trace *t, char *cause, size_t len)
+{
+	const char *path = t->plan->options->record;
+
+	return path ? recording_create(&t->recording, path, t->output.realtime_ns, cause, len) : 0;
+}
+
+static const enum hook_fact of_ipvs[] = { HOOK_IPVS, HOOK_NO_DESTINATION, HOOK_EXPIRY };
+
+#define N_OF_IPVS (sizeof(of_ipvs) / sizeof(of_ipvs[0]))
+
+static void detach_ipvs(struct trace *t)
+{
+	for (size_t i = 0; i < N_OF_IPVS; i++)
+		attach_undo(&t->attached, of_ipvs[i]);
+}
+
+static void attach_ipvs(struct trace *t)
+{
+	char cause[512];
+
+	for (size_t i = 0; i < N_OF_IPVS; i++) {
+		const struct hook *hook = t->plan->chosen[of_ipvs[i]];
+		int err;
+
+		if (!hook || t->attached.event_fd[of_ipvs[i]] >= 0)
+			continue;
+		err = attach_hook(&t->attached, &t->loaded, hook, cause, sizeof(cause));
+		if (err == -ENOENT && of_ipvs[i] == HOOK_IPVS)
+			return;		/* the module is about to come or to go */
+		if (!err)
+			continue;
+		log_warning("%s", cause);
+		t->plan->chosen[of_ipvs[i]] = NULL;
+	}
+}
+
+static void read_earlier(struct trace *t)
+{
+	t->services |= earlier_read(&t->loaded, t->plan->options->proc_root);
+	if (t->services)
+		set_settings(t);
+}
+
+/* ip_vs may come later, go and come again: its functions are there to be probed only while it is. */
+static void follow_ipvs(struct trace *t)
+{
+	bool attached = t->attached.event_fd[HOOK_IPVS] >= 0;
+	uint64_t ipvs = host_ipvs();
+
+	if (attached && ipvs != t->ipvs) {
+		detach_ipvs(t);
+		attached = false;
+		t->services = 0;	/* its connections are gone */
+		set_settings(t);
+		log_info("ip_vs was unloaded; waiting for it");
+	}
+	if (attached || !ipvs)
+		return;
+	t->ipvs = ipvs;
+	attach_ipvs(t);
+	if (t->ready && t->attached.event_fd[HOOK_IPVS] >= 0) {
+		log_info("ip_vs is loaded; its connections are shown from now on");
+		if (plan_read_btf(t->plan))	/* now with the module's own types */
+			set_settings(t);
+		read_earlier(t);
+	}
+}
+
+/* State changes come last: a connect that is seen to begin is seen to go on. */
+int trace_attach(struct trace *t, char *cause, size_t len)
+{
+	static const enum hook_fact order[] = { HOOK_CONNECT, HOOK_CONNECT_RETURN, HOOK_RETRANSMIT,
+						HOOK_ERROR, HOOK_STATE, HOOK_STATE_NESTED };
+	bool all = options_every_socket(t->plan->options);
+	int err;
+
+	attach_clear_leftovers(t->plan->host);
+	follow_ipvs(t);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		const struct hook *hook = t->plan->chosen[order[i]];
+
+		if (!hook)
+			continue;
+		err = attach_hook(&t->attached, &t->loaded, hook, cause, len);
+		if (!err)
+			continue;
+		if (order[i] == HOOK_STATE || (order[i] == HOOK_CONNECT && !all))
+			return err;
+		log_warning("%s", cause);
+		t->plan->chosen[order[i]] = NULL;
+		set_settings(t);
+	}
+	read_earlier(t);
+	if (!all && t->attached.event_fd[HOOK_IPVS] < 0)
+		log_info("ip_vs is not loaded: waiting for it (modprobe ip_vs), or use -a for every "
+			 "TCP socket");
+	return 0;
+}
+
+/* The layout may still be compiling while rows come already. */
+static void follow_layout(struct trace *t)
+{
+	if (t->ready)
+		return;
+	if (!t->plan->offsets_final) {
+		if (programs_step(&t->layout, false)) {
+			log_warning("no reasons, and no IPv6 real servers: %s", t->layout.cause);
+			t->plan->offsets_final = true;
+		} else if (t->layout.ready) {
+			plan_take_layout(t->plan, &t->layout.object);
+			set_settings(t);
+		} else {
+			return;
+		}
+	}
+	t->ready = true;
+	log_info("tracing; Ctrl-C ends it");
+}
+
+static void on_sample(void *cookie, const void *data, size_t len)
+{
+	struct trace *t = cookie;
+
+	recording_sample(&t->recording, data, len);
+	if (correlate_add(&t->correlate, data, len))
+		t->damaged++;
+}
+
+/* Rows are worth more than their copy: tracing goes on without it. */
+static void follow_recording(struct trace *t, int err)
+{
+	if (!err)
+		return;
+	log_error("cannot record to %.200s: %s; the recording ends here, tracing goes on",
+		  t->plan->options->record, strerror(-err));
+	t->unrecorded = err;
+}
+
+static bool enough(const struct trace *t)
+{
+	return t->plan->options->count && t->output.rows == t->plan->options->count;
+}
+
+/* One round: all that the buffers hold, in the order of time, but for what is
+ * younger than @settle_ns, before which another CPU may still put something. */
+static int print_rows(struct trace *t, uint64_t settle_ns)
+{
+	uint64_t before_ns = now_ns() - settle_ns, rows = 0;
+	struct row row;
+	int err;
+
+	perfbuf_drain(&t->perfbuf, on_sample, t);
+	correlate_sort(&t->correlate);
+	for (; !enough(t) && correlate_next(&t->correlate, before_ns, &row); rows++)
+		output_row(&t->output, &row);
+	correlate_keep(&t->correlate, before_ns);
+	err = output_flush(&t->output);
+	follow_recording(t, recording_round(&t->recording, before_ns, rows));
+	return err;
+}
+
+static void find_losses(struct trace *t)
+{
+	struct losses lost = { 0 };
+
+	loader_losses(&t->loaded, &lost);
+	t->lost = (struct output_losses){ lost.buffer_full, lost.missed, lost.socks_full,
+					  lost.tuples_full };
+}
+
+static void end_recording(struct trace *t)
+{
+	const struct recording_end end = { t->lost.buffer_full, t->lost.missed, t->lost.socks_full,
+					   t->lost.tuples_full };
+
+	follow_recording(t, recording_end(&t->recording, &end));
+}
+
+int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
+{
+	uint64_t started = now_ns(), looked = started, now = started;
+	uint64_t seconds = t->plan->options->seconds;
+	int err;
+
+	/* Rows are lost where a busy host lets the reader wait; it needs little of the CPU. */
+	if (setpriority(PRIO_PROCESS, 0, NICE))
+		log_debug("cannot set priority %d: %s", NICE, strerror(errno));
+	output_header(&t->output);
+	err = output_flush(&t->output);
+	while (!*stop && !err && !enough(t) && !(seconds && now - started >= seconds * 1000000000)) {
+		perfbuf_wait(&t->perfbuf, t->correlate.n ? SETTLE_MS : LOOK_MS);
+		err = print_rows(t, SETTLE_MS * 1000000);
+		follow_layout(t);
+		now = now_ns();
+		if (now - looked > LOOK_AROUND_MS * 1000000ULL) {
+			follow_ipvs(t);
+			looked = now;
+		}
+	}
+	attach_close(&t->attached);
+	if (!err)
+		err = print_rows(t, 0);
+	find_losses(t);
+	output_end(&t->output, &t->lost);
+	if (!err)
+		err = output_flush(&t->output);
+	end_recording(t);
+	if (t->journal.refused)
+		log_error("%" PRIu64 " rows are not in the journal: %s", t->journal.refused,
+			  strerror(-t->journal.err));
+	if (!err || err == -EPIPE)
+		return t->journal.err ? t->journal.err : t->unrecorded;	/* a reader that left has had enough */
+	log_error("cannot write rows: %s", strerror(-err));
+	return err;
+}
+
+void trace_say_end(const struct trace *t)
+{
+	output_say_end(&t->output, &t->lost, t->damaged);
+}
+
+void trace_close(struct trace *t)
+{
+	attach_close(&t->attached);
+	perfbuf_close(&t->perfbuf);
+	loader_close(&t->loaded);
+	programs_close(&t->layout);
+	correlate_fini(&t->correlate);
+	output_close(&t->output);
+	recording_close(&t->recording);
+	journal_close(&t->journal);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tracing itself: from attached hooks to written rows, until it is to end. */
+#ifndef TRACE_H
+#define TRACE_H
+
+#include "attach.h"
+#include "correlate.h"
+#include "loader.h"
+#include "output.h"
+#include "output_journal.h"
+#include "perfbuf.h"
+#include "plan.h"
+#include "programs.h"
+#include "recording.h"
+
+#include <signal.h>
+
+struct trace {
+	struct plan *plan;
+	struct programs layout;		/* may still be compiling */
+	struct loaded loaded;
+	struct attached attached;
+	struct perfbuf perfbuf;
+	struct correlate correlate;
+	struct output output;
+	struct recording recording;
+	int unrecorded;			/* negative errno: the recording is not whole */
+	struct journal journal;
+	struct output_losses lost;	/* over all, known at the end */
+	uint64_t damaged;		/* samples that are no events of ours */
+	uint64_t services;		/* of IPVS's connections from before the start; see loader_add_earlier() */
+	uint64_t ipvs;			/* the ip_vs that is probed, as host_ipvs() tells */
+	bool ready;			/* said so */
+};
+
+/** trace_init - nothing open yet; @plan must outlive @t; trace_close() it */
+void trace_init(struct trace *t, struct plan *plan);
+
+/**
+ * trace_load - programs, settings and buffers into the kernel
+ * @cause: one line, set on failure
+ * Return: 0 or a negative errno.
+ */
+int trace_load(struct trace *t, const struct object *programs, char *cause, size_t len);
+
+/**
+ * trace_record - begin the recording that the options ask for, if any; after trace_load()
+ * Return: 0 or a negative errno with @cause.
+ */
+int trace_record(struct trace *t, char *cause, size_t len);
+
+/**
+ * trace_attach - put the programs on their hooks; those not needed may fail with a warning
+ * Return: 0 or a negative errno with @cause.
+ */
+int trace_attach(struct trace *t, char *cause, size_t len);
+
+/**
+ * trace_run - print rows until @stop, the end the options give, or a reader that left
+ * Return: 0, or a negative errno after it said why.
+ */
+int trace_run(struct trace *t, const volatile sig_atomic_t *stop);
+
+/** trace_say_end - the last line: rows printed, events lost, each with its cause */
+void trace_say_end(const struct trace *t);
+
+/** trace_close - undo all, in reverse */
+void trace_close(struct trace *t);
+
+#endif
