@@ -105,6 +105,8 @@ clean_up()
 			[ -s "$file" ] || continue
 			echo "-- $file:"
 			head -n 20 "$file"
+			[ "$(wc -l <"$file")" -le 40 ] || echo "..."
+			tail -n +21 "$file" | tail -n 20
 		done
 	fi
 	exit $status

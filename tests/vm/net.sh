@@ -110,6 +110,13 @@ rows_to()
 	rows | awk -v ends=" $(tr -d '[]' <<<"$*") " 'index(ends, " " $4 " ")'
 }
 
+# all_closed - whether no client waits for its last answer any more: a FIN that met a server's socket on its way to
+# TIME_WAIT may be lost, and comes again 0.2 s later
+all_closed()
+{
+	[ -z "$(ss -H -t -a -n state last-ack)" ]
+}
+
 # count_changes OLDSTATE NEWSTATE - of sockets without a real server
 count_changes()
 {

@@ -81,6 +81,7 @@ short()
 	: >servers
 	"$peers/client" -w "$@" "$vip:81" >"clients.$round"
 	cp servers "servers.$round"
+	wait_for all_closed
 	sleep 0.3
 }
 
