@@ -262,14 +262,20 @@ static inline void state_change(void *ctx, const struct change *ch)
  * and trace_call_bpf() in kernel/trace/bpf_trace.c; the state change would be lost.
  * So a second program stands behind the first and does what the first was skipped
  * for: the first leaves a note of each state change that it saw, the second takes
- * the note away. Where it finds none, the first was skipped, or the thread went to
- * another CPU between the two: then the socket's entry tells.
+ * the note away, on whatever CPU the thread is by then; the socket is locked in
+ * between. Where it finds none, the first was skipped, or another socket's note
+ * came to the same place: then the socket's entry tells.
  */
-struct notes {
-	u64 note[4];
-};
+#define NOTE_BITS 12
 
-BPF_TABLE("percpu_array", int, struct notes, notes, 1);
+BPF_TABLE("array", int, u64, notes, 1 << NOTE_BITS);
+
+static inline u64 *note_of(u64 sk)
+{
+	int place = sk * 0x9e3779b97f4a7c15ULL >> (64 - NOTE_BITS);
+
+	return notes.lookup(&place);
+}
 
 static inline u64 make_note(const struct change *ch)
 {
@@ -278,19 +284,10 @@ static inline u64 make_note(const struct change *ch)
 
 static inline void leave_note(const struct change *ch)
 {
-	int zero = 0;
-	struct notes *n = notes.lookup(&zero);
+	u64 *note = note_of(ch->sk);
 
-	if (!n)
-		return;
-	if (!n->note[0])
-		n->note[0] = make_note(ch);
-	else if (!n->note[1])
-		n->note[1] = make_note(ch);
-	else if (!n->note[2])
-		n->note[2] = make_note(ch);
-	else
-		n->note[3] = make_note(ch);
+	if (note)
+		*note = make_note(ch);
 }
 
 /* TP_PROTO(const struct sock *sk, const int oldstate, const int newstate) */
@@ -332,23 +329,15 @@ static inline bool seen_already(u64 sk, u8 newstate)
 int state_nested(void *ctx)
 {
 	struct change ch;
-	int zero = 0;
-	struct notes *n = notes.lookup(&zero);
-	u64 note;
+	u64 *note;
 
-	if (!n)
-		return 0;
 	read_raw(ctx, &ch);
-	note = make_note(&ch);
-	if (n->note[0] == note)
-		n->note[0] = 0;
-	else if (n->note[1] == note)
-		n->note[1] = 0;
-	else if (n->note[2] == note)
-		n->note[2] = 0;
-	else if (n->note[3] == note)
-		n->note[3] = 0;
-	else if (!seen_already(ch.sk, ch.newstate)) {
+	note = note_of(ch.sk);
+	if (!note)
+		return 0;
+	if (*note == make_note(&ch)) {
+		*note = 0;
+	} else if (!seen_already(ch.sk, ch.newstate)) {
 		count(COUNT_NESTED);
 		state_change(ctx, &ch);
 	}
