@@ -350,15 +350,22 @@ static uint64_t misses_of(const struct loaded *l, enum hook_fact fact)
 	return n;
 }
 
-/* What the program for nested state changes missed, the other one saw. */
-static uint64_t all_misses(const struct loaded *l, uint64_t nested)
+static uint64_t less(uint64_t n, uint64_t by)
 {
-	uint64_t sum = 0;
+	return n > by ? n - by : 0;
+}
 
-	for (int i = 0; i < HOOK_FACTS; i++)
-		if (i != HOOK_STATE_NESTED)
-			sum += misses_of(l, (enum hook_fact)i);
-	return sum > nested ? sum - nested : 0;
+/* What the first program for state changes was skipped for, the second one did; what that was skipped for, the
+ * first has done. A connect whose return was missed is shown by the socket's next event. */
+static uint64_t rows_missed(const struct loaded *l, uint64_t nested)
+{
+	return less(misses_of(l, HOOK_STATE), nested) + misses_of(l, HOOK_RETRANSMIT) +
+	       misses_of(l, HOOK_CONNECT) + misses_of(l, HOOK_IPVS);
+}
+
+static uint64_t reasons_missed(const struct loaded *l)
+{
+	return misses_of(l, HOOK_ERROR) + misses_of(l, HOOK_NO_DESTINATION) + misses_of(l, HOOK_EXPIRY);
 }
 
 int loader_losses(const struct loaded *l, struct losses *lost)
@@ -371,10 +378,10 @@ int loader_losses(const struct loaded *l, struct losses *lost)
 		err = read_count(l, COUNT_GAPS, &now.missed);
 	if (!err)
 		err = read_count(l, COUNT_NESTED, &nested);
-	misses = all_misses(l, nested);
+	misses = rows_missed(l, nested);
 	if (misses > now.missed)
 		now.missed = misses;
-
+	now.reasons = reasons_missed(l);
 	if (!err)
 		err = read_count(l, COUNT_SOCKS_FULL, &now.socks_full);
 	if (!err)

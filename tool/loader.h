@@ -56,6 +56,7 @@ int loader_set_filters(const struct loaded *l, const struct options *o);
 struct losses {
 	uint64_t buffer_full;		/* events that found no room in the perf buffer */
 	uint64_t missed;		/* events that no program saw, one already running there */
+	uint64_t reasons;		/* the same of what only gives a row its reason */
 	uint64_t socks_full;		/* sockets not followed: map full */
 	uint64_t tuples_full;		/* connects whose real server may be missing: map full */
 };

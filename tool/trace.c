@@ -246,6 +246,7 @@ static void find_losses(struct trace *t)
 	loader_losses(&t->loaded, &lost);
 	t->lost = (struct output_losses){ lost.buffer_full, lost.missed, lost.socks_full,
 					  lost.tuples_full };
+	t->reasons_missed = lost.reasons;
 }
 
 static void end_recording(struct trace *t)
@@ -296,6 +297,9 @@ int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 
 void trace_say_end(const struct trace *t)
 {
+	if (t->reasons_missed)
+		log_warning("%" PRIu64 " times an error, a missing destination or the end of an IPVS connection was not seen, "
+			    "a BPF program was running on that CPU: reasons may be missing", t->reasons_missed);
 	output_say_end(&t->output, &t->lost, t->damaged);
 }
 
