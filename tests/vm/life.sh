@@ -218,6 +218,21 @@ method()
 		"$(grep '"event":"state"' rows | grep -o '"method":"[a-z]*"' | sort | uniq -c | sed 's/^ *//')"
 }
 
+# What IPVS leaves to this host itself, at the virtual address; ipvsadm cannot set it.
+method_local()
+{
+	network "$1"
+	ipvsadm -A -t "$vip:80" -s rr
+	"$here/add-local.py" "$vip:80" "$vip:80"
+	server "$vip:80"
+	tool_start -j
+	client -n 3 "$vip:80"
+	tool_stop
+	expect "method of the rows" "15 {\"addr\":\"$(tr -d '[]' <<<"$vip")\",\"port\":80,\"method\":\"local\"}" \
+		"$(sed -n 's/.*"event":"state".*"real":\({[^}]*}\).*/\1/p' rows | sort | uniq -c | sed 's/^ *//')"
+	expect "what IPVS calls it" local "$(ipvsadm -Ln | awk '$1 == "->" && $2 ~ /:80$/ { print tolower($3) }')"
+}
+
 # A service by firewall mark, whatever the address.
 mark()
 {
@@ -352,6 +367,8 @@ run_life()
 	run "method: tunnel" method -i tunnel 203.0.113.2:80
 	run "method: tunnel from IPv6 to IPv4" method -i tunnel 203.0.113.2:80 6
 	run "method: tunnel from IPv4 to IPv6" method -i tunnel "[2001:db8:113::2]:80" 4
+	run "method: local, IPv4" method_local 4
+	run "method: local, IPv6" method_local 6
 	run "method: bypass" bypass
 	run "IPv4, service by firewall mark" mark 4
 	run "IPv6, service by firewall mark" mark 6 -6

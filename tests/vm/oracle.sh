@@ -284,7 +284,7 @@ run_oracle()
 	run "the namespaces of two equal connections, -j" namespaces_shown -j
 	run "the namespaces of two equal connections, -x" namespaces_shown -x
 	for ip in 4 6; do
-		run "IPv$ip, more sockets than can be followed" pressure $ip
+		limit=300 run "IPv$ip, more sockets than can be followed" pressure $ip
 		run "IPv$ip, MS beside a capture" durations $ip
 	done
 	run "the oracle: a mixed run" mixed
