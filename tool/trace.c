@@ -3,6 +3,7 @@
 
 #include "earlier.h"
 #include "log.h"
+#include "privilege.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -64,7 +65,9 @@ int trace_load(struct trace *t, const struct object *programs, char *cause, size
 	err = perfbuf_open(&t->perfbuf, t->loaded.events_fd, o->pages);
 	if (err) {
 		snprintf(cause, len, "cannot make perf buffers of %" PRIu64 " pages for each CPU: %s; "
-			 "give fewer by -b", o->pages, strerror(-err));
+			 "give fewer by -b", o->pages,
+			 err == -EPERM ? "more locked memory than allowed without CAP_IPC_LOCK" :
+					 strerror(-err));
 		return err;
 	}
 	err = correlate_init(&t->correlate);
@@ -180,6 +183,8 @@ int trace_attach(struct trace *t, char *cause, size_t len)
 /* The layout may still be compiling while rows come already. */
 static void follow_layout(struct trace *t)
 {
+	int err;
+
 	if (t->ready)
 		return;
 	if (!t->plan->offsets_final) {
@@ -194,6 +199,10 @@ static void follow_layout(struct trace *t)
 		}
 	}
 	t->ready = true;
+	/* From here on nothing is started, loaded or kept any more. */
+	err = privilege_trace_only(t->output.journal);
+	if (err)
+		log_debug("every system call stays allowed: %s", strerror(-err));
 	log_info("tracing; Ctrl-C ends it");
 }
 
@@ -256,6 +265,26 @@ static void end_recording(struct trace *t)
 	follow_recording(t, recording_end(&t->recording, &end));
 }
 
+static bool can_count(void *cookie)
+{
+	const struct trace *t = cookie;
+	struct losses lost;
+
+	return !loader_losses(&t->loaded, &lost);
+}
+
+/* What is left to do needs privilege where IPVS is seen: its kprobes are attached anew when it comes
+ * again, and its namespaces are looked for. Maps that are there need none, but on kernels before 5.19
+ * where kernel.unprivileged_bpf_disabled is set. */
+static void drop_privilege(const struct trace *t)
+{
+	uint64_t keep = t->plan->chosen[HOOK_IPVS] ? privilege_perfmon() | privilege_ptrace() : 0;
+	int err = privilege_drop(keep, privilege_bpf(), can_count, (void *)t);
+
+	if (err)
+		log_warning("cannot give up privileges that are no longer needed: %s", strerror(-err));
+}
+
 int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 {
 	uint64_t started = now_ns(), looked = started, now = started;
@@ -265,6 +294,7 @@ int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 	/* Rows are lost where a busy host lets the reader wait; it needs little of the CPU. */
 	if (setpriority(PRIO_PROCESS, 0, NICE))
 		log_debug("cannot set priority %d: %s", NICE, strerror(errno));
+	drop_privilege(t);
 	output_header(&t->output);
 	err = output_flush(&t->output);
 	while (!*stop && !err && !enough(t) && !(seconds && now - started >= seconds * 1000000000)) {
