@@ -211,8 +211,9 @@ static void on_sample(void *cookie, const void *data, size_t len)
 	struct trace *t = cookie;
 
 	recording_sample(&t->recording, data, len);
+	t->output.events++;
 	if (correlate_add(&t->correlate, data, len))
-		t->damaged++;
+		t->lost.damaged++;
 }
 
 /* Rows are worth more than their copy: tracing goes on without it. */
@@ -248,13 +249,34 @@ static int print_rows(struct trace *t, uint64_t settle_ns)
 	return err;
 }
 
-static void find_losses(struct trace *t)
+/* @n becomes @now, where that is more. Return: by how much */
+static uint64_t raise_to(uint64_t *n, uint64_t now)
 {
-	struct losses lost = { 0 };
+	uint64_t more = now > *n ? now - *n : 0;
 
-	loader_losses(&t->loaded, &lost);
-	t->lost = (struct output_losses){ lost.buffer_full, lost.missed, lost.socks_full,
-					  lost.tuples_full };
+	*n += more;
+	return more;
+}
+
+/* What was lost since the last look. @last: tracing has ended */
+static void tell_losses(struct trace *t, bool last)
+{
+	struct losses now = { 0 };
+	struct recording_lost lost = { .ts_ns = now_ns(), .last = last };
+	struct recording_end *since = &lost.since;
+	struct output_losses told;
+
+	loader_losses(&t->loaded, &now);
+	since->buffer_full = raise_to(&t->lost.buffer_full, now.buffer_full);
+	since->missed = raise_to(&t->lost.missed, now.missed);
+	since->socks_full = raise_to(&t->lost.socks_full, now.socks_full);
+	since->tuples_full = raise_to(&t->lost.tuples_full, now.tuples_full);
+	if (!(since->buffer_full | since->missed | since->socks_full | since->tuples_full))
+		return;
+	told = (struct output_losses){ since->buffer_full, since->missed, since->socks_full,
+				       since->tuples_full, 0 };
+	output_lost(&t->output, lost.ts_ns, &told, last);
+	follow_recording(t, recording_lost(&t->recording, &lost));
 }
 
 static void end_recording(struct trace *t)
@@ -304,13 +326,14 @@ int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 		now = now_ns();
 		if (now - looked > LOOK_AROUND_MS * 1000000ULL) {
 			follow_ipvs(t);
+			tell_losses(t, false);
 			looked = now;
 		}
 	}
 	attach_close(&t->attached);
 	if (!err)
 		err = print_rows(t, 0);
-	find_losses(t);
+	tell_losses(t, true);
 	output_end(&t->output, &t->lost);
 	if (!err)
 		err = output_flush(&t->output);
@@ -326,7 +349,7 @@ int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 
 void trace_say_end(const struct trace *t)
 {
-	output_say_end(&t->output, &t->lost, t->damaged);
+	output_say_end(&t->output, &t->lost);
 }
 
 void trace_close(struct trace *t)

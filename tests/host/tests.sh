@@ -357,5 +357,6 @@ run_host()
 	run_beside
 	run_journal
 	run_terminal
+	run_accounting
 	run_privilege
 }

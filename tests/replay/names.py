@@ -99,7 +99,7 @@ def check(form, path):
     if form == "csv":
         found = list(from_csv(path))
     elif form == "json":
-        found = [line["comm"] for line in map(json.loads, text.splitlines()) if line["event"] != "end"]
+        found = [line["comm"] for line in map(json.loads, text.splitlines()) if line["event"] not in ("end", "lost")]
     else:
         found = list(from_columns(text, 16 if form == "wide" else 10))
     seen = list(dict.fromkeys(found))
