@@ -206,6 +206,15 @@ static void follow_layout(struct trace *t)
 	log_info("tracing; Ctrl-C ends it");
 }
 
+static void cpu_came(int cpu, int err)
+{
+	if (err)
+		log_warning("CPU %d has come, and the rows of what runs there are lost: no perf buffer for it: %s; "
+			    "start again", cpu, strerror(-err));
+	else
+		log_info("CPU %d has come: the rows of what runs there are shown from now on", cpu);
+}
+
 static void on_sample(void *cookie, const void *data, size_t len)
 {
 	struct trace *t = cookie;
@@ -326,6 +335,7 @@ int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 		now = now_ns();
 		if (now - looked > LOOK_AROUND_MS * 1000000ULL) {
 			follow_ipvs(t);
+			perfbuf_follow(&t->perfbuf, t->loaded.events_fd, cpu_came);
 			tell_losses(t, false);
 			looked = now;
 		}

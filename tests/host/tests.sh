@@ -358,5 +358,6 @@ run_host()
 	run_journal
 	run_terminal
 	run_accounting
+	run_faults
 	run_privilege
 }
