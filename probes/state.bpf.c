@@ -151,7 +151,9 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 	else
 		send(ctx, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now);
 	e.since_ns = now;
-	if (ch->newstate != TCP_CLOSE && socks.update(&sk, &e))
+	/* Each is counted once: its next changes come here too. */
+	if (ch->newstate != TCP_CLOSE && socks.update(&sk, &e) &&
+	    (ch->oldstate == TCP_CLOSE || ch->oldstate == TCP_LISTEN))
 		count(COUNT_SOCKS_FULL);
 }
 

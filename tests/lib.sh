@@ -254,7 +254,7 @@ rows()
 # lost - how many events the tool says it has lost
 lost()
 {
-	sed -n 's/.* rows, \([0-9]*\) lost$/\1/p' err
+	sed -n 's/.* rows, \(.* left out, \)\{0,1\}\([0-9]*\) lost$/\2/p' err
 }
 
 # misuse STATUS PATTERN COMMAND... - COMMAND writes one line to stderr that matches, and nothing to stdout

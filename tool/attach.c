@@ -54,9 +54,10 @@ static int open_tracepoint(const struct host *h, const char *category, const cha
 	char path[256], *id;
 
 	snprintf(path, sizeof(path), "%s/events/%s/%s/id", h->tracefs, category, name);
+	errno = ENOENT;
 	id = host_read_file(path);
 	if (!id)
-		return -ENOENT;
+		return -errno;
 	attr.config = strtoull(id, NULL, 10);
 	free(id);
 	return open_event(&attr);

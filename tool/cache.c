@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,6 +152,31 @@ static int decode_entry(const char *bytes, size_t len, const char *key, struct o
 	return object_decode(o, bytes + key_size, len - key_size);
 }
 
+/* ".NAME.PID" of cache_store(), where that process was killed. */
+static void remove_leftovers(int dir_fd)
+{
+	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		const char *name = entry->d_name, *dot = strrchr(name, '.');
+		char *end;
+		long pid;
+
+		if (*name != '.' || dot == name || !dot || (!strstr(name, ".main.") && !strstr(name, ".layout.")))
+			continue;
+		pid = strtol(dot + 1, &end, 10);
+		if (*end || pid <= 0 || pid > INT_MAX || !kill((pid_t)pid, 0) || errno != ESRCH)
+			continue;
+		unlinkat(dir_fd, name, 0);
+	}
+	if (dir)
+		closedir(dir);
+	else if (copy >= 0)
+		close(copy);
+}
+
 int cache_load(const char *dir, const char *kind, const char *key, struct object *o, char *why,
 	       size_t len)
 {
@@ -162,6 +189,7 @@ int cache_load(const char *dir, const char *kind, const char *key, struct object
 	dir_fd = open_dir(dir, false, why, len);
 	if (dir_fd < 0)
 		return dir_fd;
+	remove_leftovers(dir_fd);
 	file_name(name, sizeof(name), kind, key);
 	fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {

@@ -16,7 +16,7 @@
 char *cache_key(const struct host *h, const char *text, const char *const flags[], size_t n_flags);
 
 /**
- * cache_load - find the object compiled for @key
+ * cache_load - find the object compiled for @key; removes what killed processes have left half written
  * @dir:  trusted only where root owns it and nobody else may write to it
  * @kind: "main", "layout"
  * @o:    filled on 0, free with object_free()

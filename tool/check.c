@@ -3,6 +3,7 @@
 
 #include "cache.h"
 #include "output_journal.h"
+#include "privilege.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -77,10 +78,18 @@ static void report(struct checker *c, struct finding *f)
 
 static void check_privilege(struct checker *c)
 {
+	const uint64_t needed = privilege_bpf() | privilege_perfmon();
 	struct finding f = { .name = "privilege" };
+	bool has = privilege_has(needed);
+	char names[64];
 
-	snprintf(f.found, sizeof(f.found), "user %u", geteuid());
-	if (geteuid()) {
+	privilege_names(needed, names, sizeof(names));
+	if (has && !geteuid())
+		strcpy(f.found, "user 0");
+	else
+		snprintf(f.found, sizeof(f.found), "user %u %s %s", geteuid(), has ? "with" : "without",
+			 names);
+	if (!has) {
 		f.status = MISSING;
 		snprintf(f.mend, sizeof(f.mend), "sudo %s", "ipvs-tcpstate --check");
 	}
@@ -105,7 +114,7 @@ static void check_bpf(struct checker *c)
 
 	if (!c->host->bpf) {
 		f.status = MISSING;
-		snprintf(f.found, sizeof(f.found), "%s", geteuid() ? "not known without root" :
+		snprintf(f.found, sizeof(f.found), "%s", !privilege_has(privilege_bpf()) ? "not known without privilege" :
 			 "bpf(2) loads no tracing program: CONFIG_BPF_SYSCALL, CONFIG_BPF_EVENTS, container?");
 	} else {
 		snprintf(f.found, sizeof(f.found), "programs load, reading by %s%s",
@@ -137,6 +146,10 @@ static void check_tracefs(struct checker *c)
 
 	if (*c->host->tracefs) {
 		snprintf(f.found, sizeof(f.found), "%s", c->host->tracefs);
+	} else if (c->host->tracefs_hidden) {
+		f.status = MISSING;
+		strcpy(f.found, "not readable without CAP_DAC_READ_SEARCH");
+		strcpy(f.mend, "sudo ipvs-tcpstate --check");
 	} else {
 		f.status = MISSING;
 		strcpy(f.found, "not mounted");

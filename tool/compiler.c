@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compiler.h"
 
+#include "privilege.h"
+
 #include <bcc/bcc_common.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -191,7 +193,7 @@ static int write_all(int fd, const void *bytes, size_t len)
 }
 
 /* The child: an int (0 or a negative errno), then the object. */
-static void child(int result_fd, int words_fd, const char *library, const char *text,
+static void child(pid_t parent, int result_fd, int words_fd, const char *library, const char *text,
 		  const char *const flags[], size_t n_flags)
 {
 	struct object o = { 0 };
@@ -200,6 +202,9 @@ static void child(int result_fd, int words_fd, const char *library, const char *
 	int err;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);	/* it was killed before that */
+	privilege_compile_only();	/* as far as this kernel can; it compiles in any case */
 	setpgid(0, 0);	/* Ctrl-C is for the parent, which then stops us */
 	signal(SIGPIPE, SIG_DFL);
 	dup2(words_fd, STDOUT_FILENO);
@@ -216,6 +221,7 @@ static void child(int result_fd, int words_fd, const char *library, const char *
 int compiler_start(struct compiler *c, const char *library, const char *text,
 		   const char *const flags[], size_t n_flags)
 {
+	const pid_t parent = getpid();
 	int result[2], words[2];
 	int err;
 
@@ -234,7 +240,7 @@ int compiler_start(struct compiler *c, const char *library, const char *text,
 		goto close_words;
 	}
 	if (!c->pid)
-		child(result[1], words[1], library, text, flags, n_flags);
+		child(parent, result[1], words[1], library, text, flags, n_flags);
 	close(result[1]);
 	close(words[1]);
 	c->result_fd = result[0];

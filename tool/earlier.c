@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "earlier.h"
 
+#include "host.h"
 #include "log.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
@@ -59,9 +61,11 @@ uint64_t earlier_read(const struct loaded *l, const char *proc_root)
 	int64_t began_us = now_us();
 	int err = ipvs_read(proc_root, add_entry, &f);
 
-	if (err)
+	/* Without ip_vs there is nothing to read, so whatever is hidden does no harm. */
+	if (err && (host_ipvs() || (err != -EACCES && err != -EPERM)))
 		log_warning("connections from before the start may lack their real server: cannot read "
-			    "net/ip_vs_conn of every namespace in %s: %s", proc_root, strerror(-err));
+			    "net/ip_vs_conn of every namespace in %s: %s", proc_root,
+			    err == -EACCES ? "CAP_SYS_PTRACE is missing" : strerror(-err));
 	if (f.full)
 		log_warning("%" PRIu64 " connections from before the start lack their real server: too many; "
 			    "allow more by --max-conns", f.full);

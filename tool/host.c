@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host.h"
 
+#include "privilege.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -53,9 +55,12 @@ char *host_read_bytes(const char *path, size_t *out)
 	return text;
 }
 
+/* Not access(2): for a user with capabilities that looks without them. */
 static bool exists(const char *path)
 {
-	return !access(path, F_OK);
+	struct stat st;
+
+	return !stat(path, &st);
 }
 
 static void find_tracefs(struct host *h)
@@ -68,8 +73,11 @@ static void find_tracefs(struct host *h)
 		snprintf(path, sizeof(path), "%s/events", places[i]);
 		if (exists(path)) {
 			snprintf(h->tracefs, sizeof(h->tracefs), "%s", places[i]);
+			h->tracefs_hidden = false;
 			return;
 		}
+		if (errno == EACCES)
+			h->tracefs_hidden = true;
 	}
 }
 
@@ -286,11 +294,13 @@ void host_libbcc_hint(char *line, size_t len)
 
 bool host_can_trace(const struct host *h, char *line, size_t len)
 {
-	char hint[256];
+	const uint64_t needed = privilege_bpf() | privilege_perfmon();
+	char hint[256], names[64];
 
-	if (geteuid())
-		snprintf(line, len, "cannot load BPF programs as user %u; run as root (sudo)",
-			 geteuid());
+	privilege_names(needed, names, sizeof(names));
+	if (!privilege_has(needed))
+		snprintf(line, len, "cannot load BPF programs as user %u without %s; run as root (sudo)",
+			 geteuid(), names);
 	else if (h->lockdown)
 		snprintf(line, len, "kernel lockdown is \"confidentiality\", which forbids every BPF "
 			 "program that reads memory; boot without lockdown=confidentiality");
@@ -298,6 +308,9 @@ bool host_can_trace(const struct host *h, char *line, size_t len)
 		snprintf(line, len, "kernel %s refuses BPF tracing programs; it needs "
 			 "CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS, and bpf(2) allowed here (container?)",
 			 h->uts.release);
+	else if (h->tracefs_hidden)
+		snprintf(line, len, "cannot read tracefs as user %u without CAP_DAC_READ_SEARCH; run as "
+			 "root (sudo)", geteuid());
 	else if (!*h->tracefs)
 		snprintf(line, len, "no tracefs; run: mount -t tracefs nodev /sys/kernel/tracing");
 	else if (!*h->headers) {

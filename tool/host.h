@@ -11,7 +11,8 @@
 
 struct host {
 	struct utsname uts;
-	char tracefs[64];		/* "" where none is mounted */
+	char tracefs[64];		/* "" where none is mounted, or none that this user can read */
+	bool tracefs_hidden;		/* there is one, not for this user */
 	char headers[PATH_MAX];		/* build tree of the running kernel; "" where none */
 	char headers_release[65];	/* the kernel they are of; "" where they do not say */
 	char libbcc[PATH_MAX];		/* file, or the bare name where it is not in a usual place */

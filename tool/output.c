@@ -72,10 +72,45 @@ void output_end(struct output *o, const struct output_losses *lost)
 		o->format->end(o, lost);
 }
 
-void output_say_end(const struct output *o, const struct output_losses *lost, uint64_t damaged)
+uint64_t output_filtered(const struct output *o, const struct output_losses *lost)
 {
-	if (damaged)
-		log_warning("%" PRIu64 " samples were not understood", damaged);
+	uint64_t used = o->rows + lost->damaged;
+
+	return o->events > used ? o->events - used : 0;
+}
+
+/* Whether it is the first time, so that it is to be told. */
+static bool first(bool *told, uint64_t n)
+{
+	bool now = n && !*told;
+
+	*told |= now;
+	return now;
+}
+
+void output_lost(struct output *o, uint64_t ts_ns, const struct output_losses *since, bool last)
+{
+	if (o->end - o->at < OUTPUT_ROW_MAX)
+		output_flush(o);
+	if (o->format->lost)
+		o->format->lost(o, ts_ns, since);
+	if (last)
+		return;
+	if (first(&o->told_events, since->buffer_full))
+		log_warning("rows are being lost: perf buffer full; enlarge it by -b");
+	if (first(&o->told_socks, since->socks_full))
+		log_warning("some sockets are not followed: too many at once; allow more by --max-conns");
+	if (first(&o->told_tuples, since->tuples_full))
+		log_warning("some connects lack their real server: too many at once; allow more by "
+			    "--max-conns");
+}
+
+void output_say_end(const struct output *o, const struct output_losses *lost)
+{
+	uint64_t filtered = output_filtered(o, lost);
+
+	if (lost->damaged)
+		log_warning("%" PRIu64 " lost: samples that were not understood", lost->damaged);
 	if (lost->socks_full)
 		log_warning("%" PRIu64 " sockets not followed: too many at once; allow more by --max-conns",
 			    lost->socks_full);
@@ -87,7 +122,11 @@ void output_say_end(const struct output *o, const struct output_losses *lost, ui
 	if (lost->missed)
 		log_warning("%" PRIu64 " lost: not seen, a BPF program was running on that CPU",
 			    lost->missed);
-	log_info("%" PRIu64 " rows, %" PRIu64 " lost", o->rows, lost->buffer_full + lost->missed);
+	if (filtered)
+		log_info("%" PRIu64 " rows, %" PRIu64 " left out, %" PRIu64 " lost", o->rows, filtered,
+			 output_all_lost(lost));
+	else
+		log_info("%" PRIu64 " rows, %" PRIu64 " lost", o->rows, output_all_lost(lost));
 }
 
 int output_flush(struct output *o)

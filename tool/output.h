@@ -13,15 +13,20 @@
 struct output;
 struct journal;
 
-/** What was lost over all, for the last line. */
+/** What was lost, by cause. */
 struct output_losses {
-	uint64_t buffer_full, missed, socks_full, tuples_full;
+	uint64_t buffer_full;		/* events: no room in the perf buffer */
+	uint64_t missed;		/* events: not seen by any program */
+	uint64_t socks_full;		/* sockets that are not followed: map full */
+	uint64_t tuples_full;		/* connects that may lack their real server: map full */
+	uint64_t damaged;		/* samples that are no events of ours; known at the end only */
 };
 
 /** What a format has to be able to do. Each writes at o->at, where OUTPUT_ROW_MAX bytes are free. */
 struct output_format {
 	void (*header)(struct output *o);
 	void (*row)(struct output *o, const struct row *row);
+	void (*lost)(struct output *o, uint64_t ts_ns, const struct output_losses *since);	/* NULL: nothing */
 	void (*end)(struct output *o, const struct output_losses *lost);	/* NULL: nothing */
 };
 
@@ -45,6 +50,7 @@ struct output {
 	int fd;
 	int err;			/* negative errno of the first write that failed */
 	char *buffer, *at, *end;
+	uint64_t events;		/* that came, for the caller to count: rows, and what was not asked for */
 	uint64_t rows;
 	uint64_t first_ts_ns;		/* 0: no row yet */
 	int64_t realtime_ns;		/* what to add to CLOCK_MONOTONIC */
@@ -53,6 +59,7 @@ struct output {
 	int64_t stamp_s;		/* the second that stamp[] shows */
 	char stamp[32];			/* date and time to the second, UTC */
 	struct screen screen;
+	bool told_events, told_socks, told_tuples;	/* what to do about losses */
 	struct journal *journal;	/* where rows go too, or NULL; not owned */
 };
 
@@ -71,14 +78,29 @@ void output_header(struct output *o);
 /** output_row - add a row; writes only where the buffer is full */
 void output_row(struct output *o, const struct row *row);
 
+/**
+ * output_lost - losses while rows come: what the format has for them, and once for each cause what can be done
+ * about it, on stderr
+ * @ts_ns: when, CLOCK_MONOTONIC
+ * @since: what was lost since the last call
+ * @last:  output_say_end() is about to say all
+ */
+void output_lost(struct output *o, uint64_t ts_ns, const struct output_losses *since, bool last);
+
+/** output_filtered - events that came and are no rows: past the -n wanted, or not chosen from a recording */
+uint64_t output_filtered(const struct output *o, const struct output_losses *lost);
+
+/** output_all_lost - events, for every cause together */
+static inline uint64_t output_all_lost(const struct output_losses *lost)
+{
+	return lost->buffer_full + lost->missed + lost->damaged;
+}
+
 /** output_end - what the format says at the end, if anything; output_flush() is still to come */
 void output_end(struct output *o, const struct output_losses *lost);
 
-/**
- * output_say_end - the last line on stderr: rows printed, events lost, each with its cause
- * @damaged: samples that are no events of ours
- */
-void output_say_end(const struct output *o, const struct output_losses *lost, uint64_t damaged);
+/** output_say_end - the last lines on stderr: rows printed, left out and lost, which is all that was sent */
+void output_say_end(const struct output *o, const struct output_losses *lost);
 
 /**
  * output_flush - write out all there is

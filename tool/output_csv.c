@@ -85,4 +85,4 @@ static void row(struct output *o, const struct row *r)
 	put_char(o, '\n');
 }
 
-const struct output_format output_csv = { header, row, NULL };
+const struct output_format output_csv = { .header = header, .row = row };

@@ -98,12 +98,9 @@ static void row(struct output *o, const struct row *r)
 	put_text(o, "}\n");
 }
 
-static void end(struct output *o, const struct output_losses *lost)
+/* The same keys as at the end, which is the sum of these lines. */
+static void put_losses(struct output *o, const struct output_losses *lost)
 {
-	put_text(o, "{\"event\":\"end\",\"rows\":");
-	put_u64(o, o->rows);
-	put_text(o, ",\"lost\":");
-	put_u64(o, lost->buffer_full + lost->missed);
 	put_text(o, ",\"lost_buffer_full\":");
 	put_u64(o, lost->buffer_full);
 	put_text(o, ",\"lost_missed\":");
@@ -112,7 +109,31 @@ static void end(struct output *o, const struct output_losses *lost)
 	put_u64(o, lost->socks_full);
 	put_text(o, ",\"connects_without_real\":");
 	put_u64(o, lost->tuples_full);
+}
+
+static void lost_since(struct output *o, uint64_t ts_ns, const struct output_losses *since)
+{
+	put_text(o, "{\"time\":\"");
+	put_time(o, ts_ns);
+	put_text(o, "\",\"event\":\"lost\"");
+	put_losses(o, since);
 	put_text(o, "}\n");
 }
 
-const struct output_format output_json = { header, row, end };
+static void end(struct output *o, const struct output_losses *lost)
+{
+	put_text(o, "{\"event\":\"end\",\"rows\":");
+	put_u64(o, o->rows);
+	put_text(o, ",\"lost\":");
+	put_u64(o, output_all_lost(lost));
+	put_losses(o, lost);
+	put_text(o, ",\"lost_damaged\":");
+	put_u64(o, lost->damaged);
+	put_text(o, ",\"filtered\":");
+	put_u64(o, output_filtered(o, lost));
+	put_text(o, ",\"sent\":");
+	put_u64(o, o->rows + output_filtered(o, lost) + output_all_lost(lost));
+	put_text(o, "}\n");
+}
+
+const struct output_format output_json = { .header = header, .row = row, .lost = lost_since, .end = end };

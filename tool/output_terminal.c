@@ -144,4 +144,4 @@ static void row(struct output *o, const struct row *r)
 	o->screen.lines += lines_of(o, start, &size);
 }
 
-const struct output_format output_terminal = { header, row, NULL };
+const struct output_format output_terminal = { .header = header, .row = row };

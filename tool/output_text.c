@@ -206,5 +206,5 @@ static void wide_row(struct output *o, const struct row *r)
 	row(o, r, &output_widths_wide);
 }
 
-const struct output_format output_text = { narrow_header, narrow_row, NULL };
-const struct output_format output_wide = { wide_header, wide_row, NULL };
+const struct output_format output_text = { .header = narrow_header, .row = narrow_row };
+const struct output_format output_wide = { .header = wide_header, .row = wide_row };

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -19,6 +20,31 @@
 
 /* The reader is woken at this part of a buffer; the rest is for the time until it runs. */
 #define WATERMARK 8
+
+#define CPUS "/sys/devices/system/cpu/"
+
+/* The list of CPUs "0-3,5\n": calls @seen for each below @n. Return: the highest number in it, -1: none */
+static long read_cpus(const char *path, size_t n, void (*seen)(struct perfbuf *, size_t), struct perfbuf *p)
+{
+	char *text = host_read_file(path), *at = text;
+	long last = -1;
+
+	while (at && *at >= '0' && *at <= '9') {
+		long first = strtol(at, &at, 10);
+
+		last = *at == '-' ? strtol(at + 1, &at, 10) : first;
+		for (size_t cpu = (size_t)first; cpu <= (size_t)last && cpu < n; cpu++)
+			seen(p, cpu);
+		at += *at == ',';
+	}
+	free(text);
+	return last;
+}
+
+static void is_online(struct perfbuf *p, size_t cpu)
+{
+	p->rings[cpu].online = true;
+}
 
 static int open_event(int cpu, size_t watermark)
 {
@@ -72,10 +98,12 @@ static int open_ring(struct perfbuf *p, int map_fd, int cpu)
 
 int perfbuf_open(struct perfbuf *p, int map_fd, size_t pages)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+	long cpus = read_cpus(CPUS "possible", 0, NULL, NULL) + 1;
 	int err = 0;
 
 	memset(p, 0, sizeof(*p));
+	if (cpus <= 0)
+		cpus = sysconf(_SC_NPROCESSORS_CONF);
 	p->n = cpus > 0 ? (size_t)cpus : 1;
 	p->data_size = pages * (size_t)getpagesize();
 	p->scratch = malloc(RECORD_MAX);
@@ -89,9 +117,44 @@ int perfbuf_open(struct perfbuf *p, int map_fd, size_t pages)
 		p->rings[i].fd = -1;
 	if (p->epoll_fd < 0)
 		return -errno;
-	for (size_t i = 0; i < p->n && !err; i++)
+	for (size_t i = 0; i < p->n && !err; i++) {
 		err = open_ring(p, map_fd, (int)i);
+		p->rings[i].online = p->rings[i].fd >= 0;
+	}
 	return err;
+}
+
+static void close_ring(struct perfbuf *p, struct perfbuf_ring *ring)
+{
+	if (ring->base)
+		munmap(ring->base, p->data_size + (size_t)getpagesize());
+	if (ring->fd >= 0)
+		close(ring->fd);
+	ring->base = NULL;
+	ring->fd = -1;
+}
+
+void perfbuf_follow(struct perfbuf *p, int map_fd, void (*came)(int cpu, int err))
+{
+	for (size_t i = 0; i < p->n; i++) {
+		p->rings[i].was_online = p->rings[i].online;
+		p->rings[i].online = false;
+	}
+	if (read_cpus(CPUS "online", p->n, is_online, p) < 0)	/* not to be read now */
+		for (size_t i = 0; i < p->n; i++)
+			p->rings[i].online = p->rings[i].was_online;
+	for (size_t i = 0; i < p->n; i++) {
+		struct perfbuf_ring *ring = &p->rings[i];
+		int err;
+
+		if (ring->was_online || !ring->online)
+			continue;
+		close_ring(p, ring);
+		err = open_ring(p, map_fd, (int)i);
+		if (err)
+			close_ring(p, ring);
+		came((int)i, err);
+	}
 }
 
 int perfbuf_wait(struct perfbuf *p, int timeout_ms)
@@ -150,12 +213,8 @@ void perfbuf_close(struct perfbuf *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; i < p->n; i++) {
-		if (p->rings[i].base)
-			munmap(p->rings[i].base, p->data_size + (size_t)getpagesize());
-		if (p->rings[i].fd >= 0)
-			close(p->rings[i].fd);
-	}
+	for (size_t i = 0; i < p->n; i++)
+		close_ring(p, &p->rings[i]);
 	free(p->rings);
 	free(p->scratch);
 	if (p->epoll_fd > 0)

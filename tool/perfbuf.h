@@ -6,12 +6,14 @@
 #ifndef PERFBUF_H
 #define PERFBUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct perfbuf_ring {
 	int fd;				/* -1: this CPU has none */
 	void *base;			/* one control page, then the data pages */
+	bool online, was_online;	/* its CPU, at the last look and before */
 };
 
 struct perfbuf {
@@ -45,6 +47,14 @@ int perfbuf_wait(struct perfbuf *p, int timeout_ms);
  * Source: perf_output_begin(), kernel/events/ring_buffer.c; perf_event_mmap_page's own comments
  */
 void perfbuf_drain(struct perfbuf *p, perfbuf_sample sample, void *cookie);
+
+/**
+ * perfbuf_follow - buffers for CPUs that are there now and were not at the last look; to be drained before
+ * A buffer does not outlive its CPU: where that comes again it needs another one.
+ * @came: called with the number of each CPU, and 0 or the negative errno for which it has none
+ * Source: perf_event_exit_cpu(), kernel/events/core.c
+ */
+void perfbuf_follow(struct perfbuf *p, int map_fd, void (*came)(int cpu, int err));
 
 /** perfbuf_close - unmap and close all; NULL-safe, half-open is fine */
 void perfbuf_close(struct perfbuf *p);

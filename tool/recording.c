@@ -4,6 +4,7 @@
  *
  *   SAMPLES  as the perf buffers gave them, each with its length before it
  *   ROUND    ends the samples of a round, and tells what was printed after it
+ *   LOST     what was lost since the LOST before; not in version 1
  *   END      what was lost over all
  *
  * The rounds make the order of rows on replay that of the printed ones. Each block
@@ -33,7 +34,7 @@ struct head {
 	uint64_t check;
 };
 
-enum block_type { SAMPLES = 1, ROUND, END };
+enum block_type { SAMPLES = 1, ROUND, END, LOST };
 
 struct block {
 	uint32_t type;
@@ -45,7 +46,7 @@ struct round {
 	uint64_t before_ns, rows;
 };
 
-#define BUFFER_SIZE (SAMPLES_MAX + 2 * sizeof(struct block) + sizeof(struct recording_end))
+#define BUFFER_SIZE (SAMPLES_MAX + 2 * sizeof(struct block) + sizeof(struct recording_lost))
 
 static size_t padded(size_t len)
 {
@@ -192,6 +193,17 @@ int recording_round(struct recording *r, uint64_t before_ns, uint64_t rows)
 	return tell(r);
 }
 
+int recording_lost(struct recording *r, const struct recording_lost *lost)
+{
+	if (!r->buffer)
+		return 0;
+	if (!r->err) {
+		add_block(r, LOST, lost, sizeof(*lost));
+		write_out(r);
+	}
+	return tell(r);
+}
+
 int recording_end(struct recording *r, const struct recording_end *end)
 {
 	if (!r->buffer)
@@ -240,10 +252,11 @@ static int check_head(const struct head *h, size_t got, char *cause, size_t len)
 		snprintf(cause, len, "was recorded on a machine of the other byte order; "
 			 "replay it on one like that");
 	} else if (h->byte_order == BYTE_ORDER_MARK &&
-		   (h->version != RECORDING_VERSION || h->event_size != sizeof(struct event))) {
-		snprintf(cause, len, "has format %u with events of %u bytes, this tool reads format %d with "
-			 "%zu; replay it by the release that recorded it", h->version, h->event_size,
-			 RECORDING_VERSION, sizeof(struct event));
+		   (h->version < RECORDING_OLDEST || h->version > RECORDING_VERSION ||
+		    h->event_size != sizeof(struct event))) {
+		snprintf(cause, len, "has format %u with events of %u bytes, this tool reads formats %d to "
+			 "%d with %zu; replay it by the release that recorded it", h->version,
+			 h->event_size, RECORDING_OLDEST, RECORDING_VERSION, sizeof(struct event));
 	} else if (h->byte_order != BYTE_ORDER_MARK || head_check(h) != h->check) {
 		snprintf(cause, len, "is damaged in its head");
 	} else {
@@ -276,11 +289,12 @@ int recording_open(struct recording_reader *r, const char *path, char *cause, si
 	if (err)
 		return err;
 	r->check = h.check;
+	r->version = h.version;
 	r->realtime_ns = h.realtime_ns;
 	return 0;
 }
 
-static bool size_fits(const struct block *b)
+static bool size_fits(const struct block *b, uint32_t version)
 {
 	switch (b->type) {
 	case SAMPLES:
@@ -289,6 +303,8 @@ static bool size_fits(const struct block *b)
 		return b->size == sizeof(struct round);
 	case END:
 		return b->size == sizeof(struct recording_end);
+	case LOST:
+		return version > 1 && b->size == sizeof(struct recording_lost);
 	default:
 		return false;
 	}
@@ -310,7 +326,7 @@ static int read_block(struct recording_reader *r, struct block *b, char *cause, 
 	err = read_bytes(r, b, sizeof(*b), &got, cause, len);
 	if (err || got < sizeof(*b))
 		return err;
-	if (!size_fits(b))
+	if (!size_fits(b, r->version))
 		return damaged(cause, len);
 	err = read_bytes(r, r->block, b->size, &got, cause, len);
 	if (err || got < b->size)
@@ -360,6 +376,10 @@ int recording_next(struct recording_reader *r, struct recording_item *item, char
 		item->kind = RECORDING_ROUND;
 		item->before_ns = round.before_ns;
 		item->rows = round.rows;
+		break;
+	case LOST:
+		item->kind = RECORDING_LOST;
+		memcpy(&item->lost, r->block, sizeof(item->lost));
 		break;
 	default:
 		if (getc(r->file) != EOF)

@@ -12,7 +12,8 @@
 #include <stdio.h>
 
 /* To be raised with every change of the file or of struct event, of its values too. */
-#define RECORDING_VERSION 1
+#define RECORDING_VERSION 2
+#define RECORDING_OLDEST 1	/* that can be read: it has no losses but those of the end */
 
 struct recording {
 	int fd;
@@ -23,9 +24,16 @@ struct recording {
 	uint64_t check;		/* of the block before */
 };
 
-/** What is known at the end only. */
+/** What was lost over all; see struct output_losses. */
 struct recording_end {
 	uint64_t buffer_full, missed, socks_full, tuples_full;
+};
+
+/** What was lost since the last time. */
+struct recording_lost {
+	uint64_t ts_ns;			/* CLOCK_MONOTONIC */
+	struct recording_end since;
+	uint64_t last;			/* 1: found when tracing had ended */
 };
 
 /**
@@ -49,6 +57,9 @@ void recording_sample(struct recording *r, const void *data, size_t len);
  */
 int recording_round(struct recording *r, uint64_t before_ns, uint64_t rows);
 
+/** recording_lost - what output_lost() was given, after a round. Return: as recording_round() */
+int recording_lost(struct recording *r, const struct recording_lost *lost);
+
 /** recording_end - the last block. Return: as recording_round() */
 int recording_end(struct recording *r, const struct recording_end *end);
 
@@ -58,6 +69,7 @@ void recording_close(struct recording *r);
 enum recording_kind {
 	RECORDING_SAMPLE,
 	RECORDING_ROUND,
+	RECORDING_LOST,
 	RECORDING_END,
 	RECORDING_CUT,		/* the file ends before its end */
 };
@@ -67,11 +79,13 @@ struct recording_item {
 	const void *data;	/* a sample, valid until the next call */
 	size_t len;
 	uint64_t before_ns, rows;	/* a round */
+	struct recording_lost lost;
 	struct recording_end end;
 };
 
 struct recording_reader {
 	FILE *file;
+	uint32_t version;
 	int64_t realtime_ns;
 	char *block;		/* the one that is read */
 	size_t size, at;	/* of it: bytes, taken */

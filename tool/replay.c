@@ -16,7 +16,6 @@ struct replay {
 	struct correlate correlate;
 	struct output output;
 	struct output_losses lost;
-	uint64_t damaged;		/* samples that are no events of ours */
 };
 
 static bool has_port(const struct port_list *list, uint16_t port)
@@ -62,9 +61,16 @@ static void print_round(struct replay *r, uint64_t before_ns, uint64_t rows)
 	correlate_keep(&r->correlate, before_ns);
 }
 
+static struct output_losses losses(const struct recording_end *end, uint64_t damaged)
+{
+	return (struct output_losses){ end->buffer_full, end->missed, end->socks_full, end->tuples_full,
+				       damaged };
+}
+
 /* Return: 0 at the end of the recording, where we are to stop, or where nobody reads on. */
 static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char *cause, size_t len)
 {
+	struct output_losses since;
 	struct recording_item item;
 
 	while (!*stop && !r->output.err) {
@@ -75,7 +81,8 @@ static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char 
 		switch (item.kind) {
 		case RECORDING_SAMPLE:
 			err = correlate_add(&r->correlate, item.data, item.len);
-			r->damaged += err == -EBADMSG;
+			r->output.events++;
+			r->lost.damaged += err == -EBADMSG;
 			if (err == -ENOMEM) {
 				snprintf(cause, len, "needs more memory than there is");
 				return err;
@@ -84,9 +91,12 @@ static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char 
 		case RECORDING_ROUND:
 			print_round(r, item.before_ns, item.rows);
 			break;
+		case RECORDING_LOST:
+			since = losses(&item.lost.since, 0);
+			output_lost(&r->output, item.lost.ts_ns, &since, item.lost.last);
+			break;
 		case RECORDING_END:
-			r->lost = (struct output_losses){ item.end.buffer_full, item.end.missed,
-							  item.end.socks_full, item.end.tuples_full };
+			r->lost = losses(&item.end, r->lost.damaged);
 			output_end(&r->output, &r->lost);
 			return 0;
 		case RECORDING_CUT:
@@ -136,7 +146,7 @@ int replay_run(const struct options *options, int fd, const volatile sig_atomic_
 	} else if (err) {
 		log_error("%.200s %s", name, cause);
 	} else {
-		output_say_end(&r.output, &r.lost, r.damaged);
+		output_say_end(&r.output, &r.lost);
 	}
 	output_close(&r.output);
 	correlate_fini(&r.correlate);

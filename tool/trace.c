@@ -3,6 +3,7 @@
 
 #include "earlier.h"
 #include "log.h"
+#include "privilege.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -64,7 +65,9 @@ int trace_load(struct trace *t, const struct object *programs, char *cause, size
 	err = perfbuf_open(&t->perfbuf, t->loaded.events_fd, o->pages);
 	if (err) {
 		snprintf(cause, len, "cannot make perf buffers of %" PRIu64 " pages for each CPU: %s; "
-			 "give fewer by -b", o->pages, strerror(-err));
+			 "give fewer by -b", o->pages,
+			 err == -EPERM ? "more locked memory than allowed without CAP_IPC_LOCK" :
+					 strerror(-err));
 		return err;
 	}
 	err = correlate_init(&t->correlate);
@@ -180,6 +183,8 @@ int trace_attach(struct trace *t, char *cause, size_t len)
 /* The layout may still be compiling while rows come already. */
 static void follow_layout(struct trace *t)
 {
+	int err;
+
 	if (t->ready)
 		return;
 	if (!t->plan->offsets_final) {
@@ -194,7 +199,20 @@ static void follow_layout(struct trace *t)
 		}
 	}
 	t->ready = true;
+	/* From here on nothing is started, loaded or kept any more. */
+	err = privilege_trace_only(t->output.journal);
+	if (err)
+		log_debug("every system call stays allowed: %s", strerror(-err));
 	log_info("tracing; Ctrl-C ends it");
+}
+
+static void cpu_came(int cpu, int err)
+{
+	if (err)
+		log_warning("CPU %d has come, and the rows of what runs there are lost: no perf buffer for it: %s; "
+			    "start again", cpu, strerror(-err));
+	else
+		log_info("CPU %d has come: the rows of what runs there are shown from now on", cpu);
 }
 
 static void on_sample(void *cookie, const void *data, size_t len)
@@ -202,8 +220,9 @@ static void on_sample(void *cookie, const void *data, size_t len)
 	struct trace *t = cookie;
 
 	recording_sample(&t->recording, data, len);
+	t->output.events++;
 	if (correlate_add(&t->correlate, data, len))
-		t->damaged++;
+		t->lost.damaged++;
 }
 
 /* Rows are worth more than their copy: tracing goes on without it. */
@@ -239,14 +258,35 @@ static int print_rows(struct trace *t, uint64_t settle_ns)
 	return err;
 }
 
-static void find_losses(struct trace *t)
+/* @n becomes @now, where that is more. Return: by how much */
+static uint64_t raise_to(uint64_t *n, uint64_t now)
 {
-	struct losses lost = { 0 };
+	uint64_t more = now > *n ? now - *n : 0;
 
-	loader_losses(&t->loaded, &lost);
-	t->lost = (struct output_losses){ lost.buffer_full, lost.missed, lost.socks_full,
-					  lost.tuples_full };
-	t->reasons_missed = lost.reasons;
+	*n += more;
+	return more;
+}
+
+/* What was lost since the last look. @last: tracing has ended */
+static void tell_losses(struct trace *t, bool last)
+{
+	struct losses now = { 0 };
+	struct recording_lost lost = { .ts_ns = now_ns(), .last = last };
+	struct recording_end *since = &lost.since;
+	struct output_losses told;
+
+	loader_losses(&t->loaded, &now);
+	t->reasons_missed = now.reasons;
+	since->buffer_full = raise_to(&t->lost.buffer_full, now.buffer_full);
+	since->missed = raise_to(&t->lost.missed, now.missed);
+	since->socks_full = raise_to(&t->lost.socks_full, now.socks_full);
+	since->tuples_full = raise_to(&t->lost.tuples_full, now.tuples_full);
+	if (!(since->buffer_full | since->missed | since->socks_full | since->tuples_full))
+		return;
+	told = (struct output_losses){ since->buffer_full, since->missed, since->socks_full,
+				       since->tuples_full, 0 };
+	output_lost(&t->output, lost.ts_ns, &told, last);
+	follow_recording(t, recording_lost(&t->recording, &lost));
 }
 
 static void end_recording(struct trace *t)
@@ -255,6 +295,26 @@ static void end_recording(struct trace *t)
 					   t->lost.tuples_full };
 
 	follow_recording(t, recording_end(&t->recording, &end));
+}
+
+static bool can_count(void *cookie)
+{
+	const struct trace *t = cookie;
+	struct losses lost;
+
+	return !loader_losses(&t->loaded, &lost);
+}
+
+/* What is left to do needs privilege where IPVS is seen: its kprobes are attached anew when it comes
+ * again, and its namespaces are looked for. Maps that are there need none, but on kernels before 5.19
+ * where kernel.unprivileged_bpf_disabled is set. */
+static void drop_privilege(const struct trace *t)
+{
+	uint64_t keep = t->plan->chosen[HOOK_IPVS] ? privilege_perfmon() | privilege_ptrace() : 0;
+	int err = privilege_drop(keep, privilege_bpf(), can_count, (void *)t);
+
+	if (err)
+		log_warning("cannot give up privileges that are no longer needed: %s", strerror(-err));
 }
 
 int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
@@ -266,6 +326,7 @@ int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 	/* Rows are lost where a busy host lets the reader wait; it needs little of the CPU. */
 	if (setpriority(PRIO_PROCESS, 0, NICE))
 		log_debug("cannot set priority %d: %s", NICE, strerror(errno));
+	drop_privilege(t);
 	output_header(&t->output);
 	err = output_flush(&t->output);
 	while (!*stop && !err && !enough(t) && !(seconds && now - started >= seconds * 1000000000)) {
@@ -275,13 +336,15 @@ int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 		now = now_ns();
 		if (now - looked > LOOK_AROUND_MS * 1000000ULL) {
 			follow_ipvs(t);
+			perfbuf_follow(&t->perfbuf, t->loaded.events_fd, cpu_came);
+			tell_losses(t, false);
 			looked = now;
 		}
 	}
 	attach_close(&t->attached);
 	if (!err)
 		err = print_rows(t, 0);
-	find_losses(t);
+	tell_losses(t, true);
 	output_end(&t->output, &t->lost);
 	if (!err)
 		err = output_flush(&t->output);
@@ -300,7 +363,7 @@ void trace_say_end(const struct trace *t)
 	if (t->reasons_missed)
 		log_warning("%" PRIu64 " times an error, a missing destination or the end of an IPVS connection was not seen, "
 			    "a BPF program was running on that CPU: reasons may be missing", t->reasons_missed);
-	output_say_end(&t->output, &t->lost, t->damaged);
+	output_say_end(&t->output, &t->lost);
 }
 
 void trace_close(struct trace *t)

@@ -26,9 +26,8 @@ struct trace {
 	struct recording recording;
 	int unrecorded;			/* negative errno: the recording is not whole */
 	struct journal journal;
-	struct output_losses lost;	/* over all, known at the end */
+	struct output_losses lost;	/* so far */
 	uint64_t reasons_missed;	/* what would have given a row its reason */
-	uint64_t damaged;		/* samples that are no events of ours */
 	uint64_t services;		/* of IPVS's connections from before the start; see loader_add_earlier() */
 	uint64_t ipvs;			/* the ip_vs that is probed, as host_ipvs() tells */
 	bool ready;			/* said so */

@@ -357,4 +357,7 @@ run_host()
 	run_beside
 	run_journal
 	run_terminal
+	run_accounting
+	run_faults
+	run_privilege
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holds JSON lines against row.schema.json: FILE, line by line, the last one being the only "end". With --broken,
-every change that breaks a line must be refused."""
+"""Holds JSON lines against row.schema.json: FILE, line by line, the last one being the only "end", whose
+counts are those of the lines. With --broken, every change that breaks a line must be refused."""
 
 import json
 import pathlib
@@ -35,6 +35,7 @@ def broken(line):
     if line["event"] != "end":
         yield {**line, "time": "2026-02-03 04:05:06.123456Z"}
         yield {**line, "time": "2026-02-03T04:05:06.123Z"}
+    if line["event"] not in ("end", "lost"):
         yield {**line, "lport": 65536}
         yield {**line, "ip": 5}
         yield {**line, "laddr": "300"}
@@ -47,6 +48,20 @@ def broken(line):
         yield {**line, "age_ms": 0.5}
 
 
+def check_counts(lines, end):
+    losses = [line for line in lines if line["event"] == "lost"]
+    if end["rows"] != len(lines) - len(losses):
+        sys.exit(f"{len(lines) - len(losses)} rows, the end says {end['rows']}")
+    if end["sent"] != end["rows"] + end["filtered"] + end["lost"]:
+        sys.exit(f"not all that was sent is accounted for: {end}")
+    if end["lost"] != end["lost_buffer_full"] + end["lost_missed"] + end["lost_damaged"]:
+        sys.exit(f"losses do not add up: {end}")
+    for key in ("lost_buffer_full", "lost_missed", "sockets_not_followed", "connects_without_real"):
+        said = [line[key] for line in losses]
+        if losses and sum(said) != end[key]:
+            sys.exit(f"{key}: {said}, the end says {end[key]}")
+
+
 def main():
     schema = json.loads((pathlib.Path(__file__).parent / "row.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft7Validator.check_schema(schema)
@@ -57,8 +72,7 @@ def main():
             sys.exit(f"line {number}: {error.message}: {line}")
     if [line["event"] for line in lines].count("end") != 1 or lines[-1]["event"] != "end":
         sys.exit("not one end, at the end")
-    if lines[-1]["rows"] != len(lines) - 1:
-        sys.exit(f"{len(lines) - 1} rows, the end says {lines[-1]['rows']}")
+    check_counts(lines[:-1], lines[-1])
     if sys.argv[1] != "--broken":
         return
     tried = 0

@@ -3,12 +3,14 @@
 
 names.py connect ADDR PORT   a process of each name connects
 names.py check FORMAT FILE   what the tool has printed of that: text, wide, csv or json
+names.py terminal TOOL FILE  what it prints of the recording FILE on a terminal
 """
 
 import csv
 import io
 import json
 import os
+import pty
 import re
 import socket
 import sys
@@ -99,7 +101,7 @@ def check(form, path):
     if form == "csv":
         found = list(from_csv(path))
     elif form == "json":
-        found = [line["comm"] for line in map(json.loads, text.splitlines()) if line["event"] != "end"]
+        found = [line["comm"] for line in map(json.loads, text.splitlines()) if line["event"] not in ("end", "lost")]
     else:
         found = list(from_columns(text, 16 if form == "wide" else 10))
     seen = list(dict.fromkeys(found))
@@ -115,7 +117,37 @@ def check(form, path):
         sys.exit(f"{len(found)} rows")
 
 
+def on_terminal(tool, recording):
+    """Nothing but text and ends of lines comes, in every layout, and no row is torn."""
+    for options in ([], ["-x"], ["-w"]):
+        pid, terminal = pty.fork()
+        if not pid:
+            os.execve(tool, [tool, "--replay", recording, *options], {"TERM": "xterm", "NO_COLOR": "1"})
+        text = b""
+        while True:
+            try:
+                chunk = os.read(terminal, 65536)
+            except OSError:     # the other side is closed
+                break
+            if not chunk:
+                break
+            text += chunk
+        os.close(terminal)
+        if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
+            sys.exit(f"{options}: {text!r}")
+        lines = text.decode("utf-8").split("\r\n")
+        for line in lines:
+            if not all(is_plain(char) or char == "\\" for char in line):
+                sys.exit(f"control characters: {line!r}")
+        rows = [line for line in lines if " 127.99.0.1 " in line]
+        if len(rows) != 5 * len(NAMES):
+            sys.exit(f"{options}: {len(rows)} rows")
+
+
 if sys.argv[1] == "connect":
     connect((sys.argv[2], int(sys.argv[3])))
     os._exit(0)
+if sys.argv[1] == "terminal":
+    on_terminal(sys.argv[2], sys.argv[3])
+    sys.exit()
 check(sys.argv[2], sys.argv[3])

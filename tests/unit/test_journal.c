@@ -6,6 +6,7 @@
 #include "output_journal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ESTABLISHED = 1, SYN_SENT, CLOSE = 7 };
@@ -90,6 +91,52 @@ static void hostile_names_make_no_fields(void **state)
 			    e.field[4].iov_len);
 }
 
+/* The bytes that @text stands for. */
+static size_t unescaped(const char *text, size_t len, char *bytes)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; n++) {
+		char hexa[3] = { 0 };
+
+		if (text[i] != '\\') {
+			bytes[n] = text[i++];
+			continue;
+		}
+		assert_true(i + 3 < len && text[i + 1] == 'x');
+		memcpy(hexa, text + i + 2, 2);
+		bytes[n] = (char)strtoul(hexa, NULL, 16);
+		i += 4;
+	}
+	return n;
+}
+
+/* Every two bytes, between others. */
+static void every_name(void **state)
+{
+	struct row row = direct_v6;
+	struct journal_entry e;
+	char bytes[64];
+
+	(void)state;
+	for (unsigned pair = 0; pair < 65536; pair++) {
+		const char name[16] = { 'a', (char)(pair & 255), (char)(pair >> 8), '=' };
+		const struct iovec *field = &e.field[4];
+		size_t len;
+
+		if (!(pair & 255) || !(pair >> 8))
+			continue;
+		memcpy(row.comm, name, sizeof(name));
+		journal_entry_set(&e, "name", &row);
+		assert_int_equal(e.n, 12);
+		for (size_t i = 0; i < field->iov_len; i++)
+			assert_in_range(((const unsigned char *)field->iov_base)[i], 0x20, 0xfe);
+		len = unescaped((const char *)field->iov_base + 16, field->iov_len - 16, bytes);
+		assert_int_equal(len, 4);
+		assert_memory_equal(bytes, name, 4);
+	}
+}
+
 static void longest_entry_has_room(void **state)
 {
 	struct row row = { .span_ns = UINT64_MAX, .pid = UINT32_MAX, .local = IPV6_LONG(65535),
@@ -144,6 +191,7 @@ int main(void)
 		cmocka_unit_test(all_fields),
 		cmocka_unit_test(what_is_not_known_is_left_out),
 		cmocka_unit_test(hostile_names_make_no_fields),
+		cmocka_unit_test(every_name),
 		cmocka_unit_test(longest_entry_has_room),
 		cmocka_unit_test(refused_rows_are_counted),
 	};

@@ -36,8 +36,10 @@ static char *written(const struct row *row, const struct output_losses *lost)
 	output_header(&out);
 	if (row)
 		output_row(&out, row);
-	if (lost)
+	if (lost) {
+		out.events = lost->damaged ? out.rows + lost->damaged + 50000 : out.rows;
 		output_end(&out, lost);
+	}
 	assert_int_equal(output_flush(&out), 0);
 	output_close(&out);
 	len = lseek(fd, 0, SEEK_END);
@@ -193,18 +195,36 @@ static void strings(void **state)
 
 static void last_line(void **state)
 {
-	static const struct output_losses none = { 0 }, some = { 1, 20, 300, UINT64_MAX };
+	static const struct output_losses none = { 0 }, some = { 1, 20, 300, UINT64_MAX, 4000 };
 	char *text = written(NULL, &none);
 
 	(void)state;
 	assert_string_equal(text, "{\"event\":\"end\",\"rows\":0,\"lost\":0,\"lost_buffer_full\":0,"
-		"\"lost_missed\":0,\"sockets_not_followed\":0,\"connects_without_real\":0}\n");
+		"\"lost_missed\":0,\"sockets_not_followed\":0,\"connects_without_real\":0,"
+		"\"lost_damaged\":0,\"filtered\":0,\"sent\":0}\n");
 	free(text);
 	text = written(&sample, &some);
-	assert_non_null(strstr(text, "}\n{\"event\":\"end\",\"rows\":1,\"lost\":21,\"lost_buffer_full\":1,"
+	assert_non_null(strstr(text, "}\n{\"event\":\"end\",\"rows\":1,\"lost\":4021,\"lost_buffer_full\":1,"
 		"\"lost_missed\":20,\"sockets_not_followed\":300,"
-		"\"connects_without_real\":18446744073709551615}\n"));
+		"\"connects_without_real\":18446744073709551615,\"lost_damaged\":4000,"
+		"\"filtered\":50000,\"sent\":54022}\n"));
 	free(text);
+}
+
+static void line_of_losses(void **state)
+{
+	static const struct output_losses since = { 1, 20, UINT64_MAX, 300, 0 };
+	char text[OUTPUT_ROW_MAX] = "";
+	struct output out = { .at = text, .end = text + sizeof(text), .stamp_s = -1 };
+
+	(void)state;
+	out.format = &output_json;
+	out.realtime_ns = 1000000000000000000;
+	output_lost(&out, 5000001234, &since, true);
+	assert_string_equal(text, "{\"time\":\"2001-09-09T01:46:45.000001Z\",\"event\":\"lost\","
+		"\"lost_buffer_full\":1,\"lost_missed\":20,"
+		"\"sockets_not_followed\":18446744073709551615,\"connects_without_real\":300}\n");
+	assert_false(out.told_events || out.told_socks || out.told_tuples);
 }
 
 int main(void)
@@ -218,6 +238,7 @@ int main(void)
 		cmocka_unit_test(longest_row),
 		cmocka_unit_test(strings),
 		cmocka_unit_test(last_line),
+		cmocka_unit_test(line_of_losses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

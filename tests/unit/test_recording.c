@@ -63,6 +63,13 @@ static void finish(struct recording *r)
 	recording_close(r);
 }
 
+static void lose(struct recording *r, unsigned round)
+{
+	const struct recording_lost lost = { round * 1000 + 1, { round, 2, 3, UINT64_MAX }, round == 3 };
+
+	assert_int_equal(recording_lost(r, &lost), 0);
+}
+
 /* Rounds of 1, 2, ... @rounds samples of growing length. */
 static void write_rounds(struct place *p, unsigned rounds)
 {
@@ -74,6 +81,8 @@ static void write_rounds(struct place *p, unsigned rounds)
 		for (unsigned i = 0; i < round; i++, number++)
 			recording_sample(&r, sample(number, number), number);
 		assert_int_equal(recording_round(&r, round * 1000, round * 10), 0);
+		if (round % 3 == 0)
+			lose(&r, round);
 	}
 	finish(&r);
 }
@@ -104,6 +113,13 @@ static int read_rounds(struct place *p, unsigned rounds)
 			assert_int_equal(item.before_ns, round * 1000);
 			assert_int_equal(item.rows, round * 10);
 			round++;
+			i = 0;
+		} else if (item.kind == RECORDING_LOST) {
+			assert_int_equal((round - 1) % 3, 0);
+			assert_int_equal(item.lost.ts_ns, (round - 1) * 1000 + 1);
+			assert_int_equal(item.lost.since.buffer_full, round - 1);
+			assert_true(item.lost.since.tuples_full == UINT64_MAX);
+			assert_int_equal(item.lost.last, round == 4);
 			i = 0;
 		} else {
 			result = (int)item.kind;
@@ -363,7 +379,7 @@ static void foreign_files(void **state)
 
 	memcpy(changed, bytes, len);
 	changed[12]++;
-	check_refused(p, changed, len, "has format 2 with events of 128 bytes, this tool reads format 1");
+	check_refused(p, changed, len, "has format 3 with events of 128 bytes, this tool reads formats 1 to 2");
 	memcpy(changed, bytes, len);
 	changed[16] = (char)136;
 	check_refused(p, changed, len, "with events of 136 bytes");

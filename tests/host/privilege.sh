@@ -1,0 +1,142 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# What the tool may still do while it traces, and what it needs to begin with. In the rings of host and VM.
+
+sys_ptrace=19 sys_admin=21 perfmon=38 bpf=39	# linux/capability.h
+
+# state PID - as /proc has it, on one line
+state()
+{
+	awk '/^(Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp):/ { printf "%s%s %s", n++ ? " " : "", $1, $2 }' "/proc/$1/status"
+}
+
+# state_with BIT... - what "state" is to say of a process that has no more than these capabilities
+state_with()
+{
+	local bit set=0
+	for bit; do
+		set=$((set | 1 << bit))
+	done
+	printf 'CapInh: %016x CapPrm: %016x CapEff: %016x CapBnd: %016x CapAmb: %016x NoNewPrivs: 1 Seccomp: 2' \
+		0 $set $set 0 0
+}
+
+# of_kernel BIT - before 5.8 CAP_SYS_ADMIN is what CAP_PERFMON and CAP_BPF are since
+of_kernel()
+{
+	[ "$(</proc/sys/kernel/cap_last_cap)" -ge "$1" ] && echo "$1" || echo $sys_admin
+}
+
+# maps_need_bpf - whether this kernel asks for it where a map is only read, as those before 5.19 do
+maps_need_bpf()
+{
+	[ "$(</proc/sys/kernel/unprivileged_bpf_disabled)" != 0 ] &&
+		[ "$(printf '%s\n' 5.19 "$(uname -r)" | sort -V | head -n 1)" != 5.19 ]
+}
+
+has_kprobes()
+{
+	[ -e /sys/bus/event_source/devices/kprobe/type ] || [ -e /sys/kernel/tracing/kprobe_events ]
+}
+
+# while_tracing [OPTION...]
+while_tracing()
+{
+	local kept=()
+	! has_kprobes || kept+=("$(of_kernel $perfmon)" $sys_ptrace)
+	! maps_need_bpf || kept+=("$(of_kernel $bpf)")
+	tool_start "$@"
+	expect "state of the tool" "$(state_with "${kept[@]}")" "$(state "$tool_pid")"
+	note "CapEff $(awk '$1 == "CapEff:" { print $2 }' "/proc/$tool_pid/status")"
+	tool_stop
+}
+
+while_compiling()
+{
+	local child
+	"$tool" --no-cache -a -d 1 >rows 2>err &
+	tool_pid=$!
+	pids+=("$tool_pid")
+	wait_for has_child
+	child=$(pgrep -P "$tool_pid" | head -n 1)
+	pids+=("$child")
+	patience=5
+	wait_for is_confined "$child"
+	expect "state of the compiler" "$(state_with "$(of_kernel $bpf)")" "$(state "$child")"
+	tool_end
+	grep -q 'tracing; Ctrl-C' err || fail "it did not compile"
+}
+
+is_confined()
+{
+	[[ $(state "$1") == *"Seccomp: 2" ]]
+}
+
+# no_root CAPABILITY... - from now on "tool" is another user's, who has these
+no_root()
+{
+	local list='-all' name
+	for name; do
+		list+=,+$name
+	done
+	cp "$tool" ./ipvs-tcpstate
+	cat >as_nobody <<-END
+		#!/bin/sh
+		exec ${nobody[*]} --inh-caps $list --ambient-caps $list "$PWD/ipvs-tcpstate" "\$@"
+	END
+	chmod 755 . ipvs-tcpstate as_nobody
+	tool=$PWD/as_nobody
+}
+
+need_bpf_capability()
+{
+	[ "$(of_kernel $bpf)" = $bpf ] || skip "this kernel has no CAP_BPF"
+}
+
+# without_root [OPTION...]
+without_root()
+{
+	need_bpf_capability
+	server "$place_4"
+	no_root bpf perfmon dac_read_search ipc_lock
+	tool_start -a -D 7711 "$@"
+	expect "user" 65534 "$(awk '$1 == "Uid:" { print $3 }' "/proc/$tool_pid/status")"
+	# Without CAP_SETPCAP nobody's bounding set can be made smaller; no_new_privs makes it void.
+	expect "state of the tool" "$(state_with | sed 's/ CapBnd: [0-9a-f]*//')" \
+		"$(state "$tool_pid" | sed 's/ CapBnd: [0-9a-f]*//')"
+	client -n 23 "$place_4"
+	tool_stop
+	expect "rows of the client" "$(client_rows "$place_4")" "$(own_rows "$place_4")"
+}
+
+# lacks_capability PATTERN CAPABILITY... - with these alone it does not start, and says why
+lacks_capability()
+{
+	local pattern=$1
+	shift
+	need_bpf_capability
+	no_root "$@"
+	misuse 3 "$pattern" "$tool" -a
+}
+
+locked_memory()
+{
+	need_bpf_capability
+	no_root bpf perfmon dac_read_search
+	ulimit -l 64
+	misuse 3 'perf buffers of 4096 pages.*without CAP_IPC_LOCK; give fewer by -b' "$tool" --cache-dir "$cache" -a -b 4096
+}
+
+run_privilege()
+{
+	run "privilege: what is left while it traces" traced while_tracing -a
+	run "privilege: what is left while it records" traced while_tracing -a --record recording
+	run "privilege: the compiler's" traced while_compiling
+	run "privilege: without root" traced without_root
+	run "privilege: without root, compiling" traced without_root --no-cache
+	run "privilege: without CAP_BPF" lacks_capability 'without CAP_BPF and CAP_PERFMON; run as root' perfmon dac_read_search
+	run "privilege: without CAP_PERFMON" lacks_capability 'without CAP_BPF and CAP_PERFMON; run as root' bpf dac_read_search
+	run "privilege: without CAP_DAC_READ_SEARCH" lacks_capability 'tracefs.*without CAP_DAC_READ_SEARCH; run as root' bpf perfmon
+	run "privilege: without CAP_IPC_LOCK" traced locked_memory
+}

@@ -1,0 +1,71 @@
+# shellcheck shell=bash disable=SC2034,SC2154,SC2317
+# SPDX-License-Identifier: Apache-2.0
+#
+# What a VM can do to itself: its CPUs come and go, its clock is stepped.
+
+cpu_1=/sys/devices/system/cpu/cpu1/online
+
+# on_cpu_1 N - so many connections by a client there
+on_cpu_1()
+{
+	client_in=(taskset -c 1)
+	client -n "$1" "$vip:80"
+	client_in=()
+}
+
+# cpu_has_come N - so many times
+cpu_has_come()
+{
+	[ "$(grep -c 'CPU 1 has come: ' err)" = "$1" ]
+}
+
+# A CPU that was not there at the start, and one that goes and comes again: nothing of it is lost.
+cpus_come()
+{
+	[ -w $cpu_1 ] || skip "CPU 1 cannot be taken offline here"
+	undo()
+	{
+		echo 1 >$cpu_1
+	}
+	network 4
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	echo 0 >$cpu_1
+	tool_start
+	echo 1 >$cpu_1
+	wait_for cpu_has_come 1
+	on_cpu_1 7
+	echo 0 >$cpu_1
+	sleep 2		# it looks each second
+	client -n 3 "$vip:80"
+	echo 1 >$cpu_1
+	wait_for cpu_has_come 2
+	on_cpu_1 7
+	tool_stop
+	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
+	expect "lost" 0 "$(lost)"
+}
+
+# Durations and the order of rows are by another clock.
+clock_stepped()
+{
+	network 4
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	tool_start
+	client_begin -o 1000 "$vip:80"
+	wait_for has_rows 2
+	date -s '+1 hour' >/dev/null
+	sleep 0.2
+	date -s '-1 hour' >/dev/null
+	wait $!
+	tool_stop
+	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
+	between "ms of the connection" 900 "$(milliseconds ESTABLISHED FIN_WAIT1 -)" 20000
+}
+
+run_vm_faults()
+{
+	run "faults: CPUs come and go" cpus_come
+	run "faults: the clock is stepped" clock_stepped
+}

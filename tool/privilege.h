@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What this process may do: which capabilities it has, and giving up for good what is no longer
+ * needed. All of it concerns the calling thread; this program has no other.
+ */
+#ifndef PRIVILEGE_H
+#define PRIVILEGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** Sets of capabilities; a kernel before 5.8 has the larger CAP_SYS_ADMIN in place of the first two. */
+uint64_t privilege_bpf(void);		/* CAP_BPF: programs and maps */
+uint64_t privilege_perfmon(void);	/* CAP_PERFMON: reading kernel memory, perf events */
+uint64_t privilege_ptrace(void);	/* CAP_SYS_PTRACE: whose namespace is whose in /proc */
+
+/** privilege_has - whether all of @set are effective; CAP_SYS_ADMIN stands for what came out of it */
+bool privilege_has(uint64_t set);
+
+/** privilege_names - "CAP_BPF and CAP_PERFMON" */
+void privilege_names(uint64_t set, char *names, size_t len);
+
+/**
+ * privilege_drop - give up every capability but @keep, in all sets, and set no_new_privs
+ * @keep:   what the process has not is not gained
+ * @spare:  is kept as well where @works says false without it
+ * @works:  called with @keep alone effective; NULL: @spare is given up
+ * @cookie: for @works
+ * Return: 0 or a negative errno; then some may be left.
+ * Source: cap_capset(), cap_prctl_drop(), security/commoncap.c
+ */
+int privilege_drop(uint64_t keep, uint64_t spare, bool (*works)(void *cookie), void *cookie);
+
+/**
+ * privilege_trace_only - from now on only the system calls of the trace loop; others fail with EPERM
+ * privilege_drop() comes before. Once for good; a file can still be opened and written to.
+ * @journal: sd_journal_sendv() too
+ * Return: 0 or a negative errno: -EINVAL where the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER),
+ *	-ENOSYS on a machine that this program has no list for.
+ */
+int privilege_trace_only(bool journal);
+
+/**
+ * privilege_compile_only - for the process that loads libbcc: no capability but privilege_bpf(), no network, no
+ * look into other processes
+ * Return: as privilege_trace_only()
+ */
+int privilege_compile_only(void);
+
+#endif
