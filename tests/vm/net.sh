@@ -67,12 +67,17 @@ service()
 	} | ipvsadm -R
 }
 
-# syn_retries N - give a connect up after N retransmits of the SYN, each after twice the time
+# syn_retries N - give a connect up after N retransmits of the SYN
 syn_retries()
 {
 	echo "$1" >/proc/sys/net/ipv4/tcp_syn_retries
-	[ ! -e /proc/sys/net/ipv4/tcp_syn_linear_timeouts ] ||
-		echo 0 >/proc/sys/net/ipv4/tcp_syn_linear_timeouts
+	syn_backoff
+}
+
+# syn_backoff - where the client is, each retransmit of a SYN comes after twice the time, as before 6.5
+syn_backoff()
+{
+	"${client_in[@]}" sh -c 'cd /proc/sys/net/ipv4 && { [ ! -e tcp_syn_linear_timeouts ] || echo 0 >tcp_syn_linear_timeouts; }'
 }
 
 # expected_rows SERVICE STATES [REAL] - rows of the connections in the file "clients", in the form of "rows".

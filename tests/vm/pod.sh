@@ -113,6 +113,7 @@ pod_refused()
 pod_silent()
 {
 	pod_network "$1"
+	syn_backoff	# the next one comes after 3 s, and the client is gone by then
 	service "$vip:80" "$silent"
 	tool_start
 	client_fails -p 41000 -g 1500 "$vip:80"
