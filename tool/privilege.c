@@ -74,7 +74,7 @@ static int set_sets(const struct sets *s)
 bool privilege_has(uint64_t set)
 {
 	const uint64_t of_admin = SET(BPF) | SET(PERFMON);
-	struct sets s;
+	struct sets s = { 0, 0, 0 };
 
 	if (get_sets(&s))
 		return false;
@@ -115,7 +115,7 @@ static void drop_bounds(void)
 
 int privilege_drop(uint64_t keep, uint64_t spare, bool (*works)(void *cookie), void *cookie)
 {
-	struct sets s;
+	struct sets s = { 0, 0, 0 };
 	int err = get_sets(&s);
 
 	if (err)

@@ -252,10 +252,11 @@ no_modules()
 read_only_root()
 {
 	local dir=$PWD
-	mount --bind / / && mount -o remount,ro,bind / || skip "/ cannot be made read-only here"
+	mount --bind / / || skip "/ cannot be mounted anew here"
+	mount -o remount,ro,bind / || skip "/ cannot be made read-only here"
 	! touch /read-only 2>/dev/null || skip "/ is still writable"
 	mount -t tmpfs tmpfs "$dir"
-	cd "$dir"
+	cd "$dir" || exit
 	cache=/var/cache/ipvs-tcpstate-none
 	works_again -v
 	grep -q 'cannot make cache.*Read-only file system' err || fail "does not say so with -v"

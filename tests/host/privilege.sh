@@ -44,7 +44,7 @@ has_kprobes()
 while_tracing()
 {
 	local kept=()
-	! has_kprobes || kept+=("$(of_kernel $perfmon)" $sys_ptrace)
+	! has_kprobes || kept+=("$(of_kernel $perfmon)" "$sys_ptrace")
 	! maps_need_bpf || kept+=("$(of_kernel $bpf)")
 	tool_start "$@"
 	expect "state of the tool" "$(state_with "${kept[@]}")" "$(state "$tool_pid")"

@@ -25,20 +25,20 @@ cpus_come()
 	[ -w $cpu_1 ] || skip "CPU 1 cannot be taken offline here"
 	undo()
 	{
-		echo 1 >$cpu_1
+		echo 1 >"$cpu_1"
 	}
 	network 4
 	service "$vip:80" "$real_1"
 	server "$real_1"
-	echo 0 >$cpu_1
+	echo 0 >"$cpu_1"
 	tool_start
-	echo 1 >$cpu_1
+	echo 1 >"$cpu_1"
 	wait_for cpu_has_come 1
 	on_cpu_1 7
-	echo 0 >$cpu_1
+	echo 0 >"$cpu_1"
 	sleep 2		# it looks each second
 	client -n 3 "$vip:80"
-	echo 1 >$cpu_1
+	echo 1 >"$cpu_1"
 	wait_for cpu_has_come 2
 	on_cpu_1 7
 	tool_stop
