@@ -47,7 +47,8 @@ FUZZ_SANITIZE := -O2 -g -fsanitize=address,undefined -fno-sanitize-recover=all -
 libfuzzer = $(shell printf 'int LLVMFuzzerTestOneInput(void);int LLVMFuzzerTestOneInput(void){return 0;}' | \
 	$(CLANG) -fsanitize=fuzzer,address,undefined -xc -o /dev/null - 2>/dev/null && echo yes)
 HAS_LIBFUZZER = $(eval HAS_LIBFUZZER := $$(libfuzzer))$(HAS_LIBFUZZER)	# asked once, and only where it matters
-FUZZ_CC = $(if $(HAS_LIBFUZZER),$(CLANG) $(FUZZ_SANITIZE) -fsanitize=fuzzer-no-link,$(CC) $(FUZZ_SANITIZE))
+FUZZ_CC = $(if $(HAS_LIBFUZZER),$(CLANG),$(CC)) $(FUZZ_SANITIZE)
+FUZZ_COVERED = $(if $(HAS_LIBFUZZER),-fsanitize=fuzzer-no-link)	# all but what only checks
 FUZZ_MAIN = $(if $(HAS_LIBFUZZER),-fsanitize=fuzzer,$(BUILD)/fuzz/replay.o)
 
 # Programs that make and take connections for tests, demo and bench.
@@ -227,11 +228,16 @@ $(BUILD)/unit/%: tests/unit/%.c $(UNIT_OBJECTS)
 $(BUILD)/fuzz/tool/%.o: tool/%.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FLAGS) -c -o $@ $<
+	$(Q)$(FUZZ_CC) $(FUZZ_COVERED) $(CPPFLAGS) $(FLAGS) -c -o $@ $<
 
 $(BUILD)/fuzz/tool/%.o: $(BUILD)/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FLAGS) -c -o $@ $<
+
+$(BUILD)/fuzz/fuzz_%.o: tests/fuzz/fuzz_%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_COVERED) $(CPPFLAGS) $(FLAGS) -Itool -c -o $@ $<
 
 $(BUILD)/fuzz/%.o: tests/fuzz/%.c
 	$(call say,CC,$@)

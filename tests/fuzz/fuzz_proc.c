@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /proc/net/ip_vs_conn as a file, after a byte that says how often the text is in it: reads end anywhere in it. */
+/*
+ * /proc/net/ip_vs_conn as a file, after a byte: above 247 it says how often the text is in it, so that a read may end
+ * anywhere in it.
+ */
 #include "fuzz.h"
 
 #include "ipvs.h"
@@ -87,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		make_root();
 	if (size < 2)
 		return 0;
-	for (unsigned n = 1U << (data[0] & 7); n && len + size < sizeof(text); n--, len += size - 1)
+	for (unsigned n = data[0] > 247 ? 1U << (data[0] - 248) : 1; n && len + size < sizeof(text); n--, len += size - 1)
 		memcpy(text + len, data + 1, size - 1);
 	expect(!ftruncate(file, 0) && pwrite(file, text, len, 0) == (ssize_t)len);
 	expect(!ipvs_read(root, count, &from_file));

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,13 +38,12 @@ static ssize_t keep_words(void *cookie, const char *words, size_t len)
 	return (ssize_t)len;
 }
 
-/* Nothing of an input before may be in these, so they have no buffers. */
 static void replace_streams(void)
 {
 	stdin = fopencookie(NULL, "r", (cookie_io_functions_t){ .read = read_input });
 	stderr = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = keep_words });
 	expect(stdin && stderr);
-	expect(!setvbuf(stdin, NULL, _IONBF, 0) && !setvbuf(stderr, NULL, _IONBF, 0));
+	expect(!setvbuf(stderr, NULL, _IONBF, 0));
 }
 
 /* tool/recording.c: FNV-1a of words. */
@@ -126,13 +126,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bytes_left = size - 1;
 	said_len = 0;
 	clearerr(stdin);
+	__fpurge(stdin);	/* of what is left of the input before */
 	err = replay_run(&options, nowhere, &stop);
 	said[said_len] = '\0';
 	if (err) {
 		expect(err == -EBADMSG);
 		expect(lines(said) == 1 && !strncmp(said, "ipvs-tcpstate: stdin ", 21));
 	} else {
-		expect(!bytes_left);
 		expect(lines(said) >= 1 && strstr(said, " rows, ") && strstr(said, " lost\n"));
 	}
 	free(bytes);

@@ -92,7 +92,7 @@ def connections():
     others = ["UDP" + four[3:], four.replace("9C40", "0000"), "TCP [" + six[4:].replace(" 9", "] 9", 1), "TCP", four[:40]]
     for line in [heading, four, six, mixed] + others:
         add("ipvs", line.encode())
-    for n in (0, 3, 7):
+    for n in (0, 251, 255):
         add("proc", bytes([n]) + "\n".join([heading, four, six, mixed] + others).encode() + b"\n")
         add("proc", bytes([n]) + four.encode() + b"\n")
         add("proc", bytes([n]) + heading.encode())
