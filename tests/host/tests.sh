@@ -357,4 +357,5 @@ run_host()
 	run_beside
 	run_journal
 	run_terminal
+	run_soak
 }
