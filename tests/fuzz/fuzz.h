@@ -32,6 +32,9 @@ _Noreturn void fuzz_failed(const char *file, int line, const char *what);
 /** fuzz_copy - @size bytes and a NUL, in memory of exactly that size; the caller frees it */
 char *fuzz_copy(const uint8_t *data, size_t size);
 
+/** fuzz_bytes - @size bytes in memory of exactly that size; the caller frees it */
+uint8_t *fuzz_bytes(const uint8_t *data, size_t size);
+
 /** fuzz_folder - make a folder for files, in memory where there is such a place; it is removed at the end */
 const char *fuzz_folder(void);
 

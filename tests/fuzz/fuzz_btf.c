@@ -8,16 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes of exactly their size, as BTF has a string to its very end. */
-static uint8_t *exactly(const uint8_t *data, size_t size)
-{
-	uint8_t *copy = malloc(size ? size : 1);
-
-	expect(copy);
-	memcpy(copy, data, size);
-	return copy;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct btf_member members[] = { { .type = "sock", .name = "sk_err" }, { .type = "ab", .name = "c" },
@@ -33,9 +23,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size -= 2;
 	if (base_len > size)
 		base_len = 0;
-	btf = exactly(data + base_len, size - base_len);
+	btf = fuzz_bytes(data + base_len, size - base_len);
 	if (base_len)
-		base = exactly(data, base_len);
+		base = fuzz_bytes(data, base_len);
 	err = btf_find(btf, size - base_len, base, base_len, members, N_OF(members));
 	expect(!err || err == -EBADMSG);
 	for (size_t i = 0; i < N_OF(members); i++)

@@ -18,10 +18,8 @@ static int unescape(const char *safe, char *to)
 
 		expect(len);
 		if (*safe == '\\') {
-			unsigned byte;
-
-			expect(sscanf(safe, "\\x%2x", &byte) == 1);
-			*to++ = (char)byte;
+			expect(safe[1] == 'x' && strspn(safe + 2, "0123456789abcdef") >= 2);
+			*to++ = (char)strtoul((const char[]){ safe[2], safe[3], '\0' }, NULL, 16);
 			safe += 4;
 			columns += 4;
 			continue;
@@ -39,6 +37,7 @@ static int unescape(const char *safe, char *to)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	uint8_t name[16] = { 0 };
 	char *comm, *safe, back[80];
 	int max, columns;
 	size_t room;
@@ -47,10 +46,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	room = 1 + data[0] % 80;
 	max = data[1] % 66;
-	comm = calloc(1, 16);
-	safe = malloc(room);
-	expect(comm && safe);
-	memcpy(comm, data + 2, size - 2 < 15 ? size - 2 : 15);
+	memcpy(name, data + 2, size - 2 < 15 ? size - 2 : 15);
+	comm = fuzz_copy(name, 15);
+	safe = fuzz_copy((const uint8_t[80]){ 0 }, room - 1);
 	output_comm(safe, room, comm, max);
 	expect(strnlen(safe, room) < room);
 	columns = unescape(safe, back);

@@ -51,7 +51,7 @@ static void check_entry(const struct journal_entry *e)
 
 		expect(len < JOURNAL_TEXT_MAX);
 		memcpy(line, e->field[i].iov_base, len);
-		strcpy(line + len, "\n");
+		memcpy(line + len, "\n", 2);
 		expect(strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") == strcspn(line, "="));
 		expect(lines_are_text(line, 1, false));
 	}
@@ -67,20 +67,19 @@ static void start_printers(const struct options *options, const uint8_t clock[8]
 	};
 
 	for (size_t i = 0; i < N_OF(outputs); i++) {
-		char *buffer = outputs[i].buffer;
+		static char *buffers[N_OF(formats)];
 
+		if (!buffers[i])
+			buffers[i] = fuzz_copy((const uint8_t[OUTPUT_ROW_MAX]){ 0 }, OUTPUT_ROW_MAX - 1);
 		outputs[i] = (struct output){
-			.options = options, .format = formats[i], .fd = -1, .buffer = buffer, .clock_s = -1, .stamp_s = -1,
+			.options = options, .format = formats[i], .fd = -1, .buffer = buffers[i],
+			.end = buffers[i] + OUTPUT_ROW_MAX, .clock_s = -1, .stamp_s = -1,
 		};
 		memcpy(&outputs[i].realtime_ns, clock, 8);
 		if (formats[i] == &output_terminal) {
 			output_terminal_init(&outputs[i]);
 			outputs[i].screen.colour = options->ipv4;
 		}
-		if (!buffer)
-			outputs[i].buffer = malloc(OUTPUT_ROW_MAX);
-		expect(outputs[i].buffer);
-		outputs[i].end = outputs[i].buffer + OUTPUT_ROW_MAX;
 	}
 }
 
@@ -95,8 +94,7 @@ static void print(const struct row *row)
 		check_line(&outputs[i], outputs[i].buffer);
 	}
 	if (!entry)
-		entry = malloc(sizeof(*entry));
-	expect(entry);
+		entry = (struct journal_entry *)fuzz_bytes((const uint8_t[sizeof(*entry)]){ 0 }, sizeof(*entry));
 	journal_entry_set(entry, "ipvs-tcpstate", row);
 	check_entry(entry);
 }
@@ -122,11 +120,9 @@ static unsigned take_rows(struct correlate *c, uint64_t before_ns)
 /* Return: whether it was an event. */
 static bool add(struct correlate *c, const uint8_t *data, size_t len)
 {
-	uint8_t *sample = malloc(len ? len : 1);
+	uint8_t *sample = fuzz_bytes(data, len);
 	int err;
 
-	expect(sample);
-	memcpy(sample, data, len);
 	err = correlate_add(c, sample, len);
 	expect(err == (is_sound(data, len) ? 0 : -EBADMSG));
 	free(sample);

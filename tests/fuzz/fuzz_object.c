@@ -54,9 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	size--;
-	bytes = malloc(size ? size : 1);
-	expect(bytes);
-	memcpy(bytes, data + 1, size);
+	bytes = fuzz_bytes(data + 1, size);
 	if (data[0] & 1)
 		fuzz_seal_object(bytes, size);
 	err = object_decode(&o, bytes, size);

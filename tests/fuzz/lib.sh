@@ -4,7 +4,7 @@
 # What the ring and the long run share; "here" is this folder.
 
 # Of one input: seconds, of which a busy host may take nearly all for itself; and memory of all.
-limits=(-timeout=${FUZZ_TIMEOUT:-25} -rss_limit_mb=1024)
+limits=("-timeout=${FUZZ_TIMEOUT:-25}" -rss_limit_mb=1024)
 
 # targets - their names
 targets()
