@@ -46,9 +46,11 @@ CLANG ?= clang
 FUZZ_SANITIZE := -O2 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 libfuzzer = $(shell printf 'int LLVMFuzzerTestOneInput(void);int LLVMFuzzerTestOneInput(void){return 0;}' | \
 	$(CLANG) -fsanitize=fuzzer,address,undefined -xc -o /dev/null - 2>/dev/null && echo yes)
-HAS_LIBFUZZER = $(eval HAS_LIBFUZZER := $$(libfuzzer))$(HAS_LIBFUZZER)	# asked once, and only where it matters
+# Asked once, and only where it matters.
+HAS_LIBFUZZER = $(eval HAS_LIBFUZZER := $$(libfuzzer))$(HAS_LIBFUZZER)
 FUZZ_CC = $(if $(HAS_LIBFUZZER),$(CLANG),$(CC)) $(FUZZ_SANITIZE)
-FUZZ_COVERED = $(if $(HAS_LIBFUZZER),-fsanitize=fuzzer-no-link)	# all but what only checks
+# For all but what only checks.
+FUZZ_COVERED = $(if $(HAS_LIBFUZZER),-fsanitize=fuzzer-no-link)
 FUZZ_MAIN = $(if $(HAS_LIBFUZZER),-fsanitize=fuzzer,$(BUILD)/fuzz/replay.o)
 
 # Programs that make and take connections for tests, demo and bench.

@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static void fail(const char *what, const char *path)
 {
@@ -16,24 +15,24 @@ static void fail(const char *what, const char *path)
 	exit(1);
 }
 
-/* In memory of exactly the input's size. */
 static void try_file(const char *path)
 {
 	FILE *file = fopen(path, "re");
-	uint8_t *exact, *bytes = NULL;
+	uint8_t *exact, *bytes;
 	size_t size;
 
 	if (!file || fseek(file, 0, SEEK_END))
 		fail("open", path);
 	size = (size_t)ftell(file);
 	rewind(file);
-	exact = malloc(size ? size : 1);
-	bytes = size ? exact : exact + 1;
-	if (!exact || fread(bytes, 1, size, file) != size)
+	bytes = malloc(size + 1);
+	if (!bytes || fread(bytes, 1, size, file) != size)
 		fail("read", path);
+	exact = fuzz_bytes(bytes, size);
+	free(bytes);
 	fclose(file);
 	fprintf(stderr, "%s\n", path);	/* the last one is the one that fails */
-	LLVMFuzzerTestOneInput(bytes, size);
+	LLVMFuzzerTestOneInput(exact, size);
 	free(exact);
 }
 
