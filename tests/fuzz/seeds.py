@@ -38,8 +38,13 @@ def recordings():
         for number, event in enumerate(events):
             add("event", bytes([number % 32]) + clock + event[:128])
         add("event", b"\x0f" + clock + b"".join(event[:128] for event in events[:3]))
-        for options in (1, 3, 5, 9, 17, 33, 65, 129):
+        for options in (1, 3, 5, 9, 17, 33, 65, 97, 129):
             add("recording", bytes([options]) + path.read_bytes()[:816 if name == "ipv6" else 700])
+        first = bytearray(path.read_bytes()[:40 + 16 + 136])
+        first[44:48] = struct.pack("=I", 136)  # the block's size
+        for length in (0, 100, 132, 133, 0xffffffff):
+            first[56:60] = struct.pack("=I", length)
+            add("recording", b"\x61" + first)
         if path.stat().st_size < 3100:
             add("recording", b"\x09" + path.read_bytes())
 
@@ -81,6 +86,8 @@ def formats():
         for line in text.splitlines():
             if b"field:" in line:
                 add("format", bytes([len(line) % 7]) + line + b"\n")
+    add("format", b"\5\tfield:int err;\toffset:4097;\tsize:4;\tsigned:1;\n")
+    add("format", b"\5\tfield:int err;\toffset:4;\tsize:5000;\tsigned:1;\n")
 
 
 def connections():
@@ -120,6 +127,9 @@ def objects():
         add("object", b"\0" + data)
         for flags in range(4):
             add("cache", bytes([flags]) + data)
+    key = re.search(r"key\[\] = \"(.*)\";", (tests / "fuzz" / "fuzz_cache.c").read_text(encoding="utf-8"))[1].replace("\\n", "\n")
+    add("cache", b"\0" + key.encode())
+    add("cache", b"\0" + key.encode() + b"\0")
 
 
 def type_information():
