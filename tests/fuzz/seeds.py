@@ -86,8 +86,6 @@ def formats():
         for line in text.splitlines():
             if b"field:" in line:
                 add("format", bytes([len(line) % 7]) + line + b"\n")
-    add("format", b"\5\tfield:int err;\toffset:4097;\tsize:4;\tsigned:1;\n")
-    add("format", b"\5\tfield:int err;\toffset:4;\tsize:5000;\tsigned:1;\n")
 
 
 def connections():
@@ -127,9 +125,6 @@ def objects():
         add("object", b"\0" + data)
         for flags in range(4):
             add("cache", bytes([flags]) + data)
-    key = re.search(r"key\[\] = \"(.*)\";", (tests / "fuzz" / "fuzz_cache.c").read_text(encoding="utf-8"))[1].replace("\\n", "\n")
-    add("cache", b"\0" + key.encode())
-    add("cache", b"\0" + key.encode() + b"\0")
 
 
 def type_information():
