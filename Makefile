@@ -37,6 +37,22 @@ UNIT_PROGRAMS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
 UNIT_OBJECTS := $(patsubst tool/%.c,$(BUILD)/unit/tool/%.o,$(filter-out tool/main.c,$(SOURCES))) \
 	$(EMBEDDED:%=$(BUILD)/unit/tool/%.o)
 
+# Fuzz targets: each tests/fuzz/fuzz_*.c is a program, linked with what it needs of the tool, under the sanitizers; by
+# clang's libFuzzer, or where that is missing by $(CC) with a main() that tries the inputs that were kept.
+FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_PROGRAMS := $(FUZZERS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
+FUZZ_OBJECTS := $(patsubst tool/%.c,$(BUILD)/fuzz/tool/%.o,$(filter-out tool/main.c,$(SOURCES))) $(BUILD)/fuzz/tool/embedded_layout.o
+CLANG ?= clang
+FUZZ_SANITIZE := -O2 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+libfuzzer = $(shell printf 'int LLVMFuzzerTestOneInput(void);int LLVMFuzzerTestOneInput(void){return 0;}' | \
+	$(CLANG) -fsanitize=fuzzer,address,undefined -xc -o /dev/null - 2>/dev/null && echo yes)
+# Asked once, and only where it matters.
+HAS_LIBFUZZER = $(eval HAS_LIBFUZZER := $$(libfuzzer))$(HAS_LIBFUZZER)
+FUZZ_CC = $(if $(HAS_LIBFUZZER),$(CLANG),$(CC)) $(FUZZ_SANITIZE)
+# For all but what only checks.
+FUZZ_COVERED = $(if $(HAS_LIBFUZZER),-fsanitize=fuzzer-no-link)
+FUZZ_MAIN = $(if $(HAS_LIBFUZZER),-fsanitize=fuzzer,$(BUILD)/fuzz/replay.o)
+
 # Programs that make and take connections for tests, demo and bench.
 PEERS := $(sort $(wildcard tests/peers/*.c))
 PEER_PROGRAMS := $(PEERS:tests/peers/%.c=$(BUILD)/peers/%)
@@ -46,7 +62,8 @@ say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $(2))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup demo check check-unit check-replay golden check-host check-vm check-matrix check-package lint bench units sanitized peers
+.PHONY: all setup demo check check-unit check-replay check-fuzz fuzz golden check-host check-vm check-matrix check-package lint bench
+.PHONY: units sanitized fuzzers peers
 .PHONY: install uninstall install-bcc uninstall-bcc clean help
 
 COMPLETIONS := $(BUILD)/completion/bash $(BUILD)/completion/zsh
@@ -62,8 +79,8 @@ demo: setup ## show the tool on real connections behind IPVS, in a VM where this
 	$(Q)scripts/demo
 
 check: setup ## run every test
-	$(Q)$(MAKE) --no-print-directory all units sanitized peers
-	$(Q)tests/check lint unit replay host package vm compile
+	$(Q)$(MAKE) --no-print-directory all units sanitized fuzzers peers
+	$(Q)tests/check lint unit replay fuzz host package vm compile
 
 check-unit: setup ## run the tests of the pure modules, under sanitizers
 	$(Q)$(MAKE) --no-print-directory units
@@ -72,6 +89,14 @@ check-unit: setup ## run the tests of the pure modules, under sanitizers
 check-replay: setup ## print recordings in every format, without root
 	$(Q)$(MAKE) --no-print-directory all sanitized
 	$(Q)tests/check replay
+
+check-fuzz: setup ## try what was kept of fuzzing, and fuzz each target shortly
+	$(Q)$(MAKE) --no-print-directory fuzzers
+	$(Q)tests/check fuzz
+
+fuzz: setup ## fuzz each target for FUZZ_SECONDS (60) or FUZZ_RUNS executions
+	$(Q)$(MAKE) --no-print-directory fuzzers
+	$(Q)tests/fuzz/long
 
 golden: all ## write anew what recordings are to print; look at the difference
 	$(Q)tests/replay/run --golden
@@ -103,6 +128,8 @@ bench: setup ## measure against tcpstates-bpfcc, libbpf-tools and bpftrace
 units: $(UNIT_PROGRAMS)
 
 sanitized: $(BUILD)/unit/ipvs-tcpstate
+
+fuzzers: $(FUZZ_PROGRAMS)
 
 peers: $(PEER_PROGRAMS)
 
@@ -200,9 +227,37 @@ $(BUILD)/unit/%: tests/unit/%.c $(UNIT_OBJECTS)
 	$(call say,UNIT,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(FLAGS) $(SANITIZE) -Itool -o $@ $< $(UNIT_OBJECTS) -lcmocka $(LIBS)
 
+$(BUILD)/fuzz/tool/%.o: tool/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_COVERED) $(CPPFLAGS) $(FLAGS) -c -o $@ $<
+
+$(BUILD)/fuzz/tool/%.o: $(BUILD)/%.c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FLAGS) -c -o $@ $<
+
+$(BUILD)/fuzz/fuzz_%.o: tests/fuzz/fuzz_%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_COVERED) $(CPPFLAGS) $(FLAGS) -Itool -c -o $@ $<
+
+$(BUILD)/fuzz/%.o: tests/fuzz/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FLAGS) -Itool -c -o $@ $<
+
+# An archive, so that a target has no code, and counts none, that it does not use.
+$(BUILD)/fuzz/tool.a: $(FUZZ_OBJECTS) $(BUILD)/fuzz/common.o $(BUILD)/fuzz/lines.o
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/tool.a $(BUILD)/fuzz/replay.o
+	$(call say,FUZZ,$@)
+	$(Q)$(FUZZ_CC) -o $@ $< $(FUZZ_MAIN) $(BUILD)/fuzz/tool.a $(LIBS)
+
 $(BUILD)/peers/%: tests/peers/%.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) -o $@ $< -lpthread
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/unit/*.d $(BUILD)/unit/tool/*.d $(BUILD)/peers/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/unit/*.d $(BUILD)/unit/tool/*.d $(BUILD)/fuzz/*.d $(BUILD)/fuzz/tool/*.d $(BUILD)/peers/*.d)

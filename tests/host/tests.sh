@@ -360,4 +360,5 @@ run_host()
 	run_accounting
 	run_faults
 	run_privilege
+	run_soak
 }

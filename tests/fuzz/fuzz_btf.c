@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Type information, alone or with a part of it as that of the kernel that a module's builds on. */
+#include "fuzz.h"
+
+#include "btf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct btf_member members[] = { { .type = "sock", .name = "sk_err" }, { .type = "ab", .name = "c" },
+					{ .type = "", .name = "" } };
+	uint8_t *btf, *base = NULL;
+	size_t base_len = 0;
+	int err;
+
+	if (size < 2)
+		return 0;
+	memcpy(&base_len, data, 2);
+	data += 2;
+	size -= 2;
+	if (base_len > size)
+		base_len = 0;
+	btf = fuzz_bytes(data + base_len, size - base_len);
+	if (base_len)
+		base = fuzz_bytes(data, base_len);
+	err = btf_find(btf, size - base_len, base, base_len, members, N_OF(members));
+	expect(!err || err == -EBADMSG);
+	for (size_t i = 0; i < N_OF(members); i++)
+		expect(members[i].found || (!members[i].offset && !members[i].bitfield));
+	free(btf);
+	free(base);
+	return 0;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A line of /proc/net/ip_vs_conn: what is understood of it, written as the kernel does, is understood as the same. */
+#include "fuzz.h"
+
+#include "ipvs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* An address and a port, as ip_vs_conn_seq_show() has them. */
+static char *write_end(char *to, const uint8_t addr[16], bool ipv6, uint16_t port)
+{
+	*to++ = ' ';
+	for (int i = ipv6 ? 0 : 12; i < 16; i++)
+		to += sprintf(to, "%02X%s", addr[i], ipv6 && i % 2 && i < 15 ? ":" : "");
+	return to + sprintf(to, " %04X", port);
+}
+
+static bool is_ipv6(const uint8_t addr[16])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	return memcmp(addr, mapped, sizeof(mapped)) != 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct ipvs_entry e, again;
+	char line[256], *at = line;
+	uint8_t *exact = fuzz_bytes(data, size);
+	int err;
+
+	err = ipvs_parse((const char *)exact, size, &e);
+	free(exact);
+	if (err) {
+		expect(err == -EINVAL);
+		return 0;
+	}
+	expect(e.cport);
+	expect(e.dest_family == AF_INET ? !is_ipv6(e.daddr) : e.dest_family == AF_INET6);
+	at += sprintf(at, "TCP");
+	at = write_end(at, e.caddr, is_ipv6(e.caddr), e.cport);
+	at = write_end(at, e.vaddr, is_ipv6(e.vaddr), e.vport);
+	at = write_end(at, e.daddr, e.dest_family == AF_INET6, e.dport);
+	expect(!ipvs_parse(line, (size_t)(at - line), &again));
+	expect(!memcmp(e.caddr, again.caddr, 16) && !memcmp(e.vaddr, again.vaddr, 16) && !memcmp(e.daddr, again.daddr, 16));
+	expect(e.cport == again.cport && e.vport == again.vport && e.dport == again.dport);
+	expect(e.dest_family == again.dest_family);
+	return 0;
+}
