@@ -137,6 +137,9 @@ peers: $(PEER_PROGRAMS)
 FILES = $(BUILD)/ipvs-tcpstate:755:$(PREFIX)/sbin/ipvs-tcpstate \
 	man/ipvs-tcpstate.8:644:$(PREFIX)/share/man/man8/ipvs-tcpstate.8 \
 	man/ipvs-tcpstate_example.txt:644:$(PREFIX)/share/doc/ipvs-tcpstate/ipvs-tcpstate_example.txt \
+	scripts/examples/weights:755:$(PREFIX)/share/doc/ipvs-tcpstate/examples/weights \
+	scripts/examples/alerts.yml:644:$(PREFIX)/share/doc/ipvs-tcpstate/examples/alerts.yml \
+	scripts/examples/dashboard.json:644:$(PREFIX)/share/doc/ipvs-tcpstate/examples/dashboard.json \
 	$(BUILD)/completion/bash:644:$(BASHDIR)/ipvs-tcpstate \
 	$(BUILD)/completion/zsh:644:$(ZSHDIR)/_ipvs-tcpstate
 
@@ -159,7 +162,7 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 
 uninstall: ## remove what install installed
 	$(call remove,$(FILES))
-	$(call remove_empty,$(PREFIX)/share/doc,ipvs-tcpstate)
+	$(call remove_empty,$(PREFIX)/share/doc,ipvs-tcpstate/examples)
 
 install-bcc: all ## install into a BCC toolkit, below $(DESTDIR)$(BCC_PREFIX)
 	$(call put,$(BCC_FILES))

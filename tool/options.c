@@ -12,8 +12,10 @@
 #define CONNS_MAX 16777216
 #define PAGES_DEFAULT 256
 #define PAGES_MAX 16384
+#define FAILURES_DEFAULT 3
+#define FAILURES_MAX 1000000
 
-enum value_kind { FLAG, PORTS, ENDS, NUMBER, CONNS, PAGES, STRING, HOOKS };
+enum value_kind { FLAG, PORTS, ENDS, NUMBER, CONNS, PAGES, FAILURES, STRING, HOOKS };
 
 /* The one place where an option is written down. */
 struct option_row {
@@ -21,13 +23,13 @@ struct option_row {
 	const char *name;
 	enum value_kind kind;
 	size_t offset;			/* of its place in struct options */
-	const char *value;		/* name of its value in --help */
+	const char *value;		/* name of its value in --help; [=N]: may be left out */
 	const char *help;		/* NULL: not shown */
 };
 
 #define AT(member) offsetof(struct options, member)
 
-enum { RECORD = 270, REPLAY };
+enum { RECORD = 270, REPLAY, DOWN = 280 };
 
 static const struct option_row rows[] = {
 	{ 'h', "help", FLAG, AT(help), NULL, "show this text and stop" },
@@ -52,6 +54,8 @@ static const struct option_row rows[] = {
 	{ 'a', "all", FLAG, AT(all), NULL, "every TCP socket, not only those that IPVS sends on" },
 	{ 'r', "retransmits", FLAG, AT(retransmits), NULL,
 	  "every retransmit, not those of the first SYN only" },
+	{ DOWN, "down", FAILURES, AT(down), "[=N]",
+	  "a row too when a real server goes down, N connects failed (3), or up" },
 	{ 'n', "count", NUMBER, AT(count), "COUNT", "stop after COUNT rows" },
 	{ 'd', "duration", NUMBER, AT(seconds), "SECONDS", "stop after SECONDS" },
 	{ 'b', "buffer-pages", PAGES, AT(pages), "PAGES",
@@ -241,6 +245,13 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 				    text, UINT32_MAX);
 		*(uint64_t *)place = number;
 		return 0;
+	case FAILURES:
+		if (!text)
+			*(uint64_t *)place = FAILURES_DEFAULT;
+		else if (parse_number(text, strlen(text), FAILURES_MAX, place) || !*(uint64_t *)place)
+			return fail(o, "--%s='%.64s': give a whole number from 1 to %d", row->name, text,
+				    FAILURES_MAX);
+		return 0;
 	case CONNS:
 		if (parse_number(text, strlen(text), CONNS_MAX, &number) || !number)
 			return fail(o, "--%s '%.64s': give a whole number from 1 to %d", row->name, text,
@@ -271,6 +282,12 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 		return 0;
 	}
 	return 0;
+}
+
+/* As getopt_long() is told. */
+static int has_value(const struct option_row *row)
+{
+	return row->kind == FLAG ? no_argument : *row->value == '[' ? optional_argument : required_argument;
 }
 
 static const struct option_row *row_of(int letter)
@@ -310,7 +327,7 @@ int options_parse(struct options *o, int argc, char *const argv[])
 	shorts[len++] = ':';
 	for (size_t i = 0; i < N_ROWS; i++) {
 		longs[i].name = rows[i].name;
-		longs[i].has_arg = rows[i].kind == FLAG ? no_argument : required_argument;
+		longs[i].has_arg = has_value(&rows[i]);
 		longs[i].val = rows[i].letter;
 		if (rows[i].letter > 255)
 			continue;
@@ -363,7 +380,7 @@ void options_help(FILE *to, const char *name)
 {
 	fprintf(to, "usage: %s [-hTtwsxjYarv] [-L PORTS] [-D PORTS] [-4 | -6] [-V ADDR[:PORT],...]\n"
 		"          [-R ADDR[:PORT],...] [-p PID] [-n COUNT] [-d SECONDS] [-b PAGES]\n"
-		"          [--record FILE | --replay FILE]\n\n"
+		"          [--down[=N]] [--record FILE | --replay FILE]\n\n"
 		"Trace TCP state changes with durations, and the IPVS real server of each connection.\n\n"
 		"options:\n", name);
 	for (size_t i = 0; i < N_ROWS; i++) {
@@ -374,7 +391,7 @@ void options_help(FILE *to, const char *name)
 		if (rows[i].letter < 256)
 			snprintf(letter, sizeof(letter), "-%c, ", rows[i].letter);
 		snprintf(left, sizeof(left), "%s--%s%s%s", letter, rows[i].name,
-			 rows[i].value ? " " : "", rows[i].value ? rows[i].value : "");
+			 has_value(&rows[i]) == required_argument ? " " : "", rows[i].value ? rows[i].value : "");
 		fprintf(to, "  %-26s %s\n", left, rows[i].help);
 	}
 	fprintf(to, "\nexamples:\n"
@@ -385,6 +402,7 @@ void options_help(FILE *to, const char *name)
 		"  %s -stT      # CSV with times and timestamps\n"
 		"  %s -Y        # to the systemd journal too\n"
 		"  %s -D 80,443 # only remote ports 80 and 443\n"
+		"  %s --down    # say too which real servers go down and up\n"
 		"  %s -n 1      # stop after one row\n",
-		name, name, name, name, name, name, name, name);
+		name, name, name, name, name, name, name, name, name);
 }

@@ -34,6 +34,7 @@ struct options {
 	bool all, ipv4, ipv6;
 	bool extended;
 	bool retransmits;			/* of every segment, not of the first SYN only */
+	uint64_t down;				/* failed connects in a row until a real server is; 0: not said */
 	struct port_list lports, rports;
 	struct end_list vips, reals;
 	uint64_t pid;				/* 0: every process */

@@ -2,6 +2,7 @@
 #include "replay.h"
 
 #include "correlate.h"
+#include "health.h"
 #include "log.h"
 #include "output.h"
 #include "recording.h"
@@ -14,6 +15,7 @@ struct replay {
 	const struct options *options;
 	struct recording_reader in;
 	struct correlate correlate;
+	struct health health;
 	struct output output;
 	struct output_losses lost;
 };
@@ -49,6 +51,17 @@ static bool enough(const struct replay *r)
 	return r->options->count && r->output.rows == r->options->count;
 }
 
+static void print_row(struct replay *r, const struct row *row)
+{
+	struct row event;
+
+	if (!is_wanted(r->options, row) || enough(r))
+		return;
+	output_row(&r->output, row);
+	if (health_row(&r->health, row, &event) && !enough(r))
+		output_row(&r->output, &event);
+}
+
 /* As print_rows() of trace.c: the same events in a round give the same order. */
 static void print_round(struct replay *r, uint64_t before_ns, uint64_t rows)
 {
@@ -56,8 +69,7 @@ static void print_round(struct replay *r, uint64_t before_ns, uint64_t rows)
 
 	correlate_sort(&r->correlate);
 	while (rows-- && correlate_next(&r->correlate, before_ns, &row))
-		if (is_wanted(r->options, &row) && !enough(r))
-			output_row(&r->output, &row);
+		print_row(r, &row);
 	correlate_keep(&r->correlate, before_ns);
 }
 
@@ -117,6 +129,8 @@ static int open_all(struct replay *r, int fd, char *cause, size_t len)
 		return err;
 	err = correlate_init(&r->correlate);
 	if (!err)
+		err = health_init(&r->health, r->options->down);
+	if (!err)
 		err = output_open(&r->output, r->options, fd);
 	if (err)
 		snprintf(cause, len, "cannot be replayed: out of memory");
@@ -146,10 +160,13 @@ int replay_run(const struct options *options, int fd, const volatile sig_atomic_
 	} else if (err) {
 		log_error("%.200s %s", name, cause);
 	} else {
+		if (r.health.forgotten)
+			log_warning(HEALTH_FORGOTTEN, r.health.forgotten);
 		output_say_end(&r.output, &r.lost);
 	}
 	output_close(&r.output);
 	correlate_fini(&r.correlate);
+	health_fini(&r.health);
 	recording_reader_close(&r.in);
 	return err;
 }

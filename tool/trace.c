@@ -72,6 +72,8 @@ int trace_load(struct trace *t, const struct object *programs, char *cause, size
 	}
 	err = correlate_init(&t->correlate);
 	if (!err)
+		err = health_init(&t->health, o->down);
+	if (!err)
 		err = output_open(&t->output, o, STDOUT_FILENO);
 	if (!err && o->journal)
 		t->output.journal = &t->journal;
@@ -240,6 +242,15 @@ static bool enough(const struct trace *t)
 	return t->plan->options->count && t->output.rows == t->plan->options->count;
 }
 
+static void print_row(struct trace *t, const struct row *row)
+{
+	struct row event;
+
+	output_row(&t->output, row);
+	if (health_row(&t->health, row, &event) && !enough(t))
+		output_row(&t->output, &event);
+}
+
 /* One round: all that the buffers hold, in the order of time, but for what is
  * younger than @settle_ns, before which another CPU may still put something. */
 static int print_rows(struct trace *t, uint64_t settle_ns)
@@ -251,7 +262,7 @@ static int print_rows(struct trace *t, uint64_t settle_ns)
 	perfbuf_drain(&t->perfbuf, on_sample, t);
 	correlate_sort(&t->correlate);
 	for (; !enough(t) && correlate_next(&t->correlate, before_ns, &row); rows++)
-		output_row(&t->output, &row);
+		print_row(t, &row);
 	correlate_keep(&t->correlate, before_ns);
 	err = output_flush(&t->output);
 	follow_recording(t, recording_round(&t->recording, before_ns, rows));
@@ -360,6 +371,8 @@ int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 
 void trace_say_end(const struct trace *t)
 {
+	if (t->health.forgotten)
+		log_warning(HEALTH_FORGOTTEN, t->health.forgotten);
 	if (t->reasons_missed)
 		log_warning("%" PRIu64 " times an error, a missing destination or the end of an IPVS connection was not seen, "
 			    "a BPF program was running on that CPU: reasons may be missing", t->reasons_missed);
@@ -373,6 +386,7 @@ void trace_close(struct trace *t)
 	loader_close(&t->loaded);
 	programs_close(&t->layout);
 	correlate_fini(&t->correlate);
+	health_fini(&t->health);
 	output_close(&t->output);
 	recording_close(&t->recording);
 	journal_close(&t->journal);

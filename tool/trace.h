@@ -5,6 +5,7 @@
 
 #include "attach.h"
 #include "correlate.h"
+#include "health.h"
 #include "loader.h"
 #include "output.h"
 #include "output_journal.h"
@@ -22,6 +23,7 @@ struct trace {
 	struct attached attached;
 	struct perfbuf perfbuf;
 	struct correlate correlate;
+	struct health health;
 	struct output output;
 	struct recording recording;
 	int unrecorded;			/* negative errno: the recording is not whole */

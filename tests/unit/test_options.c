@@ -377,6 +377,26 @@ static void buffer_pages(void **state)
 	CHECK_ERROR("--buffer-pages '': give a power of two from 1 to 16384", "-b", "");
 }
 
+static void down(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(PARSE(&o, "-a"), 0);
+	assert_int_equal(o.down, 0);
+	assert_int_equal(PARSE(&o, "--down"), 0);
+	assert_int_equal(o.down, 3);
+	assert_int_equal(PARSE(&o, "--down=1"), 0);
+	assert_int_equal(o.down, 1);
+	assert_int_equal(PARSE(&o, "--down=1000000", "-j"), 0);
+	assert_int_equal(o.down, 1000000);
+	CHECK_ERROR("--down='0': give a whole number from 1 to 1000000", "--down=0");
+	CHECK_ERROR("--down='1000001': give a whole number from 1 to 1000000", "--down=1000001");
+	CHECK_ERROR("--down='': give a whole number from 1 to 1000000", "--down=");
+	CHECK_ERROR("--down='-1': give a whole number from 1 to 1000000", "--down=-1");
+	CHECK_ERROR("unexpected word '5'; see --help", "--down", "5");
+}
+
 static void hooks_and_cache_dir(void **state)
 {
 	struct options o;
@@ -653,6 +673,7 @@ int main(void)
 		cmocka_unit_test(as_many_ends_as_there_is_room),
 		cmocka_unit_test(real_servers_take_all_back),
 		cmocka_unit_test(buffer_pages),
+		cmocka_unit_test(down),
 		cmocka_unit_test(hooks_and_cache_dir),
 		cmocka_unit_test(families_exclude_each_other),
 		cmocka_unit_test(formats_exclude_each_other),
