@@ -4,7 +4,7 @@
 # What was sent = what was printed + left out + lost, to the last event: a client's end has five changes of state. The
 # port is this test's own.
 
-place=127.99.0.1:7735
+counted=127.99.0.1:7735
 
 # accounts SENT - by the last line of JSON, and by counting the others
 accounts()
@@ -32,7 +32,7 @@ json_end()
 start_and_stand_still()
 {
 	command -v jq >/dev/null || skip "no jq"
-	server "$place"
+	server "$counted"
 	tool_start -a -j -D 7735 --record recording "$@"
 	kill -STOP "$tool_pid"
 }
@@ -40,12 +40,12 @@ start_and_stand_still()
 buffer_full()
 {
 	start_and_stand_still -b 1
-	client -n 100 "$place"
+	client -n 100 "$counted"
 	kill -CONT "$tool_pid"
 	wait_for grep -q 'rows are being lost: perf buffer full; enlarge it by -b' err
-	client -n 1 "$place"
+	client -n 1 "$counted"
 	kill -STOP "$tool_pid"
-	client -n 50 "$place"
+	client -n 50 "$counted"
 	kill -CONT "$tool_pid"
 	wait_for has_lost_lines 2
 	tool_stop
@@ -68,7 +68,7 @@ lost_lines_are_few()
 	kill -CONT "$tool_pid"
 	for _ in 1 2 3 4 5 6 7 8; do
 		kill -STOP "$tool_pid"
-		client -n 50 "$place"
+		client -n 50 "$counted"
 		kill -CONT "$tool_pid"
 		sleep 0.2
 	done
@@ -80,7 +80,7 @@ lost_lines_are_few()
 left_out()
 {
 	start_and_stand_still -n 7
-	client -n 3 "$place"
+	client -n 3 "$counted"
 	kill -CONT "$tool_pid"
 	tool_end
 	accounts 15
@@ -92,9 +92,9 @@ left_out()
 map_full()
 {
 	command -v jq >/dev/null || skip "no jq"
-	server "$place"
+	server "$counted"
 	tool_start -a -j -D 7735 --max-conns 4 --record recording
-	client_begin -c -n 10 -o 1500 "$place"
+	client_begin -c -n 10 -o 1500 "$counted"
 	wait_for grep -q 'some sockets are not followed: too many at once; allow more by --max-conns' err
 	wait $!
 	tool_stop

@@ -75,7 +75,8 @@ killed_before_kept()
 	for child in "${children[@]}"; do
 		wait_for is_dead "$child"
 	done
-	nothing_left "$cache" || fail "something is left"
+	patience=30
+	wait_for nothing_left "$cache"
 }
 
 killed_at_end()
