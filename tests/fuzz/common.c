@@ -56,7 +56,7 @@ uint8_t *fuzz_bytes(const uint8_t *data, size_t size)
 	return bytes;
 }
 
-static char folder[] = "/dev/shm/fuzz-XXXXXX";
+static char folder[256];
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -73,10 +73,12 @@ static void remove_folder(void)
 
 const char *fuzz_folder(void)
 {
-	if (!mkdtemp(folder)) {
-		strcpy(folder, "/tmp/fuzz-XXXXXX");	/* shorter */
-		expect(mkdtemp(folder));
-	}
+	const char *parent = getenv("TMPDIR");
+
+	if (!parent)
+		parent = access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm";
+	snprintf(folder, sizeof(folder), "%s/fuzz-XXXXXX", parent);
+	expect(mkdtemp(folder));
 	expect(!atexit(remove_folder));
 	return folder;
 }

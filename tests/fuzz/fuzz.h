@@ -35,7 +35,7 @@ char *fuzz_copy(const uint8_t *data, size_t size);
 /** fuzz_bytes - @size bytes in memory of exactly that size; the caller frees it */
 uint8_t *fuzz_bytes(const uint8_t *data, size_t size);
 
-/** fuzz_folder - make a folder for files, in memory where there is such a place; it is removed at the end */
+/** fuzz_folder - make a folder for files in $TMPDIR, or in memory; removed at the end, but not where an input fails */
 const char *fuzz_folder(void);
 
 /** fuzz_utf8 - length of the UTF-8 character at @s, RFC 3629, section 4; 0: it is none */

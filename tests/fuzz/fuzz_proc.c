@@ -22,7 +22,7 @@ static int file = -1;
 /* One process, in namespace 4711. */
 static void make_root(void)
 {
-	char path[64];
+	char path[320];
 
 	root = fuzz_folder();
 	for (const char *const *dir = (const char *const[]){ "1", "1/ns", "1/net", NULL }; *dir; dir++) {

@@ -97,7 +97,8 @@ soak()
 	entries=$(map_entries)
 	tool_stop
 	sent_and_told
-	note "$connections connections, $per_second/s; $sent rows sent, $printed printed, $(lost) lost, $others of others;" \
+	note "$connections connections, $per_second/s; $sent rows sent, $printed printed, $(lost) lost" \
+		"($(sed -n 's/.*: \([0-9]*\) lost: \([^;,]*\).*/\1 \2/p' err | paste -sd,)), $others of others;" \
 		"RSS $(peak 2) kB, map entries $(peak 3), $entries after"
 	flat RSS 2 1024
 	flat "the number of map entries" 3 1000
