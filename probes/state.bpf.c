@@ -118,7 +118,8 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 	u16 lport, rport;
 	bool waits;
 
-	if (!(s->flags & SETTING_ALL) && ch->newstate != TCP_SYN_SENT)
+	/* Counted are connects only, from their first state on. */
+	if ((!(s->flags & SETTING_ALL) || s->flags & SETTING_QUIET) && ch->newstate != TCP_SYN_SENT)
 		return;
 	if (s->flags & SETTING_PID &&
 	    (ch->oldstate != TCP_CLOSE || bpf_get_current_pid_tgid() >> 32 != s->pid))
@@ -146,11 +147,15 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 		e.conn.flags = CONN_OWNED;
 		set_owner(&e.conn);
 	}
-	if (waits)
-		e.conn.flags |= CONN_PENDING | CONN_ACTIVE;
-	else
-		send(ctx, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now);
 	e.since_ns = now;
+	if (waits) {
+		e.conn.flags |= CONN_PENDING | CONN_ACTIVE;
+	} else {
+		if (s->flags & SETTING_TALLY && ch->newstate == TCP_SYN_SENT)
+			tally_connect(&e.conn);
+		if (!(s->flags & SETTING_QUIET))
+			send(ctx, s, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now, 0);
+	}
 	if (ch->newstate != TCP_CLOSE && socks.update(&sk, &e))
 		count(COUNT_SOCKS_FULL);
 }
@@ -194,7 +199,7 @@ static inline bool begins_life(u8 state)
 static inline void handshake_without_ipvs(const struct settings *s, struct sock_entry *e, u64 sk)
 {
 	struct tuple key = e->conn.tuple;
-	struct real forgotten;
+	struct earlier_conn forgotten;
 
 	release_tuple(&key, sk);
 	socks.delete(&sk);
@@ -237,12 +242,12 @@ static inline void state_change(void *ctx, const struct change *ch)
 			handshake_without_ipvs(s, e, sk);
 			return;
 		}
-		send_syn_sent(ctx, e, sk);
+		tell_syn_sent(ctx, s, e, sk);
 	}
 	if (!(e->conn.flags & CONN_ACTIVE) && ends_may_change(ch->oldstate))
 		refresh_ends(ctx, s, ch, &e->conn);
 	now = bpf_ktime_get_ns();
-	send(ctx, e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now);
+	tell_change(ctx, s, e, sk, ch->oldstate, ch->newstate, now);
 	if (ch->newstate == TCP_CLOSE) {
 		if (e->conn.flags & CONN_ACTIVE)
 			release_tuple(&e->conn.tuple, sk);

@@ -98,7 +98,7 @@ static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char 
 			break;
 		case RECORDING_END:
 			r->lost = (struct output_losses){ item.end.buffer_full, item.end.missed,
-							  item.end.socks_full, item.end.tuples_full };
+							  item.end.socks_full, item.end.tuples_full, 0, 0 };
 			output_end(&r->output, &r->lost);
 			return 0;
 		case RECORDING_CUT:

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -17,9 +18,10 @@
 #define LOOK_MS 50
 #define SETTLE_MS 2	/* how late an event may reach its buffer after its time was taken */
 #define LOOK_AROUND_MS 1000
+#define TALLIES_MIN 1024	/* pairs of a virtual service and a real server; else a 16th of the sockets */
 #define NICE (-20)
 
-static uint64_t now_ns(void)
+uint64_t trace_now_ns(void)
 {
 	struct timespec t;
 
@@ -42,15 +44,33 @@ static int set_settings(struct trace *t)
 			  t->plan->chosen[HOOK_CONNECT], t->services);
 }
 
+/* Whether the programs send events. */
+static bool has_events(const struct trace *t)
+{
+	return !options_counts(t->plan->options) || t->plan->options->record;
+}
+
+static void count_sizes(struct map_sizes *sizes, const struct options *o)
+{
+	uint32_t conns = (uint32_t)o->max_conns;
+
+	sizes->tallies = conns / 16 > TALLIES_MIN ? conns / 16 : TALLIES_MIN;
+	sizes->buckets = conns > TALLIES_MIN * 16 ? conns : TALLIES_MIN * 16;
+}
+
 int trace_load(struct trace *t, const struct object *programs, char *cause, size_t len)
 {
 	const struct options *o = t->plan->options;
-	const struct map_sizes sizes = {
+	struct map_sizes sizes = {
 		.conns = (uint32_t)o->max_conns,
 		.earlier = earlier_room(o->proc_root, (uint32_t)o->max_conns),
+		.tallies = 1,
+		.buckets = 1,
 	};
 	int err;
 
+	if (options_counts(o))
+		count_sizes(&sizes, o);
 	err = loader_open(&t->loaded, programs, t->plan->chosen, &sizes, cause, len);
 	if (err)
 		return err;
@@ -61,7 +81,7 @@ int trace_load(struct trace *t, const struct object *programs, char *cause, size
 		snprintf(cause, len, "cannot fill a BPF map: %s", strerror(-err));
 		return err;
 	}
-	err = perfbuf_open(&t->perfbuf, t->loaded.events_fd, o->pages);
+	err = has_events(t) ? perfbuf_open(&t->perfbuf, t->loaded.events_fd, o->pages) : 0;
 	if (err) {
 		snprintf(cause, len, "cannot make perf buffers of %" PRIu64 " pages for each CPU: %s; "
 			 "give fewer by -b", o->pages, strerror(-err));
@@ -118,9 +138,15 @@ static void attach_ipvs(struct trace *t)
 
 static void read_earlier(struct trace *t)
 {
-	t->services |= earlier_read(&t->loaded, t->plan->options->proc_root);
-	if (t->services)
-		set_settings(t);
+	const struct options *o = t->plan->options;
+	bool counts = options_counts(o);
+
+	t->services |= earlier_read(&t->loaded, o->proc_root, counts ? &t->summary : NULL);
+	if (!t->services)
+		return;
+	set_settings(t);
+	if (counts)
+		earlier_count_open(&t->loaded, o, &t->summary);
 }
 
 /* ip_vs may come later, go and come again: its functions are there to be probed only while it is. */
@@ -141,7 +167,8 @@ static void follow_ipvs(struct trace *t)
 	t->ipvs = ipvs;
 	attach_ipvs(t);
 	if (t->ready && t->attached.event_fd[HOOK_IPVS] >= 0) {
-		log_info("ip_vs is loaded; its connections are shown from now on");
+		log_info("ip_vs is loaded; its connections are %s from now on",
+			 options_counts(t->plan->options) ? "counted" : "shown");
 		if (plan_read_btf(t->plan))	/* now with the module's own types */
 			set_settings(t);
 		read_earlier(t);
@@ -236,27 +263,28 @@ static void print_row(struct trace *t, const struct row *row)
  * younger than @settle_ns, before which another CPU may still put something. */
 static int print_rows(struct trace *t, uint64_t settle_ns)
 {
-	uint64_t before_ns = now_ns() - settle_ns, rows = 0;
+	uint64_t before_ns = trace_now_ns() - settle_ns, rows = 0;
 	struct row row;
 	int err;
 
 	perfbuf_drain(&t->perfbuf, on_sample, t);
 	correlate_sort(&t->correlate);
 	for (; !enough(t) && correlate_next(&t->correlate, before_ns, &row); rows++)
-		print_row(t, &row);
+		if (!options_counts(t->plan->options))
+			print_row(t, &row);
 	correlate_keep(&t->correlate, before_ns);
 	err = output_flush(&t->output);
 	follow_recording(t, recording_round(&t->recording, before_ns, rows));
 	return err;
 }
 
-static void find_losses(struct trace *t)
+void trace_find_losses(struct trace *t)
 {
 	struct losses lost = { 0 };
 
 	loader_losses(&t->loaded, &lost);
 	t->lost = (struct output_losses){ lost.buffer_full, lost.missed, lost.socks_full,
-					  lost.tuples_full };
+					  lost.tuples_full, lost.tallies_full, lost.buckets_full };
 }
 
 static void end_recording(struct trace *t)
@@ -267,31 +295,52 @@ static void end_recording(struct trace *t)
 	follow_recording(t, recording_end(&t->recording, &end));
 }
 
-int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
+void trace_begin(struct trace *t)
 {
-	uint64_t started = now_ns(), looked = started, now = started;
-	uint64_t seconds = t->plan->options->seconds;
-	int err;
-
 	/* Rows are lost where a busy host lets the reader wait; it needs little of the CPU. */
 	if (setpriority(PRIO_PROCESS, 0, NICE))
 		log_debug("cannot set priority %d: %s", NICE, strerror(errno));
-	output_header(&t->output);
-	err = output_flush(&t->output);
-	while (!*stop && !err && !enough(t) && !(seconds && now - started >= seconds * 1000000000)) {
-		perfbuf_wait(&t->perfbuf, t->correlate.n ? SETTLE_MS : LOOK_MS);
-		err = print_rows(t, SETTLE_MS * 1000000);
-		follow_layout(t);
-		now = now_ns();
-		if (now - looked > LOOK_AROUND_MS * 1000000ULL) {
-			follow_ipvs(t);
-			looked = now;
-		}
+	t->looked_ns = trace_now_ns();
+}
+
+static int wait_for_events(struct trace *t, int ms)
+{
+	int most = !has_events(t) && t->ready ? LOOK_AROUND_MS : t->correlate.n ? SETTLE_MS : LOOK_MS;
+
+	if (ms > most)
+		ms = most;
+	if (has_events(t)) {
+		perfbuf_wait(&t->perfbuf, ms);
+		return print_rows(t, SETTLE_MS * 1000000);
 	}
+	poll(NULL, 0, ms);
+	return 0;
+}
+
+int trace_step(struct trace *t, int ms)
+{
+	int err = wait_for_events(t, ms);
+	uint64_t now;
+
+	follow_layout(t);
+	now = trace_now_ns();
+	if (now - t->looked_ns >= LOOK_AROUND_MS * 1000000ULL) {
+		follow_ipvs(t);
+		t->looked_ns = now;
+	}
+	return err;
+}
+
+void trace_detach(struct trace *t, int *err)
+{
 	attach_close(&t->attached);
-	if (!err)
-		err = print_rows(t, 0);
-	find_losses(t);
+	if (!*err && has_events(t))
+		*err = print_rows(t, 0);
+	trace_find_losses(t);
+}
+
+int trace_end(struct trace *t, int err)
+{
 	output_end(&t->output, &t->lost);
 	if (!err)
 		err = output_flush(&t->output);
@@ -303,6 +352,20 @@ int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 		return t->journal.err ? t->journal.err : t->unrecorded;	/* a reader that left has had enough */
 	log_error("cannot write rows: %s", strerror(-err));
 	return err;
+}
+
+int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
+{
+	uint64_t seconds = t->plan->options->seconds, started = trace_now_ns();
+	int err;
+
+	trace_begin(t);
+	output_header(&t->output);
+	err = output_flush(&t->output);
+	while (!*stop && !err && !enough(t) && !(seconds && trace_now_ns() - started >= seconds * 1000000000))
+		err = trace_step(t, LOOK_MS);
+	trace_detach(t, &err);
+	return trace_end(t, err);
 }
 
 void trace_say_end(const struct trace *t)
@@ -323,4 +386,5 @@ void trace_close(struct trace *t)
 	output_close(&t->output);
 	recording_close(&t->recording);
 	journal_close(&t->journal);
+	summary_close(&t->summary);
 }
