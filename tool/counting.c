@@ -11,14 +11,17 @@
 #include <unistd.h>
 
 #define SECOND_NS 1000000000ULL
+#define METRICS_INTERVAL 15	/* seconds; as often as Prometheus asks in its own example */
 #define LINES_DEFAULT 24	/* where the terminal does not tell */
 
 struct counting {
 	struct trace *trace;
 	struct stats before;		/* at the last table */
-	uint64_t tables;
+	uint64_t rounds;
 	bool screen;			/* each table in the place of the last one */
 	bool said;			/* that not all could be counted */
+	bool said_other;		/* that not all have labels of their own */
+	int unwritten;			/* negative errno: the last file of metrics was not written */
 };
 
 static int screen_lines(const struct counting *c)
@@ -62,24 +65,60 @@ static void say_uncounted(struct counting *c)
 	output_say_uncounted(lost);
 }
 
-/* What came since the last table. */
-static int table(struct counting *c)
+/* What came since the last table. Takes @now over. */
+static int table(struct counting *c, struct stats *now)
 {
-	struct stats now = { 0 }, since = { 0 };
-	int err = summary_read(&c->trace->summary, &c->trace->loaded, &now);
+	struct stats since = { 0 };
+	int err = stats_since(&since, now, &c->before);
 
-	if (!err)
-		err = stats_since(&since, &now, &c->before);
 	if (err) {
-		log_error("cannot read the counts: %s", strerror(-err));
-		stats_free(&now);
+		log_error("cannot print the counts: %s", strerror(-err));
+		stats_free(now);
 		return err;
 	}
 	err = print(c, &since);
 	stats_free(&since);
 	stats_free(&c->before);
-	c->before = now;
-	c->tables++;
+	c->before = *now;
+	return err;
+}
+
+/* A full disk passes: it is said once, and tried again each time. */
+static void write_metrics(struct counting *c, const struct stats *now)
+{
+	struct metrics *m = &c->trace->metrics;
+	char cause[512];
+	int err;
+
+	trace_find_losses(c->trace);
+	err = metrics_write(m, now, &c->trace->lost, cause, sizeof(cause));
+	if (err && err != c->unwritten)
+		log_error("%s; trying again", cause);
+	if (!err && c->unwritten)
+		log_info("metrics are written to %.200s again", m->path);
+	c->unwritten = err;
+	if (m->n_other && !c->said_other)
+		log_warning("metrics: more than %d real servers of virtual services; the rest is summed under "
+			    "\"other\"; choose by -V, -R or -D", METRICS_REALS);
+	c->said_other |= m->n_other != 0;
+}
+
+/* @tables: are to be printed now */
+static int round_of(struct counting *c, bool tables)
+{
+	struct stats now = { 0 };
+	int err = summary_read(&c->trace->summary, &c->trace->loaded, &now);
+
+	if (err) {
+		log_error("cannot read the counts: %s", strerror(-err));
+		return err;
+	}
+	if (c->trace->metrics.path)
+		write_metrics(c, &now);
+	if (tables)
+		err = table(c, &now);
+	else
+		stats_free(&now);
 	say_uncounted(c);
 	return err;
 }
@@ -105,28 +144,34 @@ int counting_run(struct trace *t, const volatile sig_atomic_t *stop)
 {
 	const struct options *o = t->plan->options;
 	struct counting c = { .trace = t, .screen = has_terminal(t) };
+	uint64_t interval = o->interval || !o->metrics ? o->interval : METRICS_INTERVAL;
 	uint64_t now = trace_now_ns();
 	uint64_t end = o->seconds ? now + o->seconds * SECOND_NS : UINT64_MAX;
-	uint64_t next = o->interval ? now + o->interval * SECOND_NS : UINT64_MAX;
+	uint64_t next = interval ? now + interval * SECOND_NS : UINT64_MAX;
 	bool enough = false;
-	int err;
+	int err = 0;
 
 	trace_begin(t);
-	counts_header(&t->output);
-	err = output_flush(&t->output);
+	if (options_tables(o))
+		counts_header(&t->output);
+	if (t->metrics.path)
+		err = round_of(&c, false);	/* zeros, that what comes is seen to rise */
+	if (!err)
+		err = output_flush(&t->output);
 	while (!*stop && !err && !enough && now < end) {
 		err = trace_step(t, until(now, next < end ? next : end));
 		now = trace_now_ns();
 		if (err || now < next || *stop)
 			continue;
-		err = table(&c);
-		enough = o->tables && c.tables == o->tables;
+		err = round_of(&c, options_tables(o) && o->interval);
+		enough = o->tables && ++c.rounds == o->tables;
 		while (next <= now)
-			next += o->interval * SECOND_NS;
+			next += interval * SECOND_NS;
 	}
 	trace_detach(t, &err);
 	if (!err && !enough)	/* nothing is left out: what came since the last one */
-		err = table(&c);
+		err = round_of(&c, options_tables(o));
 	stats_free(&c.before);
-	return trace_end(t, err);
+	err = trace_end(t, err);
+	return err ? err : c.unwritten;
 }

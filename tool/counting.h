@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* In place of rows: what the programs have counted, every INTERVAL or once at the end. */
+/* In place of rows: what the programs have counted, every INTERVAL or once at the end, in tables or a file of metrics. */
 #ifndef COUNTING_H
 #define COUNTING_H
 

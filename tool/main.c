@@ -110,6 +110,10 @@ static int run(struct plan *plan)
 	trace_init(&t, plan);
 	if (plan->options->journal && journal_open(&t.journal, cause, sizeof(cause)))
 		goto fail;
+	if (plan->options->metrics && metrics_init(&t.metrics, plan->options->metrics, VERSION, cause, sizeof(cause))) {
+		status = FAILED;
+		goto fail;
+	}
 	plan_choose(plan);
 	if (!plan_possible(plan, cause, sizeof(cause)))
 		goto fail;

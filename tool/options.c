@@ -30,7 +30,7 @@ struct option_row {
 
 #define AT(member) offsetof(struct options, member)
 
-enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN };
+enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS };
 
 static const struct option_row rows[] = {
 	{ 'h', "help", FLAG, AT(help), NULL, "show this text and stop" },
@@ -61,6 +61,8 @@ static const struct option_row rows[] = {
 	  "counts for each real server, every INTERVAL seconds" },
 	{ HISTOGRAM, "histogram", FLAG, AT(histogram), NULL,
 	  "connect times of each real server, as a histogram" },
+	{ METRICS, "metrics", STRING, AT(metrics), "FILE",
+	  "counts for Prometheus to FILE, every INTERVAL seconds (15)" },
 	{ 'C', "noclear", FLAG, AT(noclear), NULL, "with these: do not clear the screen" },
 	{ 'm', "milliseconds", FLAG, AT(milliseconds), NULL, "with --histogram: not microseconds" },
 	{ 'n', "count", NUMBER, AT(count), "COUNT", "stop after COUNT rows" },
@@ -89,12 +91,13 @@ enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 /* Those that a recording has behind it, or that do something else altogether. */
 static const char *const not_replayed[] = {
 	"all", "real", "pid", "journal", "retransmits", "duration", "buffer-pages", "record", "check", "ebpf", "no-cache", "cache-dir", "max-conns",
-	"proc-root", "rehearse", "hooks", "summary", "histogram", "noclear", "milliseconds",
+	"proc-root", "rehearse", "hooks", "summary", "histogram", "metrics", "noclear",
+	"milliseconds",
 };
 
 /* Those that are about rows. */
 static const char *const not_counted[] = {
-	"timestamp", "wide", "extended", "journal", "retransmits", "count",
+	"timestamp", "wide", "extended", "journal", "retransmits", "count", "down",
 };
 
 static bool is_among(const char *const *names, size_t n, const struct option_row *row)
@@ -356,13 +359,13 @@ static int parse_words(struct options *o, const struct words *w)
 /* @unfit: the option that goes with rows only, if any */
 static int check_counting(struct options *o, const struct option_row *unfit)
 {
-	const char *name = o->summary ? "summary" : "histogram";
+	const char *name = o->summary ? "summary" : o->histogram ? "histogram" : "metrics";
 
 	if (o->summary && o->histogram)
 		return fail(o, "--summary and --histogram exclude each other; give one");
 	if (options_counts(o) && unfit)
 		return fail(o, "--%s and --%s exclude each other: it prints no rows; give one", name, unfit->name);
-	if ((o->noclear || o->milliseconds) && !options_counts(o))
+	if ((o->noclear || o->milliseconds) && !options_tables(o))
 		return fail(o, "--%s: goes with --summary or --histogram only",
 			    o->noclear ? "noclear" : "milliseconds");
 	return 0;
@@ -446,7 +449,7 @@ void options_help(FILE *to, const char *name)
 	fprintf(to, "usage: %s [-hTtwsxjYarv] [-L PORTS] [-D PORTS] [-4 | -6] [-V ADDR[:PORT],...]\n"
 		"          [-R ADDR[:PORT],...] [-p PID] [-n COUNT] [-d SECONDS] [-b PAGES]\n"
 		"          [--down[=N]] [--record FILE | --replay FILE]\n"
-		"          [--summary | --histogram [-m]] [-C] [INTERVAL [COUNT]]\n\n"
+		"          [--summary | --histogram [-m]] [-C] [--metrics FILE] [INTERVAL [COUNT]]\n\n"
 		"Trace TCP state changes with durations, and the IPVS real server of each connection.\n\n"
 		"options:\n", name);
 	for (size_t i = 0; i < N_ROWS; i++) {

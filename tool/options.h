@@ -43,7 +43,8 @@ struct options {
 	uint64_t pages;				/* perf buffer of each CPU; a power of two */
 	bool summary, histogram;		/* counts in place of rows; at most one of them */
 	bool noclear, milliseconds;
-	uint64_t interval;			/* seconds from table to table; 0: one at the end */
+	const char *metrics;			/* file; NULL: none */
+	uint64_t interval;			/* seconds from table to table; 0: one at the end, metrics each 15 */
 	uint64_t tables;			/* stop after so many; 0: no end */
 	enum hook_wish hooks;
 	bool no_cache;
@@ -71,6 +72,12 @@ static inline bool options_every_socket(const struct options *o)
 
 /** options_counts - whether the programs are to count, and print no rows */
 static inline bool options_counts(const struct options *o)
+{
+	return o->summary || o->histogram || o->metrics;
+}
+
+/** options_tables - whether what was counted is printed, too */
+static inline bool options_tables(const struct options *o)
 {
 	return o->summary || o->histogram;
 }

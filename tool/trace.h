@@ -10,6 +10,7 @@
 #include "loader.h"
 #include "output.h"
 #include "output_journal.h"
+#include "output_metrics.h"
 #include "perfbuf.h"
 #include "plan.h"
 #include "programs.h"
@@ -31,6 +32,7 @@ struct trace {
 	int unrecorded;			/* negative errno: the recording is not whole */
 	struct journal journal;
 	struct summary summary;		/* where options_counts() */
+	struct metrics metrics;		/* where they are to be written */
 	struct output_losses lost;	/* over all, known at the end */
 	uint64_t damaged;		/* samples that are no events of ours */
 	uint64_t services;		/* of IPVS's connections from before the start; see loader_add_earlier() */
