@@ -51,29 +51,6 @@ static inline struct tally *get_tally(const struct conn *c)
 	return tallies.lookup(&key);
 }
 
-/* Without branches: a verifier that knows no better goes each way to the end of the program. */
-#define STEP(v, log, bits)						\
-	do {								\
-		shift = ((1ULL << (bits)) - 1 - (v)) >> 63 << __builtin_ctz(bits);	\
-		(v) >>= shift;						\
-		(log) += shift;						\
-	} while (0)
-
-/* Values below 8 have a bucket each, then 8 equal ones to each power of two. Below 2^63. */
-static inline u32 bucket_of(u64 us)
-{
-	u64 v = us | 8, log = 0, shift, bucket;
-
-	STEP(v, log, 32);
-	STEP(v, log, 16);
-	STEP(v, log, 8);
-	STEP(v, log, 4);
-	STEP(v, log, 2);
-	log += v >> 1;
-	bucket = (log - 3) * 8 + (us >> (log - 3));
-	return bucket < BUCKETS ? bucket : BUCKETS - 1;
-}
-
 static inline void raise_bucket(u64 id, u32 kind, u64 us)
 {
 	struct bucket_key key = { .id = id, .kind = kind, .bucket = bucket_of(us) };

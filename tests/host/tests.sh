@@ -356,5 +356,6 @@ run_host()
 	run_record
 	run_beside
 	run_journal
+	run_summary
 	run_terminal
 }
