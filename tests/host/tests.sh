@@ -357,5 +357,6 @@ run_host()
 	run_beside
 	run_journal
 	run_summary
+	run_metrics
 	run_terminal
 }
