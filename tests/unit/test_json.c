@@ -193,7 +193,7 @@ static void strings(void **state)
 
 static void last_line(void **state)
 {
-	static const struct output_losses none = { 0 }, some = { 1, 20, 300, UINT64_MAX };
+	static const struct output_losses none = { 0 }, some = { 1, 20, 300, UINT64_MAX, 0, 0 };
 	char *text = written(NULL, &none);
 
 	(void)state;
