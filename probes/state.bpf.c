@@ -143,7 +143,7 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 		return;
 	e.conn.tuple.netns = sock_netns(s, sk);
 	now = bpf_ktime_get_ns();
-	if (ch->oldstate == TCP_CLOSE) {
+	if (ch->oldstate == TCP_CLOSE && !(s->flags & SETTING_QUIET)) {
 		e.conn.flags = CONN_OWNED;
 		set_owner(&e.conn);
 	}
@@ -244,7 +244,9 @@ static inline void state_change(void *ctx, const struct change *ch)
 		}
 		tell_syn_sent(ctx, s, e, sk);
 	}
-	if (!(e->conn.flags & CONN_ACTIVE) && ends_may_change(ch->oldstate))
+	/* Counters need no more than the remote end, and to know of a failed one whether it had a port. */
+	if (!(e->conn.flags & CONN_ACTIVE) && ends_may_change(ch->oldstate) &&
+	    !(s->flags & SETTING_QUIET && ch->newstate == TCP_ESTABLISHED))
 		refresh_ends(ctx, s, ch, &e->conn);
 	now = bpf_ktime_get_ns();
 	tell_change(ctx, s, e, sk, ch->oldstate, ch->newstate, now);

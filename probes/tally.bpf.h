@@ -37,18 +37,27 @@ static inline struct tally *find_tally(const struct conn *c)
 	return tallies.lookup(&key);
 }
 
-/* Makes it where it is not there. Two may do so at once: the first one stays. */
+/* Two may do so at once: the first one stays. */
+static inline struct tally *make_tally(const struct tally_key *key)
+{
+	struct tally fresh = {};
+
+	fresh.id = bpf_ktime_get_ns() << 12 | bpf_get_smp_processor_id();
+	tallies.insert(key, &fresh);
+	return tallies.lookup(key);
+}
+
+/* Makes it where it is not there. */
 static inline struct tally *get_tally(const struct conn *c)
 {
 	struct tally_key key = {};
-	struct tally fresh = {};
+	struct tally *t;
 
 	set_tally_key(&key, c);
-	if (!tallies.lookup(&key)) {
-		fresh.id = bpf_ktime_get_ns() << 12 | bpf_get_smp_processor_id();
-		tallies.insert(&key, &fresh);
-	}
-	return tallies.lookup(&key);
+	t = tallies.lookup(&key);
+	if (t)
+		return t;
+	return make_tally(&key);
 }
 
 static inline void raise_bucket(u64 id, u32 kind, u64 us)
@@ -177,6 +186,8 @@ static inline void tally_change(const struct settings *s, struct sock_entry *e, 
 	u32 err;
 
 	if (!(e->conn.flags & CONN_COUNTED))
+		return;
+	if (!(e->conn.flags & CONN_OPEN) && newstate != TCP_ESTABLISHED && newstate != TCP_CLOSE)
 		return;
 	t = find_tally(&e->conn);
 	if (!t) {
