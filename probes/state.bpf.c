@@ -207,6 +207,12 @@ static inline void handshake_without_ipvs(const struct settings *s, struct sock_
 		take_earlier(&key, &forgotten);
 }
 
+/* Counters need the times of two changes only. */
+static inline bool times_count(const struct settings *s, u8 newstate)
+{
+	return !(s->flags & SETTING_QUIET) || newstate == TCP_ESTABLISHED || newstate == TCP_CLOSE;
+}
+
 static inline void state_change(void *ctx, const struct change *ch)
 {
 	u64 sk = ch->sk, now;
@@ -248,7 +254,7 @@ static inline void state_change(void *ctx, const struct change *ch)
 	if (!(e->conn.flags & CONN_ACTIVE) && ends_may_change(ch->oldstate) &&
 	    !(s->flags & SETTING_QUIET && ch->newstate == TCP_ESTABLISHED))
 		refresh_ends(ctx, s, ch, &e->conn);
-	now = bpf_ktime_get_ns();
+	now = times_count(s, ch->newstate) ? bpf_ktime_get_ns() : 0;
 	tell_change(ctx, s, e, sk, ch->oldstate, ch->newstate, now);
 	if (ch->newstate == TCP_CLOSE) {
 		if (e->conn.flags & CONN_ACTIVE)

@@ -109,7 +109,7 @@ static inline void tally_leave(const struct conn *c)
 		return;
 	t = find_tally(c);
 	if (t)
-		RAISE_BY(t->open, -1);
+		RAISE(t->left);
 }
 
 /* After it. */
@@ -121,7 +121,7 @@ static inline void tally_arrive(struct conn *c)
 		count(COUNT_TALLIES_FULL);
 		c->flags &= ~(CONN_COUNTED | CONN_OPEN);
 	} else if (c->flags & CONN_OPEN) {
-		RAISE(t->open);
+		RAISE_BY(t->left, -1);
 	}
 }
 
@@ -130,7 +130,6 @@ static inline void tally_established(struct tally *t, struct sock_entry *e, u64 
 	u64 us;
 
 	RAISE(t->established);
-	RAISE(t->open);
 	e->conn.flags |= CONN_OPEN;
 	e->established_ns = now;
 	if (!e->since_ns)
@@ -195,7 +194,7 @@ static inline void tally_change(const struct settings *s, struct sock_entry *e, 
 		return;
 	}
 	if (e->conn.flags & CONN_OPEN) {
-		RAISE_BY(t->open, -1);
+		RAISE(t->left);
 		e->conn.flags &= ~CONN_OPEN;
 	}
 	if (newstate == TCP_ESTABLISHED) {
