@@ -170,7 +170,7 @@ struct tally {
 	__u64 failed;
 	__u64 syn_retransmits;
 	__u64 resets;		/* after the handshake */
-	__u64 open;		/* more than at the start; less: modulo 2^64 */
+	__u64 left;		/* not open any more, those from before the start too; modulo 2^64 */
 	__u64 connect_sum_us;
 	__u64 connect_max_us;
 	__u64 life_sum_us;

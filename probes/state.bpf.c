@@ -143,7 +143,7 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 		return;
 	e.conn.tuple.netns = sock_netns(s, sk);
 	now = bpf_ktime_get_ns();
-	if (ch->oldstate == TCP_CLOSE) {
+	if (ch->oldstate == TCP_CLOSE && !(s->flags & SETTING_QUIET)) {
 		e.conn.flags = CONN_OWNED;
 		set_owner(&e.conn);
 	}
@@ -207,6 +207,12 @@ static inline void handshake_without_ipvs(const struct settings *s, struct sock_
 		take_earlier(&key, &forgotten);
 }
 
+/* Counters need the times of two changes only. */
+static inline bool times_count(const struct settings *s, u8 newstate)
+{
+	return !(s->flags & SETTING_QUIET) || newstate == TCP_ESTABLISHED || newstate == TCP_CLOSE;
+}
+
 static inline void state_change(void *ctx, const struct change *ch)
 {
 	u64 sk = ch->sk, now;
@@ -244,9 +250,11 @@ static inline void state_change(void *ctx, const struct change *ch)
 		}
 		tell_syn_sent(ctx, s, e, sk);
 	}
-	if (!(e->conn.flags & CONN_ACTIVE) && ends_may_change(ch->oldstate))
+	/* Counters need no more than the remote end, and to know of a failed one whether it had a port. */
+	if (!(e->conn.flags & CONN_ACTIVE) && ends_may_change(ch->oldstate) &&
+	    !(s->flags & SETTING_QUIET && ch->newstate == TCP_ESTABLISHED))
 		refresh_ends(ctx, s, ch, &e->conn);
-	now = bpf_ktime_get_ns();
+	now = times_count(s, ch->newstate) ? bpf_ktime_get_ns() : 0;
 	tell_change(ctx, s, e, sk, ch->oldstate, ch->newstate, now);
 	if (ch->newstate == TCP_CLOSE) {
 		if (e->conn.flags & CONN_ACTIVE)

@@ -37,18 +37,27 @@ static inline struct tally *find_tally(const struct conn *c)
 	return tallies.lookup(&key);
 }
 
-/* Makes it where it is not there. Two may do so at once: the first one stays. */
+/* Two may do so at once: the first one stays. */
+static inline struct tally *make_tally(const struct tally_key *key)
+{
+	struct tally fresh = {};
+
+	fresh.id = bpf_ktime_get_ns() << 12 | bpf_get_smp_processor_id();
+	tallies.insert(key, &fresh);
+	return tallies.lookup(key);
+}
+
+/* Makes it where it is not there. */
 static inline struct tally *get_tally(const struct conn *c)
 {
 	struct tally_key key = {};
-	struct tally fresh = {};
+	struct tally *t;
 
 	set_tally_key(&key, c);
-	if (!tallies.lookup(&key)) {
-		fresh.id = bpf_ktime_get_ns() << 12 | bpf_get_smp_processor_id();
-		tallies.insert(&key, &fresh);
-	}
-	return tallies.lookup(&key);
+	t = tallies.lookup(&key);
+	if (t)
+		return t;
+	return make_tally(&key);
 }
 
 static inline void raise_bucket(u64 id, u32 kind, u64 us)
@@ -100,7 +109,7 @@ static inline void tally_leave(const struct conn *c)
 		return;
 	t = find_tally(c);
 	if (t)
-		RAISE_BY(t->open, -1);
+		RAISE(t->left);
 }
 
 /* After it. */
@@ -112,7 +121,7 @@ static inline void tally_arrive(struct conn *c)
 		count(COUNT_TALLIES_FULL);
 		c->flags &= ~(CONN_COUNTED | CONN_OPEN);
 	} else if (c->flags & CONN_OPEN) {
-		RAISE(t->open);
+		RAISE_BY(t->left, -1);
 	}
 }
 
@@ -121,7 +130,6 @@ static inline void tally_established(struct tally *t, struct sock_entry *e, u64 
 	u64 us;
 
 	RAISE(t->established);
-	RAISE(t->open);
 	e->conn.flags |= CONN_OPEN;
 	e->established_ns = now;
 	if (!e->since_ns)
@@ -178,13 +186,15 @@ static inline void tally_change(const struct settings *s, struct sock_entry *e, 
 
 	if (!(e->conn.flags & CONN_COUNTED))
 		return;
+	if (!(e->conn.flags & CONN_OPEN) && newstate != TCP_ESTABLISHED && newstate != TCP_CLOSE)
+		return;
 	t = find_tally(&e->conn);
 	if (!t) {
 		count(COUNT_TALLIES_FULL);
 		return;
 	}
 	if (e->conn.flags & CONN_OPEN) {
-		RAISE_BY(t->open, -1);
+		RAISE(t->left);
 		e->conn.flags &= ~CONN_OPEN;
 	}
 	if (newstate == TCP_ESTABLISHED) {

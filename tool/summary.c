@@ -190,7 +190,7 @@ static int by_id(const void *a, const void *b)
 static void take_tally(struct stats_real *r, const struct item *item, const struct summary_pair *before)
 {
 	const struct tally *t = &item->tally;
-	uint64_t open = t->open + (before ? before->open : 0);
+	uint64_t open = t->established - t->left + (before ? before->open : 0);
 
 	r->vip = item->vip;
 	r->real = item->real;

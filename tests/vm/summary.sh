@@ -81,6 +81,7 @@ troubles()
 	client -n 3 -wb1 "$vip:83"
 	wait_for all_closed
 	tool_stop
+	cat rows
 
 	expect "lines of the clients" 34 "$(wc -l <clients)"
 	expect "connections of $real_1" "$(grep -c " local $real_1\$" servers)" "$(counts "$vip:80" "$real_1" | cut -d ' ' -f 2)"
