@@ -3,12 +3,15 @@
 #
 # --metrics: the file itself, and what Prometheus answers of it, as it comes there by node_exporter's textfile collector.
 #
-#   client ---> 127.99.0.1:7711   30 answered                 tool -a --metrics textfile/ipvs.prom 1
-#          ---> 127.99.0.2:7711   10 answered                   |
-#          ---> 127.99.0.3:7711    7 refused                  node_exporter :9100 <--- Prometheus :9090 <--- curl
-#          ---> 10.99.9.9:7711     1 answered, after a second   (away when its first SYN comes)
+#   client ---> 127.99.0.1:N   30 answered                   tool -a --metrics textfile/ipvs.prom 1
+#          ---> 127.99.0.2:N   10 answered                     |
+#          ---> 127.99.0.3:N    7 refused                    node_exporter :9100 <--- Prometheus :9090 <--- curl
+#          ---> 10.99.9.9:N     1 answered, after a second   (away when its first SYN comes)
 #
 # Without IPVS there are no real servers, and the remote end is the virtual service. In this namespace all ports are free.
+
+# All others of this machine are seen too: so a port of our own.
+port=$((10000 + $$ % 20000))
 
 # ---- Prometheus
 
@@ -70,20 +73,20 @@ late()
 	ip link set w$$ up arp off
 	ip address add 10.99.9.1/24 dev v$$
 	ip neighbour add 10.99.9.9 lladdr 02:00:00:00:00:09 dev v$$
-	client_begin 10.99.9.9:7711
+	client_begin 10.99.9.9:$port
 	sleep 0.3
 	ip address add 10.99.9.9/32 dev lo
-	server 10.99.9.9:7711
+	server 10.99.9.9:$port
 	wait $!
 }
 
 # traffic - that of the drawing
 traffic()
 {
-	server 127.99.0.1:7711 127.99.0.2:7711
-	client -n 30 127.99.0.1:7711
-	client -n 10 127.99.0.2:7711
-	client_fails -n 7 127.99.0.3:7711
+	server 127.99.0.1:$port 127.99.0.2:$port
+	client -n 30 127.99.0.1:$port
+	client -n 10 127.99.0.2:$port
+	client_fails -n 7 127.99.0.3:$port
 	late
 }
 
@@ -91,16 +94,16 @@ file_of_metrics()
 {
 	mkdir textfile
 	umask 077
-	tool_start -a -D 7711 --metrics textfile/ipvs.prom 1 --record recording
+	tool_start -a -D $port --metrics textfile/ipvs.prom 1 --record recording
 	expect "first file" 0 "$(awk '/^ipvs_tcp_/' textfile/ipvs.prom | wc -l)"
 	traffic
 	tool_stop
 	expect "stdout" "" "$(cat rows)"
 	expect "files" "644 ipvs.prom" "$(cd textfile && find . ! -type d -printf '%m %P\n')"
-	expect "counts" "10.99.9.9:7711 - 1 1 0 0 0 0 0 0 1 0
-127.99.0.1:7711 - 30 30 0 0 0 0 0 0 0 0
-127.99.0.2:7711 - 10 10 0 0 0 0 0 0 0 0
-127.99.0.3:7711 - 7 0 7 0 0 0 0 0 0 0" "$(python3 "$top/tests/metrics.py" counts textfile/ipvs.prom)"
+	expect "counts" "10.99.9.9:$port - 1 1 0 0 0 0 0 0 1 0
+127.99.0.1:$port - 30 30 0 0 0 0 0 0 0 0
+127.99.0.2:$port - 10 10 0 0 0 0 0 0 0 0
+127.99.0.3:$port - 7 0 7 0 0 0 0 0 0 0" "$(python3 "$top/tests/metrics.py" counts textfile/ipvs.prom)"
 	"$tool" --replay recording -j >rows.json
 	expect "counts of the recording" "$(python3 "$top/tests/metrics.py" row-counts rows.json)" \
 		"$(python3 "$top/tests/metrics.py" counts textfile/ipvs.prom)"
@@ -113,13 +116,13 @@ file_of_metrics()
 # default interval, beside a table: both at the end
 beside_a_table()
 {
-	server 127.99.0.1:7711
-	tool_start -a -D 7711 --summary --metrics ipvs.prom
-	client -n 23 127.99.0.1:7711
+	server 127.99.0.1:$port
+	tool_start -a -D $port --summary --metrics ipvs.prom
+	client -n 23 127.99.0.1:$port
 	expect "no new file within 15 seconds" 0 "$(awk '/^ipvs_tcp_/' ipvs.prom | wc -l)"
 	tool_stop
-	expect "table" "127.99.0.1:7711 - 23 23" "$(awk '$2 == "-" { print $1, $2, $3, $4 }' rows)"
-	expect "file" "127.99.0.1:7711 - 23 23 0 0 0 0 0 0 0 0" "$(python3 "$top/tests/metrics.py" counts ipvs.prom)"
+	expect "table" "127.99.0.1:$port - 23 23" "$(awk '$2 == "-" { print $1, $2, $3, $4 }' rows)"
+	expect "file" "127.99.0.1:$port - 23 23 0 0 0 0 0 0 0 0" "$(python3 "$top/tests/metrics.py" counts ipvs.prom)"
 }
 
 # metrics_count - INTERVAL COUNT end it, as with tables
@@ -137,12 +140,12 @@ prometheus_answers()
 	local quantile
 	mkdir textfile
 	prometheus_start
-	tool_start -a -D 7711 --metrics textfile/ipvs.prom 1 --record recording
+	tool_start -a -D $port --metrics textfile/ipvs.prom 1 --record recording
 	wait_for answers 0 'ipvs_tcpstate_real_servers_other'
 	traffic
 	wait_for answers 48 'sum(ipvs_tcp_connect_attempts_total)'
 
-	expect "which one refuses" "127.99.0.3 7711 7" \
+	expect "which one refuses" "127.99.0.3 $port 7" \
 		"$(answer 'sum by (vip, vport) (ipvs_tcp_connects_total{result="refused"}) > 0' vip vport)"
 	expect "spread" "10.99.9.9 0.024390244
 127.99.0.1 0.731707317
@@ -172,7 +175,7 @@ dashboard()
 	local expr
 	mkdir textfile
 	prometheus_start
-	tool_start -a -D 7711 --metrics textfile/ipvs.prom 1
+	tool_start -a -D $port --metrics textfile/ipvs.prom 1
 	wait_for answers 0 'ipvs_tcpstate_real_servers_other'
 	traffic
 	wait_for answers 48 'sum(ipvs_tcp_connect_attempts_total)'
@@ -211,7 +214,7 @@ metrics_full_disk()
 {
 	mkdir small
 	mount -t tmpfs -o size=64k tmpfs small
-	tool_start -a -D 7711 --metrics small/ipvs.prom 1
+	tool_start -a -D $port --metrics small/ipvs.prom 1
 	cp small/ipvs.prom before
 	dd if=/dev/zero of=small/filler bs=4096 2>/dev/null || :
 	wait_for grep -q 'cannot write metrics to small/ipvs.prom: No space left on device' err
