@@ -126,9 +126,9 @@ static void put_value(struct sink *s, const char *name, const struct stats_real 
 	end_line(s);
 }
 
-/* What is written: those with labels of their own, and the sum of the others, or NULL. */
+/* What is written: those with labels of their own, and the sum of the others, if any. */
 struct chosen {
-	const struct stats_real **real;
+	const struct stats_real *real[METRICS_REALS + 1];
 	size_t n;
 };
 
@@ -406,11 +406,11 @@ int metrics_write(struct metrics *m, const struct stats *s, const struct output_
 {
 	struct stats_real *other = malloc(sizeof(*other));
 	struct sink *sink = malloc(sizeof(*sink));
-	struct chosen c = { .real = calloc(METRICS_REALS + 1, sizeof(*c.real)) };
+	struct chosen c;
 	char name[PATH_MAX];
 	int err = -ENOMEM;
 
-	if (!other || !sink || !c.real)
+	if (!other || !sink)
 		goto out;
 	err = look_at(m->path, cause, len);
 	if (err)
@@ -440,6 +440,5 @@ out:
 out_said:
 	free(other);
 	free(sink);
-	free(c.real);
 	return err;
 }

@@ -10,9 +10,6 @@
 #
 # Without IPVS there are no real servers, and the remote end is the virtual service. In this namespace all ports are free.
 
-# All others of this machine are seen too: so a port of our own.
-port=$((10000 + $$ % 20000))
-
 # ---- Prometheus
 
 exporter=http://127.0.0.1:9100 prometheus=http://127.0.0.1:9090
@@ -92,6 +89,7 @@ traffic()
 
 file_of_metrics()
 {
+	own_port
 	mkdir textfile
 	umask 077
 	tool_start -a -D $port --metrics textfile/ipvs.prom 1 --record recording
@@ -116,6 +114,7 @@ file_of_metrics()
 # default interval, beside a table: both at the end
 beside_a_table()
 {
+	own_port
 	server 127.99.0.1:$port
 	tool_start -a -D $port --summary --metrics ipvs.prom
 	client -n 23 127.99.0.1:$port
@@ -138,6 +137,7 @@ metrics_count()
 prometheus_answers()
 {
 	local quantile
+	own_port
 	mkdir textfile
 	prometheus_start
 	tool_start -a -D $port --metrics textfile/ipvs.prom 1 --record recording
@@ -173,6 +173,7 @@ prometheus_answers()
 dashboard()
 {
 	local expr
+	own_port
 	mkdir textfile
 	prometheus_start
 	tool_start -a -D $port --metrics textfile/ipvs.prom 1
@@ -212,6 +213,7 @@ behind_ipvs()
 # A disk that is full for a while: said once, the old file stays, and it goes on.
 metrics_full_disk()
 {
+	own_port
 	mkdir small
 	mount -t tmpfs -o size=64k tmpfs small
 	tool_start -a -D $port --metrics small/ipvs.prom 1
