@@ -62,7 +62,7 @@ static void put_seconds(struct sink *s, uint64_t us)
 /* The value of a label: three characters are special there. */
 static void put_escaped(struct sink *s, const char *text, size_t most)
 {
-	for (size_t i = 0; text[i] && i < most; i++) {
+	for (size_t i = 0; i < most && text[i]; i++) {
 		if (text[i] == '\\' || text[i] == '"')
 			*s->at++ = '\\';
 		if (text[i] == '\n')

@@ -198,15 +198,15 @@ behind_ipvs()
 	cp "$here/ipvs.prom" textfile
 	prometheus_start
 	wait_for answers 32 'sum(ipvs_tcp_connect_attempts_total)'
-	expect "which one refuses" "10.99.0.1 80 10.99.1.3 8080 9" \
+	expect "which one refuses" "fd00:99::1 80 fd00:99:1::3 8080 9" \
 		"$(answer 'ipvs_tcp_connects_total{result="refused"} > 0' vip vport real rport)"
-	expect "which one is dead" "10.99.0.1 81 203.0.113.2 8080 5" "$(answer 'ipvs_tcp_syn_retransmits_total > 0
+	expect "which one is dead" "fd00:99::1 81 2001:db8:113::2 8080 5" "$(answer 'ipvs_tcp_syn_retransmits_total > 0
 		unless ignoring (result) ipvs_tcp_connects_total{result="established"} > 0' vip vport real rport)"
-	expect "which one is slow" "10.99.3.2" \
+	expect "which one is slow" "fd00:99:3::2" \
 		"$(answer 'histogram_quantile(0.99, ipvs_tcp_connect_seconds_bucket) > 0.5' real | cut -d ' ' -f 1)"
-	expect "spread" "10.99.1.1 0.333333333
-10.99.1.3 0.333333333
-10.99.3.2 0.333333333" "$(answer 'ipvs_tcp_connect_attempts_total{vport="80"} / on (vip, vport) group_left ()
+	expect "spread" "fd00:99:1::1 0.333333333
+fd00:99:1::3 0.333333333
+fd00:99:3::2 0.333333333" "$(answer 'ipvs_tcp_connect_attempts_total{vport="80"} / on (vip, vport) group_left ()
 		sum by (vip, vport) (ipvs_tcp_connect_attempts_total)' real)"
 }
 

@@ -57,6 +57,7 @@ metrics_of_troubles()
 	wait_for has_served 2
 	sleep 0.3
 	ip -n r$$ address add "$away" dev eth0 ${nodad:+"$nodad"}
+	ip -n r$$ route replace default via "$gateway"	# IPv4's has gone with the address
 	! wait $! || fail "nothing was refused"
 	client_fails -n 21 "$vip:80"
 	client_fails -c -n 5 "$vip:81"
@@ -85,6 +86,7 @@ metrics_of_troubles()
 
 run_metrics()
 {
-	away=10.99.3.2/24 nodad='' run "IPv4, --metrics: dead, refusing and slow, to the last number" metrics_of_troubles 4
-	away=fd00:99:3::2/64 nodad=nodad run "IPv6, --metrics: dead, refusing and slow, to the last number" metrics_of_troubles 6
+	away=10.99.3.2/24 gateway=10.99.3.1 nodad='' run "IPv4, --metrics: dead, refusing and slow, to the last number" metrics_of_troubles 4
+	away=fd00:99:3::2/64 gateway=fd00:99:3::1 nodad=nodad run "IPv6, --metrics: dead, refusing and slow, to the last number" \
+		metrics_of_troubles 6
 }
