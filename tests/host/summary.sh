@@ -138,6 +138,28 @@ histograms()
 	expect "sum" 23 "$(awk '/->/ { n += $5 } END { print n }' rows)"
 }
 
+# 76 remote ends more than there is room for: said, and the rest is right.
+no_room()
+{
+	[ "$(command -v python3)" ] || skip "no python3 here"
+	own_port
+	tool_start -a -D "$port" --summary --max-conns 64
+	python3 - "$port" <<-'END'
+	import socket, sys
+	for i in range(1100):
+	    with socket.socket() as s:
+	        try:
+	            s.connect((f"127.98.{i // 250}.{i % 250 + 1}", int(sys.argv[1])))
+	        except ConnectionRefusedError:
+	            continue
+	    sys.exit("not refused")
+	END
+	tool_stop
+	expect "remote ends" 1024 "$(awk '$2 == "-" && $3 == 1 && $5 == 1' rows | wc -l)"
+	grep -q ': 76 connections not counted: too many real servers; allow more by --max-conns$' err ||
+		fail "does not say so"
+}
+
 run_summary()
 {
 	run "--summary: 136 connects, and the rows of their recording" traced sums
@@ -146,4 +168,5 @@ run_summary()
 	run "--summary: sleeps while it counts" traced asleep
 	run "--summary -j" traced summary_json
 	run "--histogram" traced histograms
+	run "--summary: no room" traced no_room
 }
