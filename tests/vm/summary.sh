@@ -170,6 +170,7 @@ slow()
 	wait_for has_served 3
 	sleep 0.3
 	ip -n r$$ address add 10.99.3.2/24 dev eth0
+	ip -n r$$ route add default via 10.99.3.1	# it went with the address
 	wait $!
 	wait_for has_served 6
 	tool_stop
