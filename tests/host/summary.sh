@@ -40,9 +40,9 @@ sums()
 	client_begin -c -o 60000 -n 5 "$place_4"
 	wait_for has_clients_open 5
 	tool_stop
-	expect "IPv4" "28 28 0 0 0 0 0 0 0 0 5" "$(numbers "$place_4" $all_numbers)"
-	expect "IPv6" "101 101 0 0 0 0 0 0 0 0 0" "$(numbers "$place_6" $all_numbers)"
-	expect "refused" "7 0 7 0 0 0 0 0 0 0 0" "$(numbers "127.99.0.2:$port" $all_numbers)"
+	expect "IPv4" "28 28 0 0 0 0 0 0 0 0 5" "$(numbers "$place_4" "$all_numbers")"
+	expect "IPv6" "101 101 0 0 0 0 0 0 0 0 0" "$(numbers "$place_6" "$all_numbers")"
+	expect "refused" "7 0 7 0 0 0 0 0 0 0 0" "$(numbers "127.99.0.2:$port" "$all_numbers")"
 	"$tool" --replay recording -s >recorded 2>said
 	expect "connects recorded" 136 "$(in_recording CLOSE SYN_SENT)"
 	expect "established ones recorded" 129 "$(in_recording SYN_SENT ESTABLISHED)"
