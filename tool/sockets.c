@@ -55,8 +55,8 @@ static const char *read_end(const char *at, uint8_t addr[16], uint16_t *port)
 int sockets_parse(const char *line, size_t len, struct socket_ends *ends)
 {
 	char text[160];		/* what we want is at its beginning */
-	const char *at = text;
-	uint32_t state;
+	const char *at;
+	uint32_t state = 0;
 
 	if (len >= sizeof(text))
 		len = sizeof(text) - 1;

@@ -158,7 +158,8 @@ static void follow_ipvs(struct trace *t)
 	if (attached && ipvs != t->ipvs) {
 		detach_ipvs(t);
 		attached = false;
-		t->services = 0;	/* its connections are gone */
+		if (!options_counts(t->plan->options))	/* else the end of those counted as open is still to come */
+			t->services = 0;		/* its connections are gone */
 		set_settings(t);
 		log_info("ip_vs was unloaded; waiting for it");
 	}

@@ -40,9 +40,9 @@ sums()
 	client_begin -c -o 60000 -n 5 "$place_4"
 	wait_for has_clients_open 5
 	tool_stop
-	expect "IPv4" "28 28 0 0 0 0 0 0 0 0 5" "$(numbers "$place_4" $all_numbers)"
-	expect "IPv6" "101 101 0 0 0 0 0 0 0 0 0" "$(numbers "$place_6" $all_numbers)"
-	expect "refused" "7 0 7 0 0 0 0 0 0 0 0" "$(numbers "127.99.0.2:$port" $all_numbers)"
+	expect "IPv4" "28 28 0 0 0 0 0 0 0 0 5" "$(numbers "$place_4" "$all_numbers")"
+	expect "IPv6" "101 101 0 0 0 0 0 0 0 0 0" "$(numbers "$place_6" "$all_numbers")"
+	expect "refused" "7 0 7 0 0 0 0 0 0 0 0" "$(numbers "127.99.0.2:$port" "$all_numbers")"
 	"$tool" --replay recording -s >recorded 2>said
 	expect "connects recorded" 136 "$(in_recording CLOSE SYN_SENT)"
 	expect "established ones recorded" 129 "$(in_recording SYN_SENT ESTABLISHED)"
@@ -138,6 +138,28 @@ histograms()
 	expect "sum" 23 "$(awk '/->/ { n += $5 } END { print n }' rows)"
 }
 
+# 76 remote ends more than there is room for: said, and the rest is right.
+no_room()
+{
+	[ "$(command -v python3)" ] || skip "no python3 here"
+	own_port
+	tool_start -a -D "$port" --summary --max-conns 64
+	python3 - "$port" <<-'END'
+	import socket, sys
+	for i in range(1100):
+	    with socket.socket() as s:
+	        try:
+	            s.connect((f"127.98.{i // 250}.{i % 250 + 1}", int(sys.argv[1])))
+	        except ConnectionRefusedError:
+	            continue
+	    sys.exit("not refused")
+	END
+	tool_stop
+	expect "remote ends" 1024 "$(awk '$2 == "-" && $3 == 1 && $5 == 1' rows | wc -l)"
+	grep -q ': 76 connections not counted: too many real servers; allow more by --max-conns$' err ||
+		fail "does not say so"
+}
+
 run_summary()
 {
 	run "--summary: 136 connects, and the rows of their recording" traced sums
@@ -146,4 +168,5 @@ run_summary()
 	run "--summary: sleeps while it counts" traced asleep
 	run "--summary -j" traced summary_json
 	run "--histogram" traced histograms
+	run "--summary: no room" traced no_room
 }

@@ -81,10 +81,10 @@ troubles()
 	client -n 3 -wb1 "$vip:83"
 	wait_for all_closed
 	tool_stop
-	cat rows
 
 	expect "lines of the clients" 34 "$(wc -l <clients)"
-	expect "connections of $real_1" "$(grep -c " local $real_1\$" servers)" "$(counts "$vip:80" "$real_1" | cut -d ' ' -f 2)"
+	expect "connections of $real_1" "$(awk -v real="$real_1" '$4 == real' servers | wc -l)" \
+		"$(counts "$vip:80" "$real_1" | cut -d ' ' -f 2)"
 	expect "total of :80" "24 16 8 0 0 0 0 0 0 0 0" "$(counts "$vip:80" total)"
 	expect "the refusing one" "8 0 8 0 0 0 0 0 0 0 0" "$(counts "$vip:80" "$refusing")"
 	expect "the silent one" "5 0 0 5 0 0 0 0 5 0 0" "$(counts "$vip:81" "$silent")"
@@ -107,10 +107,10 @@ ipvs_has_counted_all()
 		[ $((one + two)) = "$1" ]
 }
 
-# Open connections: those from before the start too, until they end.
+# open_count FAMILY NETWORK - open connections: those from before the start too, until they end.
 open_count()
 {
-	network "$1"
+	"$2" "$1"
 	service "$vip:80" "$real_1"
 	server "$real_1"
 	client_begin -c -w -n 7 "$vip:80"	# end when the server does
@@ -138,6 +138,25 @@ sums()
 	times "$1" "$2" "$3" | awk '{ n += $1 } END { print n + 0 }'
 }
 
+# A connection that another real server takes over: each has its part, as the rows have.
+taken_over()
+{
+	local first second
+	network "$1"
+	ipvsadm --set 1 1 1
+	echo 1 >/proc/sys/net/ipv4/vs/sloppy_tcp
+	service "$vip:80" "$real_1" "$real_2"
+	server --hold "$real_1" "$real_2"
+	tool_start --summary --record record
+	client -p 41000 -o 4500 -b 5 -l "$vip:80"
+	tool_stop
+	first=$(awk '{ print $4 }' servers)
+	second=$([ "$first" = "$real_1" ] && echo "$real_2" || echo "$real_1")
+	expect "the first one" "1 1 0 0 0 0 0 0 0 0 0" "$(counts "$vip:80" "$first")"
+	expect "the second one" "0 0 0 0 0 0 0 0 0 1 0" "$(counts "$vip:80" "$second")"
+	same_as_recorded
+}
+
 # A real server that is away when the SYN comes: what is sent again a second later is answered.
 slow()
 {
@@ -151,6 +170,7 @@ slow()
 	wait_for has_served 3
 	sleep 0.3
 	ip -n r$$ address add 10.99.3.2/24 dev eth0
+	ip -n r$$ route add default via 10.99.3.1	# it went with the address
 	wait $!
 	wait_for has_served 6
 	tool_stop
@@ -187,8 +207,10 @@ run_summary()
 	local ip
 	for ip in 4 6; do
 		run "IPv$ip, --summary: refused, dead, no destination, reset; against rows, logs and IPVS" troubles $ip
-		run "IPv$ip, --summary: open, from before the start too" open_count $ip
+		run "IPv$ip, --summary: open, from before the start too" open_count $ip network
+		run "IPv$ip, --summary: open, client in another namespace" open_count $ip pod_network
 	done
+	run "--summary: another real server takes over" taken_over 4
 	run "--summary: a slow real server" slow 4
 	run "--summary -V" counted_only "10.99.0.1:81" -V 10.99.0.1:81
 	run "--summary -R" counted_only "[fd00:99::1]:80 [fd00:99::1]:81" -R fd00:99:1::1
