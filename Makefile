@@ -25,7 +25,8 @@ LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LIBS := -ldl
 
-PROBES := event.h common.bpf.h state.bpf.c connect.bpf.c retransmit.bpf.c error.bpf.c ipvs.bpf.c no_destination.bpf.c expiry.bpf.c
+PROBES := event.h common.bpf.h reason.h bucket.h tally.bpf.h tell.bpf.h \
+	state.bpf.c connect.bpf.c retransmit.bpf.c error.bpf.c ipvs.bpf.c no_destination.bpf.c expiry.bpf.c
 SOURCES := $(sort $(wildcard tool/*.c))
 EMBEDDED := embedded_main embedded_layout
 OBJECTS := $(SOURCES:tool/%.c=$(BUILD)/%.o) $(EMBEDDED:%=$(BUILD)/%.o)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Maps and helpers of all probes. No kernel header but the register names:
+ * Maps and helpers of all probes. No kernel header but the register names and error numbers:
  * a text that includes net/ takes five times as long to compile and does not
  * compile at all on many hosts.
  *
@@ -10,6 +10,7 @@
  *   RAW_TRACEPOINTS  this kernel has them
  *   STATE_*, RETRANSMIT_*  offsets of tracepoint fields on this kernel
  */
+#include <uapi/linux/errno.h>
 #include <uapi/linux/ptrace.h>
 
 #define AF_INET 2
@@ -40,6 +41,7 @@ static long (*read_kernel)(void *dst, u32 size, const void *src) = (void *)READ_
 struct sock_entry {
 	struct conn conn;	/* first: before 4.9 the verifier forgets a map value once added to */
 	u64 since_ns;		/* start of the present state */
+	u64 established_ns;	/* 0: not seen */
 	u32 err;		/* the last sk_err that the socket's owner was told of */
 	u32 pad;
 };
@@ -61,9 +63,13 @@ BPF_TABLE("hash", u64, struct sock_entry, socks, 65536);
 /* Active connections by their ends, so that IPVS's entry finds its socket. */
 BPF_TABLE("hash", struct tuple, struct claim, tuples, 65536);
 /* Connections that IPVS had before the start; the tool fills and sizes it. */
-BPF_TABLE("hash", struct tuple, struct real, earlier, 1);
+BPF_TABLE("hash", struct tuple, struct earlier_conn, earlier, 1);
 /* The connect() that each thread is in. */
 BPF_TABLE("hash", u64, u64, connects, 8192);
+/* What is counted, where SETTING_TALLY asks for it; the tool sizes both. Full: the connection is not counted, or
+ * its time is not, and that is counted. */
+BPF_TABLE("hash", struct tally_key, struct tally, tallies, 1);
+BPF_TABLE("hash", struct bucket_key, u64, buckets, 1);
 BPF_PERF_OUTPUT(events);
 
 static inline struct settings *get_settings(void)
@@ -200,46 +206,18 @@ static inline bool ends_in_peace(u8 state)
 	       state != TCP_CLOSE_WAIT;
 }
 
-static inline void send(void *ctx, const struct sock_entry *e, u64 sk, u8 type,
-			u8 oldstate, u8 newstate, u64 ts_ns)
+/* sk_err is set before the state becomes CLOSE: why it ended. But the owner may
+ * have fetched it by SO_ERROR already, which clears it. 0: none, or not known. */
+static inline u32 closing_error(const struct settings *s, const struct sock_entry *e, u64 sk, u8 oldstate)
 {
-	struct event ev = {
-		.ts_ns = ts_ns,
-		.skaddr = sk,
-		.span_ns = e->since_ns ? ts_ns - e->since_ns : 0,
-		.type = type,
-		.oldstate = oldstate,
-		.newstate = newstate,
-		.conn = e->conn,
-	};
-	struct settings *s;
+	u32 err = 0;
 
-	/* sk_err is set before the state becomes CLOSE: why it ended. But the
-	 * owner may have fetched it by SO_ERROR already, which clears it. */
-	if (newstate == TCP_CLOSE) {
-		s = get_settings();
-		if (s && s->sk_err) {
-			read_kernel(&ev.err, sizeof(ev.err), (void *)(sk + s->sk_err));
-			ev.err_known = 1;
-			if (!ev.err && !ends_in_peace(oldstate))
-				ev.err = e->err;
-		}
-	}
-
-	/* Not known who opened it: what runs on this CPU, as tcpstates shows. */
-	if (!(ev.conn.flags & CONN_OWNED))
-		set_owner(&ev.conn);
-	if (events.perf_submit(ctx, &ev, sizeof(ev)))
-		count(COUNT_LOST);
-}
-
-/* The row CLOSE -> SYN_SENT, held back until port and real server are known. */
-static inline void send_syn_sent(void *ctx, struct sock_entry *e, u64 sk)
-{
-	struct sock_entry first = { .conn = e->conn };
-
-	e->conn.flags &= ~CONN_PENDING;
-	send(ctx, &first, sk, EVENT_STATE, TCP_CLOSE, TCP_SYN_SENT, e->since_ns);
+	if (!s->sk_err)
+		return 0;
+	read_kernel(&err, sizeof(err), (void *)(sk + s->sk_err));
+	if (!err && !ends_in_peace(oldstate))
+		err = e->err;
+	return err;
 }
 
 /* The key of a connection: first come has it without the namespace, so that
@@ -277,9 +255,9 @@ static inline void release_tuple(const struct tuple *t, u64 sk)
 }
 
 /* IPVS may be in another namespace than the socket: then it has the key without one. */
-static inline bool take_earlier(struct tuple *key, struct real *real)
+static inline bool take_earlier(struct tuple *key, struct earlier_conn *conn)
 {
-	struct real *found = earlier.lookup(key);
+	struct earlier_conn *found = earlier.lookup(key);
 
 	if (!found && key->netns) {
 		key->netns = 0;
@@ -287,7 +265,7 @@ static inline bool take_earlier(struct tuple *key, struct real *real)
 	}
 	if (!found)
 		return false;
-	*real = *found;
+	*conn = *found;
 	earlier.delete(key);
 	return true;
 }
@@ -297,6 +275,7 @@ static inline bool take_earlier(struct tuple *key, struct real *real)
 static inline void adopt(const struct settings *s, u64 sk, struct sock_entry *e)
 {
 	struct tuple *t = &e->conn.tuple;
+	struct earlier_conn conn;
 	u32 netns = t->netns;
 
 	if (s->flags & SETTING_PID || !family_wanted(s, e->conn.family) ||
@@ -304,12 +283,15 @@ static inline void adopt(const struct settings *s, u64 sk, struct sock_entry *e)
 		return;
 	if (s->flags & SETTING_VIPS && !end_wanted(t->raddr, t->rport, END_VIP))
 		return;
-	if (!take_earlier(t, &e->conn.real))
+	if (!take_earlier(t, &conn))
 		return;
+	e->conn.real = conn.real;
 	if (s->flags & SETTING_REALS && !end_wanted(e->conn.real.addr, e->conn.real.port, END_REAL))
 		return;
 	t->netns = netns;
-	e->conn.flags = CONN_ACTIVE;
+	e->conn.flags = CONN_ACTIVE | CONN_COUNTED;
+	if (conn.open)
+		e->conn.flags |= CONN_OPEN;
 	if (socks.update(&sk, e))
 		count(COUNT_SOCKS_FULL);
 	else

@@ -39,6 +39,7 @@ int connect_kprobe(struct pt_regs *ctx)
 int connect_return(struct pt_regs *ctx)
 {
 	u64 thread = bpf_get_current_pid_tgid(), sk;
+	struct settings *s = get_settings();
 	struct sock_entry *e;
 	u64 *found;
 
@@ -48,7 +49,7 @@ int connect_return(struct pt_regs *ctx)
 	sk = *found;
 	connects.delete(&thread);
 	e = socks.lookup(&sk);
-	if (e && e->conn.flags & CONN_PENDING)
-		send_syn_sent(ctx, e, sk);
+	if (s && e && e->conn.flags & CONN_PENDING)
+		tell_syn_sent(ctx, s, e, sk);
 	return 0;
 }

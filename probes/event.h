@@ -42,6 +42,8 @@ enum conn_flags {
 	CONN_NO_DESTINATION = 8, /* IPVS had no real server for it */
 	CONN_SYN_LOST = 16,	/* IPVS took it only after its first SYN; until a row has said so */
 	CONN_UNTAKEN = 32,	/* SYN sent again, and not taken by IPVS yet */
+	CONN_COUNTED = 64,	/* its connect is in map "tallies", or was before the start */
+	CONN_OPEN = 128,	/* counted as open */
 };
 
 struct conn {
@@ -90,6 +92,8 @@ enum setting_flags {
 	SETTING_PID = 128,	/* only sockets that process "pid" opened */
 	SETTING_VIPS = 256,	/* only the ends in map "ends" */
 	SETTING_REALS = 512,
+	SETTING_TALLY = 1024,	/* count for each virtual service and real server */
+	SETTING_QUIET = 2048,	/* send no events */
 };
 
 #define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | \
@@ -137,6 +141,53 @@ struct end {
 
 enum end_side { END_VIP = 1, END_REAL = 2 };
 
+/* A value of map "earlier". */
+struct earlier_conn {
+	struct real real;
+	__u32 open;		/* the tool has counted it as open */
+};
+
+/* A key of map "tallies": a virtual service and a real server. */
+struct tally_key {
+	__u32 vip[4];		/* network byte order, IPv4 mapped */
+	__u32 real[4];
+	__u16 vport;		/* host byte order */
+	__u16 rport;
+	__u8 family;		/* of the real server; 0: none */
+	__u8 pad[3];
+};
+
+/* All since the start; times in microseconds. */
+struct tally {
+	__u64 id;		/* of its buckets */
+	__u64 connects;
+	__u64 established;
+	__u64 refused;		/* from here: how connects failed */
+	__u64 timed_out;
+	__u64 unreachable;
+	__u64 aborted;
+	__u64 no_destination;
+	__u64 failed;
+	__u64 syn_retransmits;
+	__u64 resets;		/* after the handshake */
+	__u64 left;		/* not open any more, those from before the start too; modulo 2^64 */
+	__u64 connect_sum_us;
+	__u64 connect_max_us;
+	__u64 life_sum_us;
+	__u64 life_max_us;
+};
+
+enum bucket_kind { BUCKET_CONNECT, BUCKET_LIFE, BUCKET_KINDS };
+
+/* A key of map "buckets"; values are numbers. */
+struct bucket_key {
+	__u64 id;		/* struct tally */
+	__u32 kind;		/* enum bucket_kind */
+	__u32 bucket;		/* log-linear: 8 to each power of two of microseconds */
+};
+
+#define BUCKETS 320
+
 #define PORT_BIT(port) (1ULL << ((port) & 63))
 
 /* Keys of map "ports": the port, and for remote ones this bit. */
@@ -149,6 +200,8 @@ enum count_slot {
 	COUNT_GAPS,		/* a socket's state is not the one we saw last */
 	COUNT_SOCKS_FULL,	/* map "socks" full: socket not followed */
 	COUNT_TUPLES_FULL,	/* map "tuples" full: real server may be missing */
+	COUNT_TALLIES_FULL,	/* map "tallies" full: connection not counted */
+	COUNT_BUCKETS_FULL,	/* map "buckets" full: time not counted */
 	COUNT_SLOTS
 };
 
@@ -157,6 +210,10 @@ _Static_assert(sizeof(struct real) == 20, "struct real has a hole");
 _Static_assert(sizeof(struct conn) == 96, "struct conn has a hole");
 _Static_assert(sizeof(struct event) == 128, "struct event has a hole");
 _Static_assert(sizeof(struct settings) == 80, "struct settings has a hole");
+_Static_assert(sizeof(struct earlier_conn) == 24, "struct earlier_conn has a hole");
+_Static_assert(sizeof(struct tally_key) == 40, "struct tally_key has a hole");
+_Static_assert(sizeof(struct tally) == 128, "struct tally has a hole");
+_Static_assert(sizeof(struct bucket_key) == 16, "struct bucket_key has a hole");
 _Static_assert(sizeof(struct end) == 20, "struct end has a hole");
 
 #endif

@@ -91,27 +91,33 @@ static inline void set_real(struct sock_entry *e, const struct real *real)
 #define SYN_TIMEOUT_NS 950000000ULL
 
 /* IPVS gives a socket a real server, its first or another one. */
-static inline void take(void *ctx, struct sock_entry *e, u64 sk, const struct real *real)
+static inline void take(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk,
+			const struct real *real)
 {
 	bool moved = !is_real(&e->conn, real->addr, real->port) & !!e->conn.real.family;
 	u64 now = bpf_ktime_get_ns();
+	bool counted = e->conn.flags & CONN_COUNTED && s->flags & SETTING_TALLY;
 	u8 state = e->conn.state;
 
+	if (counted)
+		tally_leave(&e->conn);
 	if (!e->conn.real.family && state == TCP_SYN_SENT && now - e->since_ns >= SYN_TIMEOUT_NS)
 		e->conn.flags |= CONN_SYN_LOST;
 	set_real(e, real);
 	e->conn.entry_at = ENTRY_TIME(now);
 	e->conn.gone_at = 0;
 	e->conn.flags &= ~CONN_NO_DESTINATION;
+	if (counted)
+		tally_arrive(&e->conn);
 	if (e->conn.flags & CONN_PENDING) {
-		send_syn_sent(ctx, e, sk);
+		tell_syn_sent(ctx, s, e, sk);
 		e->conn.flags &= ~CONN_SYN_LOST;
 		/* Seen by a kprobe, before the packet came here. */
 		if (e->conn.flags & CONN_UNTAKEN)
-			send(ctx, e, sk, EVENT_RETRANSMIT, state, state, now);
+			tell_retransmit(ctx, s, e, sk, state, now);
 		e->conn.flags &= ~CONN_UNTAKEN;
-	} else if (moved) {
-		send(ctx, e, sk, EVENT_MOVED, state, state, now);
+	} else if (moved && !(s->flags & SETTING_QUIET)) {
+		send(ctx, s, e, sk, EVENT_MOVED, state, state, now, e->since_ns);
 	}
 }
 
@@ -177,6 +183,6 @@ int ipvs_kprobe(struct pt_regs *ctx)
 	if (s->flags & SETTING_REALS && e->conn.flags & CONN_PENDING &&
 	    !end_wanted(real.addr, real.port, END_REAL))
 		return 0;
-	take(ctx, e, sk, &real);
+	take(ctx, s, e, sk, &real);
 	return 0;
 }

@@ -42,9 +42,9 @@ static inline int retransmit(void *ctx, u64 sk)
 			e->conn.flags |= CONN_UNTAKEN;
 			return 0;
 		}
-		send_syn_sent(ctx, e, sk);
+		tell_syn_sent(ctx, s, e, sk);
 	}
-	send(ctx, e, sk, EVENT_RETRANSMIT, state, state, bpf_ktime_get_ns());
+	tell_retransmit(ctx, s, e, sk, state, bpf_ktime_get_ns());
 	e->conn.flags &= ~CONN_SYN_LOST;
 	return 0;
 }

@@ -118,7 +118,8 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 	u16 lport, rport;
 	bool waits;
 
-	if (!(s->flags & SETTING_ALL) && ch->newstate != TCP_SYN_SENT)
+	/* Counted are connects only, from their first state on. */
+	if ((!(s->flags & SETTING_ALL) || s->flags & SETTING_QUIET) && ch->newstate != TCP_SYN_SENT)
 		return;
 	if (s->flags & SETTING_PID &&
 	    (ch->oldstate != TCP_CLOSE || bpf_get_current_pid_tgid() >> 32 != s->pid))
@@ -142,15 +143,19 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 		return;
 	e.conn.tuple.netns = sock_netns(s, sk);
 	now = bpf_ktime_get_ns();
-	if (ch->oldstate == TCP_CLOSE) {
+	if (ch->oldstate == TCP_CLOSE && !(s->flags & SETTING_QUIET)) {
 		e.conn.flags = CONN_OWNED;
 		set_owner(&e.conn);
 	}
-	if (waits)
-		e.conn.flags |= CONN_PENDING | CONN_ACTIVE;
-	else
-		send(ctx, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now);
 	e.since_ns = now;
+	if (waits) {
+		e.conn.flags |= CONN_PENDING | CONN_ACTIVE;
+	} else {
+		if (s->flags & SETTING_TALLY && ch->newstate == TCP_SYN_SENT)
+			tally_connect(&e.conn);
+		if (!(s->flags & SETTING_QUIET))
+			send(ctx, s, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now, 0);
+	}
 	/* Each is counted once: its next changes come here too. */
 	if (ch->newstate != TCP_CLOSE && socks.update(&sk, &e) &&
 	    (ch->oldstate == TCP_CLOSE || ch->oldstate == TCP_LISTEN))
@@ -196,12 +201,18 @@ static inline bool begins_life(u8 state)
 static inline void handshake_without_ipvs(const struct settings *s, struct sock_entry *e, u64 sk)
 {
 	struct tuple key = e->conn.tuple;
-	struct real forgotten;
+	struct earlier_conn forgotten;
 
 	release_tuple(&key, sk);
 	socks.delete(&sk);
 	if (s->earlier & PORT_BIT(key.rport))
 		take_earlier(&key, &forgotten);
+}
+
+/* Counters need the times of two changes only. */
+static inline bool times_count(const struct settings *s, u8 newstate)
+{
+	return !(s->flags & SETTING_QUIET) || newstate == TCP_ESTABLISHED || newstate == TCP_CLOSE;
 }
 
 static inline void state_change(void *ctx, const struct change *ch)
@@ -239,12 +250,14 @@ static inline void state_change(void *ctx, const struct change *ch)
 			handshake_without_ipvs(s, e, sk);
 			return;
 		}
-		send_syn_sent(ctx, e, sk);
+		tell_syn_sent(ctx, s, e, sk);
 	}
-	if (!(e->conn.flags & CONN_ACTIVE) && ends_may_change(ch->oldstate))
+	/* Counters need no more than the remote end, and to know of a failed one whether it had a port. */
+	if (!(e->conn.flags & CONN_ACTIVE) && ends_may_change(ch->oldstate) &&
+	    !(s->flags & SETTING_QUIET && ch->newstate == TCP_ESTABLISHED))
 		refresh_ends(ctx, s, ch, &e->conn);
-	now = bpf_ktime_get_ns();
-	send(ctx, e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now);
+	now = times_count(s, ch->newstate) ? bpf_ktime_get_ns() : 0;
+	tell_change(ctx, s, e, sk, ch->oldstate, ch->newstate, now);
 	if (ch->newstate == TCP_CLOSE) {
 		if (e->conn.flags & CONN_ACTIVE)
 			release_tuple(&e->conn.tuple, sk);

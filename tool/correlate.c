@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../probes/reason.h"	/* after <errno.h> */
+
 #define FIRST_SIZE 1024
 
 /* include/net/tcp_states.h */
-enum { ESTABLISHED = 1, SYN_SENT, SYN_RECV, CLOSE = 7, CLOSE_WAIT };
+enum { CLOSE = 7 };
 
 static int grow(struct correlate *c, uint32_t size)
 {
@@ -103,42 +105,21 @@ static const char *method_word(const struct real *real)
 	return words[real->method];
 }
 
-/* Why a socket closed. Without sk_err we know too little to say more. */
-static const char *close_reason(const struct event *ev)
+static const char *close_word(const struct event *ev)
 {
-	if (ev->conn.flags & CONN_NO_DESTINATION && ev->oldstate == SYN_SENT)
-		return "no-destination";
-	if (!ev->err_known)
-		return NULL;
-	switch (ev->err) {
-	case 0:
-		if (ev->oldstate == SYN_SENT && !ev->conn.tuple.lport)
-			return "no-port";
-		if (ev->oldstate == ESTABLISHED || ev->oldstate == SYN_SENT ||
-		    ev->oldstate == SYN_RECV || ev->oldstate == CLOSE_WAIT)
-			return "aborted";
-		return NULL;
-	case ECONNREFUSED:
-		return "refused";
-	case ECONNRESET:
-	case EPIPE:	/* a reset after the peer's FIN, tcp_reset() */
-		return ev->conn.gone_at ? "expired" : "reset";
-	case ETIMEDOUT:
-		return "timeout";
-	case ECONNABORTED:
-		return "aborted";
-	case EHOSTUNREACH:
-	case ENETUNREACH:
-	case EHOSTDOWN:
-	case ENETDOWN:
-	case ENONET:
-	case ENOPROTOOPT:	/* icmp_err_convert[], net/ipv4/icmp.c */
-	case EACCES:
-	case EPROTO:
-		return "unreachable";
-	default:
-		return "error";
-	}
+	static const char *const words[] = {
+		[CLOSE_NO_DESTINATION] = "no-destination",
+		[CLOSE_NO_PORT] = "no-port",
+		[CLOSE_ABORTED] = "aborted",
+		[CLOSE_REFUSED] = "refused",
+		[CLOSE_RESET] = "reset",
+		[CLOSE_EXPIRED] = "expired",
+		[CLOSE_TIMEOUT] = "timeout",
+		[CLOSE_UNREACHABLE] = "unreachable",
+		[CLOSE_ERROR] = "error",
+	};
+
+	return words[why_closed(&ev->conn, ev->oldstate, ev->err_known, ev->err)];
 }
 
 static const char *event_word(const struct event *ev)
@@ -153,7 +134,7 @@ static const char *event_word(const struct event *ev)
 static const char *reason(const struct event *ev)
 {
 	if (ev->type == EVENT_STATE && ev->newstate == CLOSE)
-		return close_reason(ev);
+		return close_word(ev);
 	if (ev->conn.flags & CONN_SYN_LOST)
 		return "syn-lost";
 	return ev->type == EVENT_STATE ? NULL : event_word(ev);

@@ -19,8 +19,7 @@ typedef void (*ipvs_entry_seen)(void *cookie, const struct ipvs_entry *entry);
  * ipvs_read - each TCP connection of IPVS in each network namespace; templates of persistence are none
  * @proc_root: where procfs is, "/proc"
  * @seen:      called for each entry; it is not kept
- * Namespaces are those of the processes under @proc_root and those that are mounted, as "ip netns" does.
- * Return: 0, or the negative errno of the first namespace that could not be read; the others were.
+ * Return: as namespaces_read()
  * Source: ip_vs_conn_seq_show(), net/netfilter/ipvs/ip_vs_conn.c
  */
 int ipvs_read(const char *proc_root, ipvs_entry_seen seen, void *cookie);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loader.h"
 
+#include "bpf.h"
 #include "host.h"
 
 #include "../probes/event.h"
@@ -10,20 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-static int sys_bpf(int cmd, union bpf_attr *attr)
-{
-	long n = syscall(SYS_bpf, cmd, attr, sizeof(*attr));
-
-	return n < 0 ? -errno : (int)n;
-}
 
 static uint32_t map_size(const struct object_map *m, const struct map_sizes *sizes)
 {
 	if (!strcmp(m->name, "socks") || !strcmp(m->name, "tuples"))
 		return sizes->conns;
+	if (!strcmp(m->name, "tallies"))
+		return sizes->tallies;
+	if (!strcmp(m->name, "buckets"))
+		return sizes->buckets;
 	return strcmp(m->name, "earlier") ? m->max_entries : sizes->earlier;
 }
 
@@ -39,11 +36,11 @@ static int make_map(const struct object_map *m, const struct map_sizes *sizes)
 	attr.max_entries = map_size(m, sizes);
 	attr.map_flags = m->flags;
 	strncpy(attr.map_name, m->name, sizeof(attr.map_name) - 1);
-	fd = sys_bpf(BPF_MAP_CREATE, &attr);
+	fd = bpf_call(BPF_MAP_CREATE, &attr);
 	if (fd != -EINVAL && fd != -E2BIG)
 		return fd;
 	memset(attr.map_name, 0, sizeof(attr.map_name));	/* before 4.15 */
-	return sys_bpf(BPF_MAP_CREATE, &attr);
+	return bpf_call(BPF_MAP_CREATE, &attr);
 }
 
 static bool loads_map(const struct bpf_insn *insn)
@@ -124,16 +121,16 @@ static int load_program(const struct loaded *l, const struct object *o,
 			insns[i].imm = l->map_fd[insns[i].imm];
 	attr.insns = (uintptr_t)insns;
 	memcpy(attr.prog_name, p->name, sizeof(attr.prog_name) - 1);
-	fd = sys_bpf(BPF_PROG_LOAD, &attr);
+	fd = bpf_call(BPF_PROG_LOAD, &attr);
 	if (fd == -EINVAL || fd == -E2BIG) {
 		memset(attr.prog_name, 0, sizeof(attr.prog_name));	/* before 4.15 */
-		fd = sys_bpf(BPF_PROG_LOAD, &attr);
+		fd = bpf_call(BPF_PROG_LOAD, &attr);
 	}
 	if (fd < 0 && (*log = calloc(1, LOG_SIZE))) {	/* again, to hear why */
 		attr.log_level = 1;
 		attr.log_buf = (uintptr_t)*log;
 		attr.log_size = LOG_SIZE;
-		sys_bpf(BPF_PROG_LOAD, &attr);	/* ENOSPC where the log is too long says nothing */
+		bpf_call(BPF_PROG_LOAD, &attr);	/* ENOSPC where the log is too long says nothing */
 	}
 	free(insns);
 	return fd;
@@ -187,26 +184,12 @@ int loader_open(struct loaded *l, const struct object *o, const struct hook *con
 	l->ports_fd = map_by_name(l, o, "ports");
 	l->ends_fd = map_by_name(l, o, "ends");
 	l->earlier_fd = map_by_name(l, o, "earlier");
+	l->tuples_fd = map_by_name(l, o, "tuples");
+	l->tallies_fd = map_by_name(l, o, "tallies");
+	l->buckets_fd = map_by_name(l, o, "buckets");
 	l->counts_fd = map_by_name(l, o, "counts");
 	l->events_fd = map_by_name(l, o, "events");
 	return load_programs(l, o, chosen, cause, len);
-}
-
-static int update_if(int fd, const void *key, const void *value, uint64_t flags)
-{
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof(attr));	/* an initializer clears one member only, from gcc 15 on */
-	attr.flags = flags;
-	attr.map_fd = (uint32_t)fd;
-	attr.key = (uintptr_t)key;
-	attr.value = (uintptr_t)value;
-	return sys_bpf(BPF_MAP_UPDATE_ELEM, &attr);
-}
-
-static int update(int fd, const void *key, const void *value)
-{
-	return update_if(fd, key, value, BPF_ANY);
 }
 
 static uint64_t port_bits(const struct port_list *list)
@@ -227,7 +210,9 @@ int loader_set(const struct loaded *l, const struct options *o, const struct lay
 			 (o->rports.n ? SETTING_RPORTS : 0U) | (connects ? SETTING_CONNECT : 0U) |
 			 (o->pid ? SETTING_PID : 0U) | (o->vips.n ? SETTING_VIPS : 0U) |
 			 (o->reals.n ? SETTING_REALS : 0U) |
-			 (o->retransmits ? SETTING_RETRANSMITS : 0U),
+			 (o->retransmits ? SETTING_RETRANSMITS : 0U) |
+			 (options_counts(o) ? SETTING_TALLY : 0U) |
+			 (options_counts(o) && !o->record ? SETTING_QUIET : 0U),
 		.pid = (uint32_t)o->pid,
 		.sk_err = layout->sk_err,
 		.skc_net = layout->skc_net,
@@ -258,7 +243,7 @@ int loader_set(const struct loaded *l, const struct options *o, const struct lay
 	};
 	const int zero = 0;
 
-	return update(l->settings_fd, &zero, &s);
+	return bpf_update(l->settings_fd, &zero, &s, BPF_ANY);
 }
 
 static int add_ports(const struct loaded *l, const struct port_list *list, uint32_t which)
@@ -269,7 +254,7 @@ static int add_ports(const struct loaded *l, const struct port_list *list, uint3
 	for (size_t i = 0; i < list->n && !err; i++) {
 		uint32_t key = list->port[i] | which;
 
-		err = update(l->ports_fd, &key, &one);
+		err = bpf_update(l->ports_fd, &key, &one, BPF_ANY);
 	}
 	return err;
 }
@@ -283,7 +268,7 @@ static int add_ends(const struct loaded *l, const struct end_list *list, uint16_
 		struct end key = { .port = list->end[i].port, .side = side };
 
 		memcpy(key.addr, list->end[i].addr, sizeof(key.addr));
-		err = update(l->ends_fd, &key, &one);
+		err = bpf_update(l->ends_fd, &key, &one, BPF_ANY);
 	}
 	return err;
 }
@@ -301,37 +286,65 @@ int loader_set_filters(const struct loaded *l, const struct options *o)
 	return err;
 }
 
+static void earlier_key(struct tuple *key, const struct ipvs_entry *e)
+{
+	memcpy(key->laddr, e->caddr, sizeof(key->laddr));
+	memcpy(key->raddr, e->vaddr, sizeof(key->raddr));
+	key->lport = e->cport;
+	key->rport = e->vport;
+	key->netns = 0;
+}
+
+static void earlier_value(struct earlier_conn *conn, const struct ipvs_entry *e)
+{
+	memset(conn, 0, sizeof(*conn));
+	memcpy(conn->real.addr, e->daddr, sizeof(conn->real.addr));
+	conn->real.port = e->dport;
+	conn->real.family = e->dest_family;
+	conn->real.method = METHOD_UNKNOWN;
+}
+
 int loader_add_earlier(const struct loaded *l, const struct ipvs_entry *e, uint64_t *services)
 {
-	struct tuple key = { .lport = e->cport, .rport = e->vport };
-	struct real real = {
-		.port = e->dport,
-		.family = e->dest_family,
-		.method = METHOD_UNKNOWN,
-	};
+	struct earlier_conn conn;
+	struct tuple key;
 	int err;
 
-	memcpy(key.laddr, e->caddr, sizeof(key.laddr));
-	memcpy(key.raddr, e->vaddr, sizeof(key.raddr));
-	memcpy(real.addr, e->daddr, sizeof(real.addr));
-	err = update_if(l->earlier_fd, &key, &real, BPF_NOEXIST);
+	earlier_key(&key, e);
+	earlier_value(&conn, e);
+	err = bpf_update(l->earlier_fd, &key, &conn, BPF_NOEXIST);
 	if (err == -EEXIST) {	/* the same ends in another namespace */
 		key.netns = e->netns;
-		err = update_if(l->earlier_fd, &key, &real, BPF_NOEXIST);
+		err = bpf_update(l->earlier_fd, &key, &conn, BPF_NOEXIST);
 	}
 	*services |= PORT_BIT(e->vport);
 	return err == -EEXIST ? 0 : err;
 }
 
+int loader_open_earlier(const struct loaded *l, const struct ipvs_entry *e)
+{
+	const uint32_t namespaces[] = { 0, e->netns };	/* as loader_add_earlier() may have put it */
+	uint64_t claim[2];				/* struct claim, probes/common.bpf.h */
+	struct earlier_conn conn;
+	struct tuple key;
+
+	earlier_key(&key, e);
+	if (!bpf_lookup(l->tuples_fd, &key, claim))
+		return -EEXIST;
+	for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
+		key.netns = namespaces[i];
+		if (bpf_lookup(l->earlier_fd, &key, &conn) || conn.open ||
+		    memcmp(conn.real.addr, e->daddr, sizeof(conn.real.addr)) != 0)
+			continue;
+		conn.open = 1;
+		return bpf_update(l->earlier_fd, &key, &conn, BPF_EXIST);
+	}
+	return -ENOENT;
+}
+
 static int read_count(const struct loaded *l, int slot, uint64_t *n)
 {
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof(attr));	/* an initializer clears one member only, from gcc 15 on */
-	attr.map_fd = (uint32_t)l->counts_fd;
-	attr.key = (uintptr_t)&slot;
-	attr.value = (uintptr_t)n;
-	return sys_bpf(BPF_MAP_LOOKUP_ELEM, &attr);
+	return bpf_lookup(l->counts_fd, &slot, n);
 }
 
 /* How often the kernel skipped a program; 0 too where it does not say. */
@@ -386,6 +399,10 @@ int loader_losses(const struct loaded *l, struct losses *lost)
 		err = read_count(l, COUNT_SOCKS_FULL, &now.socks_full);
 	if (!err)
 		err = read_count(l, COUNT_TUPLES_FULL, &now.tuples_full);
+	if (!err)
+		err = read_count(l, COUNT_TALLIES_FULL, &now.tallies_full);
+	if (!err)
+		err = read_count(l, COUNT_BUCKETS_FULL, &now.buckets_full);
 	if (!err)
 		*lost = now;
 	return err;

@@ -14,13 +14,15 @@
 struct loaded {
 	int map_fd[OBJECT_MAPS_MAX];
 	int program_fd[HOOK_FACTS];	/* -1: not loaded */
-	int settings_fd, ports_fd, ends_fd, earlier_fd, counts_fd, events_fd;	/* also in map_fd */
+	int settings_fd, ports_fd, ends_fd, earlier_fd, tuples_fd, tallies_fd, buckets_fd, counts_fd,
+	    events_fd;			/* also in map_fd */
 };
 
 /** Entries of maps that depend on the host. */
 struct map_sizes {
 	uint32_t conns;			/* sockets that are followed at a time */
 	uint32_t earlier;		/* connections that IPVS had before the start */
+	uint32_t tallies, buckets;	/* of counting; 1 where nothing is counted */
 };
 
 /**
@@ -50,6 +52,13 @@ int loader_set(const struct loaded *l, const struct options *o, const struct lay
  */
 int loader_add_earlier(const struct loaded *l, const struct ipvs_entry *e, uint64_t *services);
 
+/**
+ * loader_open_earlier - note that such a connection is counted as open, so that its end will be counted too
+ * Return: 0; -EEXIST: its socket was seen by the programs, which count it; -ENOENT: it is not there any more; or
+ * another negative errno.
+ */
+int loader_open_earlier(const struct loaded *l, const struct ipvs_entry *e);
+
 /** loader_set_filters - fill the filters by port and by address, once; Return: 0 or a negative errno */
 int loader_set_filters(const struct loaded *l, const struct options *o);
 
@@ -59,6 +68,8 @@ struct losses {
 	uint64_t reasons;		/* the same of what only gives a row its reason */
 	uint64_t socks_full;		/* sockets not followed: map full */
 	uint64_t tuples_full;		/* connects whose real server may be missing: map full */
+	uint64_t tallies_full;		/* connections not counted: map full */
+	uint64_t buckets_full;		/* times not counted: map full */
 };
 
 /**

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The order of the stages and their undoing, the stop flag, the exit codes. */
 #include "check.h"
+#include "counting.h"
 #include "host.h"
 #include "log.h"
 #include "options.h"
@@ -109,6 +110,10 @@ static int run(struct plan *plan)
 	trace_init(&t, plan);
 	if (plan->options->journal && journal_open(&t.journal, cause, sizeof(cause)))
 		goto fail;
+	if (plan->options->metrics && metrics_init(&t.metrics, plan->options->metrics, VERSION, cause, sizeof(cause))) {
+		status = FAILED;
+		goto fail;
+	}
 	plan_choose(plan);
 	if (!plan_possible(plan, cause, sizeof(cause)))
 		goto fail;
@@ -132,7 +137,7 @@ static int run(struct plan *plan)
 	}
 	if (trace_attach(&t, cause, sizeof(cause)))
 		goto fail;
-	status = trace_run(&t, &stop) ? FAILED : DONE;
+	status = (options_counts(plan->options) ? counting_run(&t, &stop) : trace_run(&t, &stop)) ? FAILED : DONE;
 	if (stop && isatty(STDERR_FILENO))
 		fputc('\r', stderr);	/* over the ^C that the terminal shows */
 	trace_say_end(&t);

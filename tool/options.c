@@ -14,6 +14,7 @@
 #define PAGES_MAX 16384
 #define FAILURES_DEFAULT 3
 #define FAILURES_MAX 1000000
+#define INTERVAL_MAX 99999999	/* as BCC's tools wait where no interval is given */
 
 enum value_kind { FLAG, PORTS, ENDS, NUMBER, CONNS, PAGES, FAILURES, STRING, HOOKS };
 
@@ -29,7 +30,7 @@ struct option_row {
 
 #define AT(member) offsetof(struct options, member)
 
-enum { RECORD = 270, REPLAY, DOWN = 280 };
+enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS };
 
 static const struct option_row rows[] = {
 	{ 'h', "help", FLAG, AT(help), NULL, "show this text and stop" },
@@ -56,6 +57,14 @@ static const struct option_row rows[] = {
 	  "every retransmit, not those of the first SYN only" },
 	{ DOWN, "down", FAILURES, AT(down), "[=N]",
 	  "a row too when a real server goes down, N connects failed (3), or up" },
+	{ SUMMARY, "summary", FLAG, AT(summary), NULL,
+	  "counts for each real server, every INTERVAL seconds" },
+	{ HISTOGRAM, "histogram", FLAG, AT(histogram), NULL,
+	  "connect times of each real server, as a histogram" },
+	{ METRICS, "metrics", STRING, AT(metrics), "FILE",
+	  "counts for Prometheus to FILE, every INTERVAL seconds (15)" },
+	{ 'C', "noclear", FLAG, AT(noclear), NULL, "with these: do not clear the screen" },
+	{ 'm', "milliseconds", FLAG, AT(milliseconds), NULL, "with --histogram: not microseconds" },
 	{ 'n', "count", NUMBER, AT(count), "COUNT", "stop after COUNT rows" },
 	{ 'd', "duration", NUMBER, AT(seconds), "SECONDS", "stop after SECONDS" },
 	{ 'b', "buffer-pages", PAGES, AT(pages), "PAGES",
@@ -82,16 +91,24 @@ enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 /* Those that a recording has behind it, or that do something else altogether. */
 static const char *const not_replayed[] = {
 	"all", "real", "pid", "journal", "retransmits", "duration", "buffer-pages", "record", "check", "ebpf", "no-cache", "cache-dir", "max-conns",
-	"proc-root", "rehearse", "hooks",
+	"proc-root", "rehearse", "hooks", "summary", "histogram", "metrics", "noclear",
+	"milliseconds",
 };
 
-static bool is_replayed(const struct option_row *row)
+/* Those that are about rows. */
+static const char *const not_counted[] = {
+	"timestamp", "wide", "extended", "journal", "retransmits", "count", "down",
+};
+
+static bool is_among(const char *const *names, size_t n, const struct option_row *row)
 {
-	for (size_t i = 0; i < sizeof(not_replayed) / sizeof(not_replayed[0]); i++)
-		if (!strcmp(row->name, not_replayed[i]))
-			return false;
-	return true;
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(row->name, names[i]))
+			return true;
+	return false;
 }
+
+#define IS_AMONG(names, row) is_among(names, sizeof(names) / sizeof((names)[0]), row)
 
 /* What tcpstates takes for the beginning of one name only means that name here too,
  * where it is the beginning of several. */
@@ -311,10 +328,54 @@ static int refuse(struct options *o, int what, const char *word)
 	return fail(o, "unknown or ambiguous option '%.64s'; see --help", word);
 }
 
+/* What stands without an option before it. */
+struct words {
+	const char *word[3];		/* one more than can be used */
+	size_t n;
+};
+
+static void add_word(struct words *w, const char *word)
+{
+	if (w->n < sizeof(w->word) / sizeof(w->word[0]))
+		w->word[w->n++] = word;
+}
+
+/* INTERVAL and COUNT, as BCC's tools take them. */
+static int parse_words(struct options *o, const struct words *w)
+{
+	static const char *const names[] = { "INTERVAL", "COUNT" };
+	uint64_t *places[] = { &o->interval, &o->tables };
+
+	if (w->n && !options_counts(o))
+		return fail(o, "unexpected word '%.64s'; see --help", w->word[0]);
+	if (w->n > 2)
+		return fail(o, "unexpected word '%.64s'; see --help", w->word[2]);
+	for (size_t i = 0; i < w->n; i++)
+		if (parse_number(w->word[i], strlen(w->word[i]), INTERVAL_MAX, places[i]) || !*places[i])
+			return fail(o, "%s '%.64s': give a number from 1 to %d", names[i], w->word[i], INTERVAL_MAX);
+	return 0;
+}
+
+/* @unfit: the option that goes with rows only, if any */
+static int check_counting(struct options *o, const struct option_row *unfit)
+{
+	const char *name = o->summary ? "summary" : o->histogram ? "histogram" : "metrics";
+
+	if (o->summary && o->histogram)
+		return fail(o, "--summary and --histogram exclude each other; give one");
+	if (options_counts(o) && unfit)
+		return fail(o, "--%s and --%s exclude each other: it prints no rows; give one", name, unfit->name);
+	if ((o->noclear || o->milliseconds) && !options_tables(o))
+		return fail(o, "--%s: goes with --summary or --histogram only",
+			    o->noclear ? "noclear" : "milliseconds");
+	return 0;
+}
+
 int options_parse(struct options *o, int argc, char *const argv[])
 {
 	struct option longs[N_ROWS + N_BEGINNINGS + 1] = { 0 };
-	const struct option_row *unfit = NULL;
+	const struct option_row *unfit = NULL, *of_rows = NULL;
+	struct words words = { .n = 0 };
 	char shorts[2 * N_ROWS + 3];
 	size_t len = 0;
 	int c, err;
@@ -353,19 +414,26 @@ int options_parse(struct options *o, int argc, char *const argv[])
 		c = getopt_long(argc, argv, shorts, longs, NULL);
 		if (c == -1)
 			break;
-		if (c == 1)
-			return fail(o, "unexpected word '%.64s'; see --help", optarg);
+		if (c == 1) {
+			add_word(&words, optarg);
+			continue;
+		}
 		row = c == '?' || c == ':' ? NULL : row_of(c);
 		if (row && optarg && argv[at][2] == '=')
 			optarg++;	/* "-L=80", as tcpstates takes it */
 		err = row ? parse_value(o, row, optarg) : refuse(o, c, argv[at]);
 		if (err)
 			return err;
-		if (!is_replayed(row))
+		if (IS_AMONG(not_replayed, row))
 			unfit = row;
+		if (IS_AMONG(not_counted, row))
+			of_rows = row;
 	}
-	if (optind < argc)
-		return fail(o, "unexpected word '%.64s'; see --help", argv[optind]);
+	while (optind < argc)
+		add_word(&words, argv[optind++]);
+	err = parse_words(o, &words);
+	if (err)
+		return err;
 	if (o->csv && o->json)
 		return fail(o, "-s and -j exclude each other; give one");
 	if (o->ipv4 && o->ipv6)
@@ -373,14 +441,15 @@ int options_parse(struct options *o, int argc, char *const argv[])
 	if (o->replay && unfit)
 		return fail(o, "--replay and --%s exclude each other: a recording is printed as it was traced; "
 			    "give one", unfit->name);
-	return 0;
+	return check_counting(o, of_rows);
 }
 
 void options_help(FILE *to, const char *name)
 {
 	fprintf(to, "usage: %s [-hTtwsxjYarv] [-L PORTS] [-D PORTS] [-4 | -6] [-V ADDR[:PORT],...]\n"
 		"          [-R ADDR[:PORT],...] [-p PID] [-n COUNT] [-d SECONDS] [-b PAGES]\n"
-		"          [--down[=N]] [--record FILE | --replay FILE]\n\n"
+		"          [--down[=N]] [--record FILE | --replay FILE]\n"
+		"          [--summary | --histogram [-m]] [-C] [--metrics FILE] [INTERVAL [COUNT]]\n\n"
 		"Trace TCP state changes with durations, and the IPVS real server of each connection.\n\n"
 		"options:\n", name);
 	for (size_t i = 0; i < N_ROWS; i++) {
@@ -403,6 +472,8 @@ void options_help(FILE *to, const char *name)
 		"  %s -Y        # to the systemd journal too\n"
 		"  %s -D 80,443 # only remote ports 80 and 443\n"
 		"  %s --down    # say too which real servers go down and up\n"
-		"  %s -n 1      # stop after one row\n",
-		name, name, name, name, name, name, name, name, name);
+		"  %s -n 1      # stop after one row\n"
+		"  %s --summary 5      # counts for each real server, every 5 seconds\n"
+		"  %s --histogram 10 1 # connect times, once, after 10 seconds\n",
+		name, name, name, name, name, name, name, name, name, name, name);
 }

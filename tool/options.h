@@ -41,6 +41,11 @@ struct options {
 	uint64_t count;				/* rows; 0: no end */
 	uint64_t seconds;			/* 0: no end */
 	uint64_t pages;				/* perf buffer of each CPU; a power of two */
+	bool summary, histogram;		/* counts in place of rows; at most one of them */
+	bool noclear, milliseconds;
+	const char *metrics;			/* file; NULL: none */
+	uint64_t interval;			/* seconds from table to table; 0: one at the end, metrics each 15 */
+	uint64_t tables;			/* stop after so many; 0: no end */
 	enum hook_wish hooks;
 	bool no_cache;
 	const char *cache_dir;
@@ -63,6 +68,18 @@ int options_parse(struct options *o, int argc, char *const argv[]);
 static inline bool options_every_socket(const struct options *o)
 {
 	return o->all && !o->reals.n;
+}
+
+/** options_counts - whether the programs are to count, and print no rows */
+static inline bool options_counts(const struct options *o)
+{
+	return o->summary || o->histogram || o->metrics;
+}
+
+/** options_tables - whether what was counted is printed, too */
+static inline bool options_tables(const struct options *o)
+{
+	return o->summary || o->histogram;
 }
 
 /**

@@ -54,8 +54,7 @@ void output_header(struct output *o)
 
 void output_row(struct output *o, const struct row *row)
 {
-	if (o->end - o->at < OUTPUT_ROW_MAX)
-		output_flush(o);
+	output_room(o);
 	if (!o->first_ts_ns)
 		o->first_ts_ns = row->ts_ns;
 	o->format->row(o, row);
@@ -66,10 +65,19 @@ void output_row(struct output *o, const struct row *row)
 
 void output_end(struct output *o, const struct output_losses *lost)
 {
-	if (o->end - o->at < OUTPUT_ROW_MAX)
-		output_flush(o);
+	output_room(o);
 	if (o->format->end)
 		o->format->end(o, lost);
+}
+
+void output_say_uncounted(const struct output_losses *lost)
+{
+	if (lost->tallies_full)
+		log_warning("%" PRIu64 " connections not counted: too many real servers; allow more by --max-conns",
+			    lost->tallies_full);
+	if (lost->buckets_full)
+		log_warning("%" PRIu64 " times not in the percentiles: too many real servers; allow more by "
+			    "--max-conns", lost->buckets_full);
 }
 
 uint64_t output_filtered(const struct output *o, const struct output_losses *lost)
@@ -117,12 +125,15 @@ void output_say_end(const struct output *o, const struct output_losses *lost)
 	if (lost->tuples_full)
 		log_warning("%" PRIu64 " connects without their real server: too many at once; allow more "
 			    "by --max-conns", lost->tuples_full);
+	output_say_uncounted(lost);
 	if (lost->buffer_full)
 		log_warning("%" PRIu64 " lost: perf buffer full; enlarge it by -b", lost->buffer_full);
 	if (lost->missed)
 		log_warning("%" PRIu64 " lost: not seen, a BPF program was running on that CPU",
 			    lost->missed);
-	if (filtered)
+	if (options_counts(o->options))
+		log_info("%" PRIu64 " lost", output_all_lost(lost));
+	else if (filtered)
 		log_info("%" PRIu64 " rows, %" PRIu64 " left out, %" PRIu64 " lost", o->rows, filtered,
 			 output_all_lost(lost));
 	else
@@ -181,7 +192,22 @@ void put_addr6(struct output *o, const struct endpoint *e)
 	o->at += strlen(o->at);
 }
 
-static void put_clock(struct output *o, uint64_t ts_ns)
+void put_addr_port(struct output *o, const struct endpoint *e)
+{
+	if (!e->family) {
+		put_char(o, '-');
+		return;
+	}
+	if (e->family == AF_INET6)
+		put_char(o, '[');
+	put_addr(o, e);
+	if (e->family == AF_INET6)
+		put_char(o, ']');
+	put_char(o, ':');
+	put_u64(o, e->port);
+}
+
+void put_clock(struct output *o, uint64_t ts_ns)
 {
 	int64_t now_s = (int64_t)(ts_ns + (uint64_t)o->realtime_ns) / 1000000000;
 
@@ -193,6 +219,23 @@ static void put_clock(struct output *o, uint64_t ts_ns)
 		o->clock_s = now_s;
 	}
 	put_text(o, o->clock);
+}
+
+void put_stamp(struct output *o, uint64_t ts_ns)
+{
+	int64_t ns = (int64_t)(ts_ns + (uint64_t)o->realtime_ns);
+	time_t when = (time_t)(ns / 1000000000);
+
+	if (when != o->stamp_s) {
+		struct tm tm;
+
+		strftime(o->stamp, sizeof(o->stamp), "%Y-%m-%dT%H:%M:%S", gmtime_r(&when, &tm));
+		o->stamp_s = when;
+	}
+	put_text(o, o->stamp);
+	put_char(o, '.');
+	put_decimals(o, (uint64_t)(ns / 1000 % 1000000), 6);
+	put_char(o, 'Z');
 }
 
 void put_times(struct output *o, const struct row *row, char separator)

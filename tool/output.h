@@ -19,6 +19,8 @@ struct output_losses {
 	uint64_t missed;		/* events: not seen by any program */
 	uint64_t socks_full;		/* sockets that are not followed: map full */
 	uint64_t tuples_full;		/* connects that may lack their real server: map full */
+	uint64_t tallies_full;		/* connections that are not counted: map full */
+	uint64_t buckets_full;		/* times that are in no percentile: map full */
 	uint64_t damaged;		/* samples that are no events of ours; known at the end only */
 };
 
@@ -72,8 +74,21 @@ struct output {
  */
 int output_open(struct output *o, const struct options *options, int fd);
 
+/**
+ * output_flush - write out all there is
+ * Return: 0 or the negative errno of the first write(2) that failed: -EPIPE is a reader that left.
+ */
+int output_flush(struct output *o);
+
 /** output_header - the heading line */
 void output_header(struct output *o);
+
+/** output_room - see to it that OUTPUT_ROW_MAX bytes are free; writes only where the buffer is full */
+static inline void output_room(struct output *o)
+{
+	if (o->end - o->at < OUTPUT_ROW_MAX)
+		output_flush(o);
+}
 
 /** output_row - add a row; writes only where the buffer is full */
 void output_row(struct output *o, const struct row *row);
@@ -99,14 +114,11 @@ static inline uint64_t output_all_lost(const struct output_losses *lost)
 /** output_end - what the format says at the end, if anything; output_flush() is still to come */
 void output_end(struct output *o, const struct output_losses *lost);
 
+/** output_say_uncounted - on stderr, what found no room in the maps of counting; nothing where all did */
+void output_say_uncounted(const struct output_losses *lost);
+
 /** output_say_end - the last lines on stderr: rows printed, left out and lost, which is all that was sent */
 void output_say_end(const struct output *o, const struct output_losses *lost);
-
-/**
- * output_flush - write out all there is
- * Return: 0 or the negative errno of the first write(2) that failed: -EPIPE is a reader that left.
- */
-int output_flush(struct output *o);
 
 void output_close(struct output *o);
 
@@ -166,6 +178,11 @@ static inline void put_addr(struct output *o, const struct endpoint *e)
 void put_json(struct output *o, const char *text);
 /** The time columns, each followed by @separator; padded as tcpstates does unless CSV. */
 void put_times(struct output *o, const struct row *row, char separator);
+/** HH:MM:SS, local time; RFC 3339, UTC, microseconds. @ts_ns: CLOCK_MONOTONIC */
+void put_clock(struct output *o, uint64_t ts_ns);
+void put_stamp(struct output *o, uint64_t ts_ns);
+/** ADDR:PORT, [ADDR]:PORT, or - for none. */
+void put_addr_port(struct output *o, const struct endpoint *e);
 void put_time_heads(struct output *o, char separator);
 
 /**

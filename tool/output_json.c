@@ -3,25 +3,6 @@
 #include "output.h"
 
 #include <sys/socket.h>
-#include <time.h>
-
-/* RFC 3339, UTC, microseconds. */
-static void put_time(struct output *o, uint64_t ts_ns)
-{
-	int64_t ns = (int64_t)(ts_ns + (uint64_t)o->realtime_ns);
-	time_t when = (time_t)(ns / 1000000000);
-
-	if (when != o->stamp_s) {
-		struct tm tm;
-
-		strftime(o->stamp, sizeof(o->stamp), "%Y-%m-%dT%H:%M:%S", gmtime_r(&when, &tm));
-		o->stamp_s = when;
-	}
-	put_text(o, o->stamp);
-	put_char(o, '.');
-	put_decimals(o, (uint64_t)(ns / 1000 % 1000000), 6);
-	put_char(o, 'Z');
-}
 
 static void put_endpoint(struct output *o, const char *addr_key, const char *port_key,
 			 const struct endpoint *e)
@@ -64,7 +45,7 @@ static void row(struct output *o, const struct row *r)
 
 	output_comm(comm, sizeof(comm), r->comm, 64);
 	put_text(o, "{\"time\":\"");
-	put_time(o, r->ts_ns);
+	put_stamp(o, r->ts_ns);
 	put_text(o, "\",\"event\":\"");
 	put_text(o, r->event);
 	put_text(o, "\",\"skaddr\":\"");
@@ -109,12 +90,18 @@ static void put_losses(struct output *o, const struct output_losses *lost)
 	put_u64(o, lost->socks_full);
 	put_text(o, ",\"connects_without_real\":");
 	put_u64(o, lost->tuples_full);
+	if (options_counts(o->options)) {
+		put_text(o, ",\"connections_not_counted\":");
+		put_u64(o, lost->tallies_full);
+		put_text(o, ",\"times_not_counted\":");
+		put_u64(o, lost->buckets_full);
+	}
 }
 
 static void lost_since(struct output *o, uint64_t ts_ns, const struct output_losses *since)
 {
 	put_text(o, "{\"time\":\"");
-	put_time(o, ts_ns);
+	put_stamp(o, ts_ns);
 	put_text(o, "\",\"event\":\"lost\"");
 	put_losses(o, since);
 	put_text(o, "}\n");

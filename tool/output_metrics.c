@@ -62,7 +62,7 @@ static void put_seconds(struct sink *s, uint64_t us)
 /* The value of a label: three characters are special there. */
 static void put_escaped(struct sink *s, const char *text, size_t most)
 {
-	for (size_t i = 0; text[i] && i < most; i++) {
+	for (size_t i = 0; i < most && text[i]; i++) {
 		if (text[i] == '\\' || text[i] == '"')
 			*s->at++ = '\\';
 		if (text[i] == '\n')
@@ -72,16 +72,11 @@ static void put_escaped(struct sink *s, const char *text, size_t most)
 	}
 }
 
-/* The address holds the family: an IPv6 socket may come to a service of IPv4. */
 static void put_address(struct sink *s, const struct endpoint *e)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	struct output o = { .at = s->at };
-	struct endpoint plain = *e;
 
-	if (!memcmp(e->addr, mapped, sizeof(mapped)))
-		plain.family = AF_INET;
-	put_addr(&o, &plain);
+	put_addr(&o, e);
 	s->at = o.at;
 }
 
@@ -131,9 +126,9 @@ static void put_value(struct sink *s, const char *name, const struct stats_real 
 	end_line(s);
 }
 
-/* What is written: those with labels of their own, and the sum of the others, or NULL. */
+/* What is written: those with labels of their own, and the sum of the others, if any. */
 struct chosen {
-	const struct stats_real **real;
+	const struct stats_real *real[METRICS_REALS + 1];
 	size_t n;
 };
 
@@ -248,6 +243,10 @@ static void put_tool(struct sink *s, const struct metrics *m, const struct outpu
 		"Sockets that were not followed, as there were too many at once.", lost->socks_full);
 	put_own(s, "ipvs_tcpstate_connects_without_real_total", "counter",
 		"Connects whose real server is not known, as there were too many at once.", lost->tuples_full);
+	put_own(s, "ipvs_tcpstate_connects_not_counted_total", "counter",
+		"Connects that were not counted, as there were too many real servers.", lost->tallies_full);
+	put_own(s, "ipvs_tcpstate_times_not_counted_total", "counter",
+		"Times that are not in the histograms, as there were too many real servers.", lost->buckets_full);
 	put_own(s, "ipvs_tcpstate_real_servers_limit", "gauge",
 		"How many real servers of virtual services have labels of their own at most.", METRICS_REALS);
 	put_own(s, "ipvs_tcpstate_real_servers_other", "gauge",
@@ -279,17 +278,6 @@ static void put_all(struct sink *s, const struct metrics *m, const struct chosen
 
 /* ---- who has labels of its own */
 
-static int compare_ends(const struct endpoint *a, const struct endpoint *b)
-{
-	int order = memcmp(a->addr, b->addr, sizeof(a->addr));
-
-	if (order)
-		return order;
-	if (a->port != b->port)
-		return a->port < b->port ? -1 : 1;
-	return !!a->family - !!b->family;
-}
-
 /* Return: where the pair stands among those shown, or should. */
 static size_t place_of(const struct metrics *m, const struct stats_real *r, bool *found)
 {
@@ -298,10 +286,10 @@ static size_t place_of(const struct metrics *m, const struct stats_real *r, bool
 	*found = false;
 	while (low < high) {
 		size_t mid = (low + high) / 2;
-		int order = compare_ends(&r->vip, &m->shown[mid].vip);
+		int order = stats_order_endpoints(&r->vip, &m->shown[mid].vip);
 
 		if (!order)
-			order = compare_ends(&r->real, &m->shown[mid].real);
+			order = stats_order_endpoints(&r->real, &m->shown[mid].real);
 		if (!order) {
 			*found = true;
 			return mid;
@@ -328,25 +316,6 @@ static bool is_shown(struct metrics *m, const struct stats_real *r)
 	return true;
 }
 
-static void add_histogram(struct stats_histogram *sum, const struct stats_histogram *h)
-{
-	for (size_t i = 0; i < STATS_BUCKETS; i++)
-		sum->bucket[i] += h->bucket[i];
-	sum->count += h->count;
-	sum->sum_us += h->sum_us;
-	if (sum->max_us < h->max_us)
-		sum->max_us = h->max_us;
-}
-
-static void add_real(struct stats_real *sum, const struct stats_real *r)
-{
-	for (size_t i = 0; i < STATS_COUNTERS; i++)
-		sum->counter[i] += r->counter[i];
-	sum->open += r->open;
-	add_histogram(&sum->connect, &r->connect);
-	add_histogram(&sum->life, &r->life);
-}
-
 static void choose(struct metrics *m, const struct stats *s, struct chosen *c, struct stats_real *other)
 {
 	memset(other, 0, sizeof(*other));
@@ -355,7 +324,7 @@ static void choose(struct metrics *m, const struct stats *s, struct chosen *c, s
 		if (is_shown(m, &s->real[i])) {
 			c->real[c->n++] = &s->real[i];
 		} else {
-			add_real(other, &s->real[i]);
+			stats_add(other, &s->real[i]);
 			m->n_other++;
 		}
 	}
@@ -437,11 +406,11 @@ int metrics_write(struct metrics *m, const struct stats *s, const struct output_
 {
 	struct stats_real *other = malloc(sizeof(*other));
 	struct sink *sink = malloc(sizeof(*sink));
-	struct chosen c = { .real = calloc(METRICS_REALS + 1, sizeof(*c.real)) };
+	struct chosen c;
 	char name[PATH_MAX];
 	int err = -ENOMEM;
 
-	if (!other || !sink || !c.real)
+	if (!other || !sink)
 		goto out;
 	err = look_at(m->path, cause, len);
 	if (err)
@@ -471,6 +440,5 @@ out:
 out_said:
 	free(other);
 	free(sink);
-	free(c.real);
 	return err;
 }

@@ -74,17 +74,7 @@ static void put_real(struct output *o, const struct endpoint *e, int width)
 {
 	const char *start = o->at;
 
-	if (!e->family) {
-		put_char(o, '-');
-	} else {
-		if (e->family == AF_INET6)
-			put_char(o, '[');
-		put_addr(o, e);
-		if (e->family == AF_INET6)
-			put_char(o, ']');
-		put_char(o, ':');
-		put_u64(o, e->port);
-	}
+	put_addr_port(o, e);
 	pad(o, start, width);
 	put_char(o, ' ');
 }

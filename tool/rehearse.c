@@ -49,7 +49,8 @@ static bool load(struct plan *p, const struct object *object, enum hook_wish wis
 	const struct hook *chosen[HOOK_FACTS];
 	struct loaded loaded;
 	char cause[512] = "";
-	const struct map_sizes sizes = { .conns = (uint32_t)p->options->max_conns, .earlier = 1 };
+	const struct map_sizes sizes = { .conns = (uint32_t)p->options->max_conns, .earlier = 1,
+					 .tallies = 1, .buckets = 1 };
 	bool ok;
 
 	hooks_choose(wish, has_any, p, chosen);

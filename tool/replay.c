@@ -75,8 +75,13 @@ static void print_round(struct replay *r, uint64_t before_ns, uint64_t rows)
 
 static struct output_losses losses(const struct recording_end *end, uint64_t damaged)
 {
-	return (struct output_losses){ end->buffer_full, end->missed, end->socks_full, end->tuples_full,
-				       damaged };
+	return (struct output_losses){
+		.buffer_full = end->buffer_full,
+		.missed = end->missed,
+		.socks_full = end->socks_full,
+		.tuples_full = end->tuples_full,
+		.damaged = damaged,
+	};
 }
 
 /* Return: 0 at the end of the recording, where we are to stop, or where nobody reads on. */

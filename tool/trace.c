@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -18,9 +19,10 @@
 #define LOOK_MS 50
 #define SETTLE_MS 2	/* how late an event may reach its buffer after its time was taken */
 #define LOOK_AROUND_MS 1000
+#define TALLIES_MIN 1024	/* pairs of a virtual service and a real server; else a 16th of the sockets */
 #define NICE (-20)
 
-static uint64_t now_ns(void)
+uint64_t trace_now_ns(void)
 {
 	struct timespec t;
 
@@ -43,15 +45,33 @@ static int set_settings(struct trace *t)
 			  t->plan->chosen[HOOK_CONNECT], t->services);
 }
 
+/* Whether the programs send events. */
+static bool has_events(const struct trace *t)
+{
+	return !options_counts(t->plan->options) || t->plan->options->record;
+}
+
+static void count_sizes(struct map_sizes *sizes, const struct options *o)
+{
+	uint32_t conns = (uint32_t)o->max_conns;
+
+	sizes->tallies = conns / 16 > TALLIES_MIN ? conns / 16 : TALLIES_MIN;
+	sizes->buckets = conns > TALLIES_MIN * 16 ? conns : TALLIES_MIN * 16;
+}
+
 int trace_load(struct trace *t, const struct object *programs, char *cause, size_t len)
 {
 	const struct options *o = t->plan->options;
-	const struct map_sizes sizes = {
+	struct map_sizes sizes = {
 		.conns = (uint32_t)o->max_conns,
 		.earlier = earlier_room(o->proc_root, (uint32_t)o->max_conns),
+		.tallies = 1,
+		.buckets = 1,
 	};
 	int err;
 
+	if (options_counts(o))
+		count_sizes(&sizes, o);
 	err = loader_open(&t->loaded, programs, t->plan->chosen, &sizes, cause, len);
 	if (err)
 		return err;
@@ -62,7 +82,7 @@ int trace_load(struct trace *t, const struct object *programs, char *cause, size
 		snprintf(cause, len, "cannot fill a BPF map: %s", strerror(-err));
 		return err;
 	}
-	err = perfbuf_open(&t->perfbuf, t->loaded.events_fd, o->pages);
+	err = has_events(t) ? perfbuf_open(&t->perfbuf, t->loaded.events_fd, o->pages) : 0;
 	if (err) {
 		snprintf(cause, len, "cannot make perf buffers of %" PRIu64 " pages for each CPU: %s; "
 			 "give fewer by -b", o->pages,
@@ -121,9 +141,15 @@ static void attach_ipvs(struct trace *t)
 
 static void read_earlier(struct trace *t)
 {
-	t->services |= earlier_read(&t->loaded, t->plan->options->proc_root);
-	if (t->services)
-		set_settings(t);
+	const struct options *o = t->plan->options;
+	bool counts = options_counts(o);
+
+	t->services |= earlier_read(&t->loaded, o->proc_root, counts ? &t->summary : NULL);
+	if (!t->services)
+		return;
+	set_settings(t);
+	if (counts)
+		earlier_count_open(&t->loaded, o, &t->summary);
 }
 
 /* ip_vs may come later, go and come again: its functions are there to be probed only while it is. */
@@ -135,7 +161,8 @@ static void follow_ipvs(struct trace *t)
 	if (attached && ipvs != t->ipvs) {
 		detach_ipvs(t);
 		attached = false;
-		t->services = 0;	/* its connections are gone */
+		if (!options_counts(t->plan->options))	/* else the end of those counted as open is still to come */
+			t->services = 0;		/* its connections are gone */
 		set_settings(t);
 		log_info("ip_vs was unloaded; waiting for it");
 	}
@@ -144,7 +171,8 @@ static void follow_ipvs(struct trace *t)
 	t->ipvs = ipvs;
 	attach_ipvs(t);
 	if (t->ready && t->attached.event_fd[HOOK_IPVS] >= 0) {
-		log_info("ip_vs is loaded; its connections are shown from now on");
+		log_info("ip_vs is loaded; its connections are %s from now on",
+			 options_counts(t->plan->options) ? "counted" : "shown");
 		if (plan_read_btf(t->plan))	/* now with the module's own types */
 			set_settings(t);
 		read_earlier(t);
@@ -255,14 +283,15 @@ static void print_row(struct trace *t, const struct row *row)
  * younger than @settle_ns, before which another CPU may still put something. */
 static int print_rows(struct trace *t, uint64_t settle_ns)
 {
-	uint64_t before_ns = now_ns() - settle_ns, rows = 0;
+	uint64_t before_ns = trace_now_ns() - settle_ns, rows = 0;
 	struct row row;
 	int err;
 
 	perfbuf_drain(&t->perfbuf, on_sample, t);
 	correlate_sort(&t->correlate);
 	for (; !enough(t) && correlate_next(&t->correlate, before_ns, &row); rows++)
-		print_row(t, &row);
+		if (!options_counts(t->plan->options))
+			print_row(t, &row);
 	correlate_keep(&t->correlate, before_ns);
 	err = output_flush(&t->output);
 	follow_recording(t, recording_round(&t->recording, before_ns, rows));
@@ -282,22 +311,27 @@ static uint64_t raise_to(uint64_t *n, uint64_t now)
 static void tell_losses(struct trace *t, bool last)
 {
 	struct losses now = { 0 };
-	struct recording_lost lost = { .ts_ns = now_ns(), .last = last };
+	struct recording_lost lost = { .ts_ns = trace_now_ns(), .last = last };
 	struct recording_end *since = &lost.since;
-	struct output_losses told;
+	struct output_losses told = { 0 };
 
 	loader_losses(&t->loaded, &now);
 	t->reasons_missed = now.reasons;
-	since->buffer_full = raise_to(&t->lost.buffer_full, now.buffer_full);
-	since->missed = raise_to(&t->lost.missed, now.missed);
-	since->socks_full = raise_to(&t->lost.socks_full, now.socks_full);
-	since->tuples_full = raise_to(&t->lost.tuples_full, now.tuples_full);
-	if (!(since->buffer_full | since->missed | since->socks_full | since->tuples_full))
-		return;
-	told = (struct output_losses){ since->buffer_full, since->missed, since->socks_full,
-				       since->tuples_full, 0 };
-	output_lost(&t->output, lost.ts_ns, &told, last);
-	follow_recording(t, recording_lost(&t->recording, &lost));
+	told.buffer_full = since->buffer_full = raise_to(&t->lost.buffer_full, now.buffer_full);
+	told.missed = since->missed = raise_to(&t->lost.missed, now.missed);
+	told.socks_full = since->socks_full = raise_to(&t->lost.socks_full, now.socks_full);
+	told.tuples_full = since->tuples_full = raise_to(&t->lost.tuples_full, now.tuples_full);
+	told.tallies_full = raise_to(&t->lost.tallies_full, now.tallies_full);
+	told.buckets_full = raise_to(&t->lost.buckets_full, now.buckets_full);
+	if (told.buffer_full | told.missed | told.socks_full | told.tuples_full | told.tallies_full | told.buckets_full)
+		output_lost(&t->output, lost.ts_ns, &told, last);
+	if (since->buffer_full | since->missed | since->socks_full | since->tuples_full)
+		follow_recording(t, recording_lost(&t->recording, &lost));
+}
+
+void trace_find_losses(struct trace *t)
+{
+	tell_losses(t, false);
 }
 
 static void end_recording(struct trace *t)
@@ -328,34 +362,56 @@ static void drop_privilege(const struct trace *t)
 		log_warning("cannot give up privileges that are no longer needed: %s", strerror(-err));
 }
 
-int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
+void trace_begin(struct trace *t)
 {
-	uint64_t started = now_ns(), looked = started, now = started;
-	uint64_t seconds = t->plan->options->seconds;
-	int err;
-
 	/* Rows are lost where a busy host lets the reader wait; it needs little of the CPU. */
 	if (setpriority(PRIO_PROCESS, 0, NICE))
 		log_debug("cannot set priority %d: %s", NICE, strerror(errno));
 	drop_privilege(t);
-	output_header(&t->output);
-	err = output_flush(&t->output);
-	while (!*stop && !err && !enough(t) && !(seconds && now - started >= seconds * 1000000000)) {
-		perfbuf_wait(&t->perfbuf, t->correlate.n ? SETTLE_MS : LOOK_MS);
-		err = print_rows(t, SETTLE_MS * 1000000);
-		follow_layout(t);
-		now = now_ns();
-		if (now - looked > LOOK_AROUND_MS * 1000000ULL) {
-			follow_ipvs(t);
-			perfbuf_follow(&t->perfbuf, t->loaded.events_fd, cpu_came);
-			tell_losses(t, false);
-			looked = now;
-		}
+	t->looked_ns = trace_now_ns();
+}
+
+static int wait_for_events(struct trace *t, int ms)
+{
+	int most = !has_events(t) && t->ready ? LOOK_AROUND_MS : t->correlate.n ? SETTLE_MS : LOOK_MS;
+
+	if (ms > most)
+		ms = most;
+	if (has_events(t)) {
+		perfbuf_wait(&t->perfbuf, ms);
+		return print_rows(t, SETTLE_MS * 1000000);
 	}
+	poll(NULL, 0, ms);
+	return 0;
+}
+
+int trace_step(struct trace *t, int ms)
+{
+	int err = wait_for_events(t, ms);
+	uint64_t now;
+
+	follow_layout(t);
+	now = trace_now_ns();
+	if (now - t->looked_ns >= LOOK_AROUND_MS * 1000000ULL) {
+		follow_ipvs(t);
+		if (has_events(t))
+			perfbuf_follow(&t->perfbuf, t->loaded.events_fd, cpu_came);
+		tell_losses(t, false);
+		t->looked_ns = now;
+	}
+	return err;
+}
+
+void trace_detach(struct trace *t, int *err)
+{
 	attach_close(&t->attached);
-	if (!err)
-		err = print_rows(t, 0);
+	if (!*err && has_events(t))
+		*err = print_rows(t, 0);
 	tell_losses(t, true);
+}
+
+int trace_end(struct trace *t, int err)
+{
 	output_end(&t->output, &t->lost);
 	if (!err)
 		err = output_flush(&t->output);
@@ -367,6 +423,20 @@ int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 		return t->journal.err ? t->journal.err : t->unrecorded;	/* a reader that left has had enough */
 	log_error("cannot write rows: %s", strerror(-err));
 	return err;
+}
+
+int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
+{
+	uint64_t seconds = t->plan->options->seconds, started = trace_now_ns();
+	int err;
+
+	trace_begin(t);
+	output_header(&t->output);
+	err = output_flush(&t->output);
+	while (!*stop && !err && !enough(t) && !(seconds && trace_now_ns() - started >= seconds * 1000000000))
+		err = trace_step(t, LOOK_MS);
+	trace_detach(t, &err);
+	return trace_end(t, err);
 }
 
 void trace_say_end(const struct trace *t)
@@ -390,4 +460,5 @@ void trace_close(struct trace *t)
 	output_close(&t->output);
 	recording_close(&t->recording);
 	journal_close(&t->journal);
+	summary_close(&t->summary);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tracing itself: from attached hooks to written rows, until it is to end. */
+/* The tracing itself: from attached hooks to written rows, until it is to end. What counts instead of printing rows
+ * (counting.h) goes through the same steps. */
 #ifndef TRACE_H
 #define TRACE_H
 
@@ -9,10 +10,12 @@
 #include "loader.h"
 #include "output.h"
 #include "output_journal.h"
+#include "output_metrics.h"
 #include "perfbuf.h"
 #include "plan.h"
 #include "programs.h"
 #include "recording.h"
+#include "summary.h"
 
 #include <signal.h>
 
@@ -28,10 +31,13 @@ struct trace {
 	struct recording recording;
 	int unrecorded;			/* negative errno: the recording is not whole */
 	struct journal journal;
+	struct summary summary;		/* where options_counts() */
+	struct metrics metrics;		/* where they are to be written */
 	struct output_losses lost;	/* so far */
 	uint64_t reasons_missed;	/* what would have given a row its reason */
 	uint64_t services;		/* of IPVS's connections from before the start; see loader_add_earlier() */
 	uint64_t ipvs;			/* the ip_vs that is probed, as host_ipvs() tells */
+	uint64_t looked_ns;		/* when ip_vs was last looked for */
 	bool ready;			/* said so */
 };
 
@@ -62,6 +68,24 @@ int trace_attach(struct trace *t, char *cause, size_t len);
  * Return: 0, or a negative errno after it said why.
  */
 int trace_run(struct trace *t, const volatile sig_atomic_t *stop);
+
+/** trace_now_ns - the time that events have */
+uint64_t trace_now_ns(void);
+
+/**
+ * trace_begin, trace_step, trace_end - what trace_run() is made of
+ * A step waits for events, @ms at most and less where there is something to be followed; prints and records those
+ * there are; and follows ip_vs and the compiler. The end detaches, and takes in what is still in the buffers.
+ * @err: of the steps before
+ * Return: 0 or a negative errno; the end has said why.
+ */
+void trace_begin(struct trace *t);
+int trace_step(struct trace *t, int ms);
+void trace_detach(struct trace *t, int *err);
+int trace_end(struct trace *t, int err);
+
+/** trace_find_losses - set @t->lost */
+void trace_find_losses(struct trace *t);
 
 /** trace_say_end - the last line: rows printed, events lost, each with its cause */
 void trace_say_end(const struct trace *t);

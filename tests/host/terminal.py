@@ -160,6 +160,23 @@ def quiet_end():
         fail(f"the end: {terminal.seen[before:]!r}")
 
 
+def screen():
+    """--summary with an interval: each table in the place of the last one, cut to the screen; -C: one below the other."""
+    terminal = Terminal(24, 200, "-a", "-D", PORT, "--summary", "1", TERM="xterm")
+    connect(PLACE)
+    terminal.until("\033[H\033[2J", 3)
+    terminal.until(f"{PLACE} total ")
+    terminal.end()
+    for table in terminal.seen.split("\033[H\033[2J")[1:]:
+        if not re.match("[0-9:]{8}\r\nVIP +REAL +CONN ", table):
+            fail(f"no heading after the time: {table!r}")
+    terminal = Terminal(24, 200, "-a", "-D", PORT, "--summary", "-C", "1", TERM="xterm")
+    terminal.until("VIP ", 2)
+    terminal.end()
+    if "\033[" in terminal.seen:
+        fail(f"cleared: {terminal.seen!r}")
+
+
 def pipe():
     """One heading, no colour, columns that stay; a row comes at once, while the tool goes on."""
     environment = {**os.environ, "TERM": "xterm"}
@@ -190,4 +207,5 @@ def pipe():
 TEST, TOOL, CLIENT, CACHE, PLACE, PLACE_6 = sys.argv[1:]
 NAME = os.path.basename(TOOL)
 PORT = PLACE.rsplit(":", 1)[1]
-{"headings": headings, "columns": columns, "colours": colours, "quiet_end": quiet_end, "pipe": pipe}[TEST]()
+{"headings": headings, "columns": columns, "colours": colours, "quiet_end": quiet_end, "screen": screen,
+ "pipe": pipe}[TEST]()

@@ -23,5 +23,6 @@ run_terminal()
 	run "terminal: columns fit IPv6" traced terminal columns
 	run "terminal: reasons in colour" traced terminal colours
 	run "terminal: Ctrl-C is quiet" traced terminal quiet_end
+	run "terminal: --summary in place, -C" traced terminal screen
 	run "pipe: one header, no colour, rows at once" traced terminal pipe
 }

@@ -356,6 +356,8 @@ run_host()
 	run_record
 	run_beside
 	run_journal
+	run_summary
+	run_metrics
 	run_terminal
 	run_accounting
 	run_faults

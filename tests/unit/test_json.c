@@ -195,7 +195,7 @@ static void strings(void **state)
 
 static void last_line(void **state)
 {
-	static const struct output_losses none = { 0 }, some = { 1, 20, 300, UINT64_MAX, 4000 };
+	static const struct output_losses none = { 0 }, some = { 1, 20, 300, UINT64_MAX, 0, 0, 4000 };
 	char *text = written(NULL, &none);
 
 	(void)state;
@@ -213,7 +213,7 @@ static void last_line(void **state)
 
 static void line_of_losses(void **state)
 {
-	static const struct output_losses since = { 1, 20, UINT64_MAX, 300, 0 };
+	static const struct output_losses since = { 1, 20, UINT64_MAX, 300, 0, 0, 0 };
 	char text[OUTPUT_ROW_MAX] = "";
 	struct output out = { .at = text, .end = text + sizeof(text), .stamp_s = -1 };
 

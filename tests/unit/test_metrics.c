@@ -145,9 +145,10 @@ static void golden(void **state)
 		"ipvs_tcpstate_build_info{version=\"1.2\"} 1",
 		"ipvs_tcpstate_missed_events_total 2", "ipvs_tcpstate_lost_rows_total 1",
 		"ipvs_tcpstate_sockets_not_followed_total 3", "ipvs_tcpstate_connects_without_real_total 4",
+		"ipvs_tcpstate_connects_not_counted_total 5", "ipvs_tcpstate_times_not_counted_total 6",
 		"ipvs_tcpstate_real_servers_limit 512", "ipvs_tcpstate_real_servers_other 0",
 	};
-	static const struct output_losses lost = { 1, 2, 3, 4 };
+	static const struct output_losses lost = { 1, 2, 3, 4, 5, 6, 0 };
 	static const uint64_t counters[STATS_COUNTERS] = {
 		[STATS_CONNECTS] = 31, [STATS_ESTABLISHED] = 2, [STATS_REFUSED] = 3, [STATS_TIMED_OUT] = 4,
 		[STATS_UNREACHABLE] = 5, [STATS_ABORTED] = 6, [STATS_FAILED] = 7, [STATS_SYN_RETRANSMITS] = 8,
@@ -160,7 +161,6 @@ static void golden(void **state)
 
 	memcpy(real[0].counter, counters, sizeof(counters));
 	real[0].open = 10;
-	real[0].vip.family = AF_INET6;	/* an IPv6 socket came first */
 	add(&real[0].connect, 500);
 	add(&real[0].connect, 1020000);
 	add(&real[0].life, 60000000);

@@ -438,6 +438,8 @@ static void recordings(void **state)
 		{ "-d1", "duration" }, { "-b256", "buffer-pages" }, { "--check", "check" },
 		{ "--record=x", "record" }, { "--ebpf", "ebpf" }, { "--no-cache", "no-cache" },
 		{ "--cache-dir=x", "cache-dir" }, { "--hooks=raw", "hooks" }, { "--rehearse", "rehearse" },
+		{ "--summary", "summary" }, { "--histogram", "histogram" }, { "-C", "noclear" },
+		{ "-m", "milliseconds" },
 	};
 	struct options o;
 
@@ -457,6 +459,73 @@ static void recordings(void **state)
 		CHECK_ERROR(error, "--replay", "file", live[i][0]);
 		CHECK_ERROR(error, live[i][0], "--replay=file", "-w");
 	}
+}
+
+static void counting(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(PARSE(&o), 0);
+	assert_false(options_counts(&o));
+	assert_int_equal(PARSE(&o, "--summary"), 0);
+	assert_true(o.summary);
+	assert_true(options_counts(&o));
+	assert_int_equal(o.interval, 0);
+	assert_int_equal(o.tables, 0);
+	assert_int_equal(PARSE(&o, "--summary", "5"), 0);
+	assert_int_equal(o.interval, 5);
+	assert_int_equal(o.tables, 0);
+	assert_int_equal(PARSE(&o, "--histogram", "-mC", "10", "3"), 0);
+	assert_true(o.histogram);
+	assert_true(o.milliseconds);
+	assert_true(o.noclear);
+	assert_int_equal(o.interval, 10);
+	assert_int_equal(o.tables, 3);
+	assert_int_equal(PARSE(&o, "7", "--hist", "-a", "99999999"), 0);
+	assert_int_equal(o.interval, 7);
+	assert_int_equal(o.tables, 99999999);
+	assert_int_equal(PARSE(&o, "--summary", "-TjaL80", "-D443", "-V10.0.0.1", "-R10.0.0.2", "-4", "-p1", "-d9",
+			       "--record=x", "-b8", "--", "5"), 0);
+	assert_int_equal(o.interval, 5);
+	assert_string_equal(o.record, "x");
+}
+
+static void bad_intervals(void **state)
+{
+	(void)state;
+	CHECK_ERROR("INTERVAL '0': give a number from 1 to 99999999", "--summary", "0");
+	CHECK_ERROR("INTERVAL '1.5': give a number from 1 to 99999999", "--summary", "1.5");
+	CHECK_ERROR("INTERVAL '': give a number from 1 to 99999999", "--histogram", "");
+	CHECK_ERROR("INTERVAL '100000000': give a number from 1 to 99999999", "--summary", "100000000");
+	CHECK_ERROR("COUNT '0': give a number from 1 to 99999999", "--summary", "1", "0");
+	CHECK_ERROR("COUNT '-1': give a number from 1 to 99999999", "--summary", "1", "--", "-1");
+	CHECK_ERROR("unexpected word '3'; see --help", "--summary", "1", "2", "3");
+	CHECK_ERROR("unexpected word '3'; see --help", "1", "2", "3", "4", "--summary");
+	CHECK_ERROR("unexpected word '5'; see --help", "-a", "5");
+}
+
+static void counting_excludes_rows(void **state)
+{
+	static char *const rows[][2] = {
+		{ "-t", "timestamp" }, { "-w", "wide" }, { "-x", "extended" }, { "-Y", "journal" },
+		{ "-r", "retransmits" }, { "-n1", "count" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		char error[192];
+
+		snprintf(error, sizeof(error), "--summary and --%s exclude each other: it prints no rows; give one",
+			 rows[i][1]);
+		CHECK_ERROR(error, rows[i][0], "--summary");
+		snprintf(error, sizeof(error), "--histogram and --%s exclude each other: it prints no rows; give one",
+			 rows[i][1]);
+		CHECK_ERROR(error, "--histogram", "5", rows[i][0]);
+	}
+	CHECK_ERROR("--summary and --histogram exclude each other; give one", "--summary", "--histogram");
+	CHECK_ERROR("--noclear: goes with --summary or --histogram only", "-C");
+	CHECK_ERROR("--milliseconds: goes with --summary or --histogram only", "-am");
 }
 
 static void unknown_options(void **state)
@@ -590,6 +659,12 @@ static char *sample(const char *value)
 	return !*value ? NULL : strcmp(value, "ADDR") ? "8" : "::1";
 }
 
+/* Whether it is an option that goes without another one. */
+static bool alone(const char *name)
+{
+	return strcmp(name, "--noclear") != 0 && strcmp(name, "--milliseconds") != 0;
+}
+
 static void help_lists_what_the_parser_takes(void **state)
 {
 	char *text = help_text("x"), *line, *rest = text;
@@ -602,7 +677,9 @@ static void help_lists_what_the_parser_takes(void **state)
 
 		if (!option_of_line(line, name, value))
 			continue;
-		n++;
+		n += alone(name);
+		if (!alone(name))	/* tested above */
+			continue;
 		assert_int_equal(PARSE(&o, name, sample(value)), 0);
 		if (line[2] == '-') {
 			char letter[3] = { '-', line[3], '\0' };
@@ -678,6 +755,9 @@ int main(void)
 		cmocka_unit_test(families_exclude_each_other),
 		cmocka_unit_test(formats_exclude_each_other),
 		cmocka_unit_test(recordings),
+		cmocka_unit_test(counting),
+		cmocka_unit_test(bad_intervals),
+		cmocka_unit_test(counting_excludes_rows),
 		cmocka_unit_test(unknown_options),
 		cmocka_unit_test(unknown_letter_beyond_ascii),
 		cmocka_unit_test(values_missing_or_too_many),

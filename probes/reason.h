@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Why a socket became CLOSE: decided here alone, for rows in the tool and for
+ * counters in the kernel. The names of errors come from <errno.h> in the tool,
+ * from the kernel's own header in the probes.
+ */
+#ifndef IPVS_TCPSTATE_REASON_H
+#define IPVS_TCPSTATE_REASON_H
+
+enum close_reason {
+	CLOSE_IN_PEACE,
+	CLOSE_UNKNOWN,		/* sk_err was not read */
+	CLOSE_NO_DESTINATION,
+	CLOSE_NO_PORT,
+	CLOSE_ABORTED,
+	CLOSE_REFUSED,
+	CLOSE_RESET,
+	CLOSE_EXPIRED,		/* reset after IPVS had forgotten the connection */
+	CLOSE_TIMEOUT,
+	CLOSE_UNREACHABLE,
+	CLOSE_ERROR,
+};
+
+static inline enum close_reason why_closed(const struct conn *c, __u8 oldstate, __u8 err_known, __u32 err)
+{
+	enum { ESTABLISHED_STATE = 1, SYN_SENT_STATE, SYN_RECV_STATE, CLOSE_WAIT_STATE = 8 };
+
+	if (c->flags & CONN_NO_DESTINATION && oldstate == SYN_SENT_STATE)
+		return CLOSE_NO_DESTINATION;
+	if (!err_known)
+		return CLOSE_UNKNOWN;
+	switch (err) {
+	case 0:
+		if (oldstate == SYN_SENT_STATE && !c->tuple.lport)
+			return CLOSE_NO_PORT;
+		if (oldstate == ESTABLISHED_STATE || oldstate == SYN_SENT_STATE ||
+		    oldstate == SYN_RECV_STATE || oldstate == CLOSE_WAIT_STATE)
+			return CLOSE_ABORTED;
+		return CLOSE_IN_PEACE;
+	case ECONNREFUSED:
+		return CLOSE_REFUSED;
+	case ECONNRESET:
+	case EPIPE:	/* a reset after the peer's FIN, tcp_reset() */
+		return c->gone_at ? CLOSE_EXPIRED : CLOSE_RESET;
+	case ETIMEDOUT:
+		return CLOSE_TIMEOUT;
+	case ECONNABORTED:
+		return CLOSE_ABORTED;
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case ENETDOWN:
+	case ENONET:
+	case ENOPROTOOPT:	/* icmp_err_convert[], net/ipv4/icmp.c */
+	case EACCES:
+	case EPROTO:
+		return CLOSE_UNREACHABLE;
+	default:
+		return CLOSE_ERROR;
+	}
+}
+
+#endif

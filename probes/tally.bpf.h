@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Counting for each virtual service and real server, in place of events. What
+ * a counter counts are the rows that would be shown: so the sums are equal.
+ * Only sockets that connect are counted, not those of a listener.
+ */
+
+/* Nothing after it joins two branches: the compiler would do so by adding to the pointer, and before 4.9 the
+ * verifier forgets a pointer into a map that was added to. */
+#define RAISE_BY(counter, n)					\
+	do {							\
+		__sync_fetch_and_add(&(counter), n);		\
+		asm volatile("" ::: "memory");			\
+	} while (0)
+#define RAISE(counter) RAISE_BY(counter, 1)
+
+static inline void set_tally_key(struct tally_key *key, const struct conn *c)
+{
+	key->vip[0] = c->tuple.raddr[0];
+	key->vip[1] = c->tuple.raddr[1];
+	key->vip[2] = c->tuple.raddr[2];
+	key->vip[3] = c->tuple.raddr[3];
+	key->real[0] = c->real.addr[0];
+	key->real[1] = c->real.addr[1];
+	key->real[2] = c->real.addr[2];
+	key->real[3] = c->real.addr[3];
+	key->vport = c->tuple.rport;
+	key->rport = c->real.port;
+	key->family = c->real.family;
+}
+
+static inline struct tally *find_tally(const struct conn *c)
+{
+	struct tally_key key = {};
+
+	set_tally_key(&key, c);
+	return tallies.lookup(&key);
+}
+
+/* Two may do so at once: the first one stays. */
+static inline struct tally *make_tally(const struct tally_key *key)
+{
+	struct tally fresh = {};
+
+	fresh.id = bpf_ktime_get_ns() << 12 | bpf_get_smp_processor_id();
+	tallies.insert(key, &fresh);
+	return tallies.lookup(key);
+}
+
+/* Makes it where it is not there. */
+static inline struct tally *get_tally(const struct conn *c)
+{
+	struct tally_key key = {};
+	struct tally *t;
+
+	set_tally_key(&key, c);
+	t = tallies.lookup(&key);
+	if (t)
+		return t;
+	return make_tally(&key);
+}
+
+static inline void raise_bucket(u64 id, u32 kind, u64 us)
+{
+	struct bucket_key key = { .id = id, .kind = kind, .bucket = bucket_of(us) };
+	u64 *n = buckets.lookup(&key), zero = 0;
+
+	if (!n) {
+		buckets.insert(&key, &zero);
+		n = buckets.lookup(&key);
+	}
+	if (n)
+		__sync_fetch_and_add(n, 1);
+	else
+		count(COUNT_BUCKETS_FULL);
+}
+
+static inline void tally_connect(struct conn *c)
+{
+	struct tally *t = get_tally(c);
+
+	if (t) {
+		RAISE(t->connects);
+		c->flags |= CONN_COUNTED;
+	} else {
+		count(COUNT_TALLIES_FULL);
+	}
+}
+
+static inline void tally_retransmit(const struct conn *c)
+{
+	struct tally *t;
+
+	if (!(c->flags & CONN_COUNTED))
+		return;
+	t = find_tally(c);
+	if (t)
+		RAISE(t->syn_retransmits);
+	else
+		count(COUNT_TALLIES_FULL);
+}
+
+/* Before the real server of a counted connection changes. */
+static inline void tally_leave(const struct conn *c)
+{
+	struct tally *t;
+
+	if (!(c->flags & CONN_OPEN))
+		return;
+	t = find_tally(c);
+	if (t)
+		RAISE(t->left);
+}
+
+/* After it. */
+static inline void tally_arrive(struct conn *c)
+{
+	struct tally *t = get_tally(c);
+
+	if (!t) {
+		count(COUNT_TALLIES_FULL);
+		c->flags &= ~(CONN_COUNTED | CONN_OPEN);
+	} else if (c->flags & CONN_OPEN) {
+		RAISE_BY(t->left, -1);
+	}
+}
+
+static inline void tally_established(struct tally *t, struct sock_entry *e, u64 now)
+{
+	u64 us;
+
+	RAISE(t->established);
+	e->conn.flags |= CONN_OPEN;
+	e->established_ns = now;
+	if (!e->since_ns)
+		return;
+	us = (now - e->since_ns) / 1000;
+	RAISE_BY(t->connect_sum_us, us);
+	if (us > t->connect_max_us)
+		t->connect_max_us = us;
+	raise_bucket(t->id, BUCKET_CONNECT, us);
+}
+
+static inline void tally_failure(struct tally *t, enum close_reason why)
+{
+	if (why == CLOSE_REFUSED)
+		RAISE(t->refused);
+	else if (why == CLOSE_TIMEOUT)
+		RAISE(t->timed_out);
+	else if (why == CLOSE_UNREACHABLE)
+		RAISE(t->unreachable);
+	else if (why == CLOSE_ABORTED)
+		RAISE(t->aborted);
+	else if (why == CLOSE_NO_DESTINATION)
+		RAISE(t->no_destination);
+	else
+		RAISE(t->failed);
+}
+
+static inline void tally_close(struct tally *t, const struct sock_entry *e, u8 oldstate,
+			       enum close_reason why, u64 now)
+{
+	u64 us;
+
+	if (oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV) {
+		tally_failure(t, why);
+		return;
+	}
+	if (why == CLOSE_RESET || why == CLOSE_EXPIRED)
+		RAISE(t->resets);
+	if (!e->established_ns)
+		return;
+	us = (now - e->established_ns) / 1000;
+	RAISE_BY(t->life_sum_us, us);
+	if (us > t->life_max_us)
+		t->life_max_us = us;
+	raise_bucket(t->id, BUCKET_LIFE, us);
+}
+
+/* The entry still has what it had in the old state. */
+static inline void tally_change(const struct settings *s, struct sock_entry *e, u64 sk, u8 oldstate,
+				u8 newstate, u64 now)
+{
+	struct tally *t;
+	u32 err;
+
+	if (!(e->conn.flags & CONN_COUNTED))
+		return;
+	if (!(e->conn.flags & CONN_OPEN) && newstate != TCP_ESTABLISHED && newstate != TCP_CLOSE)
+		return;
+	t = find_tally(&e->conn);
+	if (!t) {
+		count(COUNT_TALLIES_FULL);
+		return;
+	}
+	if (e->conn.flags & CONN_OPEN) {
+		RAISE(t->left);
+		e->conn.flags &= ~CONN_OPEN;
+	}
+	if (newstate == TCP_ESTABLISHED) {
+		tally_established(t, e, now);
+	} else if (newstate == TCP_CLOSE) {
+		err = closing_error(s, e, sk, oldstate);
+		tally_close(t, e, oldstate, why_closed(&e->conn, oldstate, !!s->sk_err, err), now);
+	}
+}

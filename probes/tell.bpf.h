@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What becomes of what was seen: an event for the tool, counters, or both. */
+
+static inline void send(void *ctx, const struct settings *s, const struct sock_entry *e, u64 sk, u8 type,
+			u8 oldstate, u8 newstate, u64 ts_ns, u64 since_ns)
+{
+	struct event ev = {
+		.ts_ns = ts_ns,
+		.skaddr = sk,
+		.span_ns = since_ns ? ts_ns - since_ns : 0,
+		.type = type,
+		.oldstate = oldstate,
+		.newstate = newstate,
+		.conn = e->conn,
+	};
+
+	if (newstate == TCP_CLOSE && s->sk_err) {
+		ev.err = closing_error(s, e, sk, oldstate);
+		ev.err_known = 1;
+	}
+
+	/* Not known who opened it: what runs on this CPU, as tcpstates shows. */
+	if (!(ev.conn.flags & CONN_OWNED))
+		set_owner(&ev.conn);
+	if (events.perf_submit(ctx, &ev, sizeof(ev)))
+		count(COUNT_LOST);
+}
+
+static inline void tell_change(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk, u8 oldstate,
+			       u8 newstate, u64 now)
+{
+	if (s->flags & SETTING_TALLY)
+		tally_change(s, e, sk, oldstate, newstate, now);
+	if (!(s->flags & SETTING_QUIET))
+		send(ctx, s, e, sk, EVENT_STATE, oldstate, newstate, now, e->since_ns);
+}
+
+static inline void tell_retransmit(void *ctx, const struct settings *s, const struct sock_entry *e, u64 sk,
+				   u8 state, u64 now)
+{
+	if (s->flags & SETTING_TALLY && state == TCP_SYN_SENT)
+		tally_retransmit(&e->conn);
+	if (!(s->flags & SETTING_QUIET))
+		send(ctx, s, e, sk, EVENT_RETRANSMIT, state, state, now, e->since_ns);
+}
+
+/* The row CLOSE -> SYN_SENT, held back until port and real server are known. */
+static inline void tell_syn_sent(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk)
+{
+	e->conn.flags &= ~CONN_PENDING;
+	if (s->flags & SETTING_TALLY)
+		tally_connect(&e->conn);
+	if (!(s->flags & SETTING_QUIET))
+		send(ctx, s, e, sk, EVENT_STATE, TCP_CLOSE, TCP_SYN_SENT, e->since_ns, 0);
+}

@@ -1,0 +1,172 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# Counts in place of rows, by remote end as there is no IPVS: against the clients' own log and a recording.
+
+# numbers ADDR:PORT COLUMN... - over all tables in "rows"
+numbers()
+{
+	local place=$1
+	shift
+	awk -v place="$place" -v columns="$*" '$1 == place && $2 == "-" {
+		n = split(columns, column, " ")
+		for (i = 1; i <= n; i++)
+			sum[i] += $column[i]
+	} END {
+		n = split(columns, column, " ")
+		for (i = 1; i <= n; i++)
+			printf "%d%s", sum[i], i < n ? " " : "\n"
+	}' rows
+}
+
+# CONN ESTAB REFUSED TIMEOUT UNREACH ABORT NODEST ERROR SYNRTX RESET OPEN
+all_numbers="3 4 5 6 7 8 9 10 11 12 13"
+
+# in_recording OLDSTATE NEWSTATE - rows of the client to place_4 and place_6
+in_recording()
+{
+	awk -F , -v port="$port" -v change="$1 $2" '$8 == port && $9 " " $10 == change { n++ } END { print n + 0 }' recorded
+}
+
+# Both families, established, refused, open; against the rows of the same run.
+sums()
+{
+	own_port
+	server --log servers "$place_4" "$place_6"
+	tool_start -a -D "$port" --summary --record recording
+	client -n 23 "$place_4"
+	client -c -n 101 "$place_6"
+	client_fails -n 7 "127.99.0.2:$port"
+	client_begin -c -o 60000 -n 5 "$place_4"
+	wait_for has_clients_open 5
+	tool_stop
+	expect "IPv4" "28 28 0 0 0 0 0 0 0 0 5" "$(numbers "$place_4" "$all_numbers")"
+	expect "IPv6" "101 101 0 0 0 0 0 0 0 0 0" "$(numbers "$place_6" "$all_numbers")"
+	expect "refused" "7 0 7 0 0 0 0 0 0 0 0" "$(numbers "127.99.0.2:$port" "$all_numbers")"
+	"$tool" --replay recording -s >recorded 2>said
+	expect "connects recorded" 136 "$(in_recording CLOSE SYN_SENT)"
+	expect "established ones recorded" 129 "$(in_recording SYN_SENT ESTABLISHED)"
+	expect "failed ones recorded" 7 "$(in_recording SYN_SENT CLOSE)"
+	expect "lost" "0" "$(sed -n 's/.*: \([0-9]*\) lost$/\1/p' err)"
+}
+
+# has_clients_open N - whether as many of the client's connections are established
+has_clients_open()
+{
+	[ "$(ss -H -t -n state established dport = ":$port" | wc -l)" = "$1" ]
+}
+
+# Tables at their time, COUNT of them, each with its own part of the whole.
+tables()
+{
+	own_port
+	server "$place_4"
+	tool_start -a -D "$port" --summary 1 4
+	client -n 11 "$place_4"
+	wait_for has_rows 2
+	client -n 12 "$place_4"
+	tool_end
+	expect "tables" 4 "$(grep -c ^VIP rows)"
+	expect "all of them together" "23 23" "$(numbers "$place_4" 3 4)"
+}
+
+# What is left when it ends is printed, too.
+last_table()
+{
+	own_port
+	server "$place_4"
+	tool_start -a -D "$port" --summary 600
+	client -n 11 "$place_4"
+	tool_stop
+	expect "tables" 1 "$(grep -c ^VIP rows)"
+	expect "connects" "11" "$(numbers "$place_4" 3)"
+}
+
+# switches - how often the tool went to sleep, so far
+switches()
+{
+	awk '/^voluntary/ { print $2 }' "/proc/$tool_pid/status"
+}
+
+ticks()
+{
+	sed 's/.*) //' "/proc/$tool_pid/stat" | awk '{ print $12 + $13 }'
+}
+
+# Connections do not wake it, and cost it nothing.
+asleep()
+{
+	local before ticks_before
+	own_port
+	server "$place_4"
+	tool_start -a -D "$port" --summary 600
+	sleep 1.2
+	before=$(switches) ticks_before=$(ticks)
+	client -n 2000 "$place_4"
+	sleep 3
+	note "$(($(switches) - before)) switches, $(($(ticks) - ticks_before)) ticks"
+	between "times that it woke up" 0 $(($(switches) - before)) $((3 * (SECONDS + 1)))
+	between "ticks of CPU" 0 $(($(ticks) - ticks_before)) 2
+	tool_stop
+	expect "connects" "2000" "$(numbers "$place_4" 3)"
+}
+
+summary_json()
+{
+	own_port
+	server "$place_4"
+	tool_start -a -D "$port" --summary -j
+	client -n 23 "$place_4"
+	tool_stop
+	expect "numbers" "127.99.0.1 $port 23 23 0 0 null" "$(jq -r 'select(.event == "summary") |
+		"\(.vip.addr) \(.vip.port) \(.connects) \(.established) \(.refused) \(.open) \(.real)"' rows)"
+	expect "percentiles in order" true "$(jq 'select(.event == "summary") |
+		.connect_p50_ms <= .connect_p90_ms and .connect_p90_ms <= .connect_p99_ms and
+		.connect_p99_ms <= .connect_max_ms and .connect_p50_ms > 0 and .life_p50_ms > 0' rows)"
+	expect "the end" "0 0 0" "$(jq -r 'select(.event == "end") |
+		"\(.lost) \(.connections_not_counted) \(.times_not_counted)"' rows)"
+}
+
+histograms()
+{
+	own_port
+	server "$place_4"
+	tool_start -a -D "$port" --histogram
+	client -n 23 "$place_4"
+	tool_stop
+	expect "head" "vip = $place_4, real = -" "$(grep ^vip rows)"
+	expect "sum" 23 "$(awk '/->/ { n += $5 } END { print n }' rows)"
+}
+
+# 76 remote ends more than there is room for: said, and the rest is right.
+no_room()
+{
+	[ "$(command -v python3)" ] || skip "no python3 here"
+	own_port
+	tool_start -a -D "$port" --summary --max-conns 64
+	python3 - "$port" <<-'END'
+	import socket, sys
+	for i in range(1100):
+	    with socket.socket() as s:
+	        try:
+	            s.connect((f"127.98.{i // 250}.{i % 250 + 1}", int(sys.argv[1])))
+	        except ConnectionRefusedError:
+	            continue
+	    sys.exit("not refused")
+	END
+	tool_stop
+	expect "remote ends" 1024 "$(awk '$2 == "-" && $3 == 1 && $5 == 1' rows | wc -l)"
+	grep -q ': 76 connections not counted: too many real servers; allow more by --max-conns$' err ||
+		fail "does not say so"
+}
+
+run_summary()
+{
+	run "--summary: 136 connects, and the rows of their recording" traced sums
+	run "--summary INTERVAL COUNT" traced tables
+	run "--summary: the last table has what is left" traced last_table
+	run "--summary: sleeps while it counts" traced asleep
+	run "--summary -j" traced summary_json
+	run "--histogram" traced histograms
+	run "--summary: no room" traced no_room
+}

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a file of metrics says, and what the rows of a recording of the same run say of it, in the same form.
+
+    metrics.py counts FILE.prom       VIP:PORT REAL:PORT|- and connects, established, refused, timeout, unreachable,
+                                      aborted, no-destination, error, SYN retransmits, resets
+    metrics.py times FILE.prom        VIP:PORT REAL:PORT|- and the sum and the cumulative buckets of the connect time
+    metrics.py row-counts ROWS.json   the first, of rows (-j)
+    metrics.py row-times ROWS.json    the second, of rows
+    metrics.py row-quantile Q ROWS.json
+                                      VIP:PORT REAL:PORT|- and what Prometheus' histogram_quantile() makes of the rows
+"""
+
+import json
+import re
+import sys
+
+RESULTS = ["established", "refused", "timeout", "unreachable", "aborted", "no-destination", "error"]
+BOUNDS_US = [15 << n for n in range(3, 20)]
+SAMPLE = re.compile(r'(\w+)(?:\{(.*)\})? ([^ ]+)$')
+
+
+def place(addr, port):
+    if not addr:
+        return "-"
+    addr = addr[7:] if addr.startswith("::ffff:") else addr
+    return f"[{addr}]:{port}" if ":" in addr else f"{addr}:{port}"
+
+
+def samples(path):
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("#"):
+                continue
+            name, labels, value = SAMPLE.match(line.rstrip("\n")).groups()
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', labels or ""))
+            if "vip" in labels:
+                where = place(labels["vip"], labels["vport"]), place(labels["real"], labels["rport"])
+                yield where, name, labels, float(value)
+
+
+def counts(path):
+    where = {}
+    for key, name, labels, value in samples(path):
+        n = where.setdefault(key, [0] * 10)
+        if name == "ipvs_tcp_connect_attempts_total":
+            n[0] = value
+        elif name == "ipvs_tcp_connects_total":
+            n[1 + RESULTS.index(labels["result"])] = value
+        elif name == "ipvs_tcp_syn_retransmits_total":
+            n[8] = value
+        elif name == "ipvs_tcp_resets_total":
+            n[9] = value
+    return where
+
+
+def times(path):
+    where = {}
+    for key, name, labels, value in samples(path):
+        n = where.setdefault(key, [0] * (2 + len(BOUNDS_US)))
+        if name == "ipvs_tcp_connect_seconds_sum":
+            n[0] = round(value * 1e6)
+        elif name == "ipvs_tcp_connect_seconds_bucket":
+            le = float(labels["le"])
+            n[1 + (len(BOUNDS_US) if le == float("inf") else BOUNDS_US.index(round(le * 1e6)))] = value
+    return where
+
+
+def rows(path):
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            row = json.loads(line)
+            if row["event"] in ("state", "retransmit"):
+                real = row["real"]
+                yield (place(row["raddr"], row["rport"]), place(real["addr"], real["port"]) if real else "-"), row
+
+
+def row_counts(path):
+    where = {}
+    for key, row in rows(path):
+        n = where.setdefault(key, [0] * 10)
+        old, new, reason = row["oldstate"], row["newstate"], row["reason"]
+        if row["event"] == "retransmit":
+            n[8] += old == "SYN_SENT"
+        elif new == "SYN_SENT":
+            n[0] += 1
+        elif new == "ESTABLISHED":
+            n[1] += 1
+        elif new == "CLOSE" and old == "SYN_SENT":
+            n[1 + RESULTS.index(reason) if reason in RESULTS else 7] += 1
+        elif new == "CLOSE" and reason in ("reset", "expired"):
+            n[9] += 1
+    return where
+
+
+def connect_times(path):
+    where = {}
+    for key, row in rows(path):
+        us = where.setdefault(key, [])
+        if row["oldstate"] == "SYN_SENT" and row["newstate"] == "ESTABLISHED":
+            us.append(round(row["ms"] * 1000))
+    return where
+
+
+def row_times(path):
+    return {key: [sum(us)] + [sum(u < bound for u in us) for bound in BOUNDS_US] + [len(us)]
+            for key, us in connect_times(path).items()}
+
+
+def quantile(q, us):
+    """As histogram_quantile() has it: linear within a bucket, and the last bound where it is beyond."""
+    rank, below, low = q * len(us), 0, 0
+    for bound in BOUNDS_US:
+        upto = sum(u < bound for u in us)
+        if upto >= rank:
+            return (low + (bound - low) * (rank - below) / (upto - below)) / 1e6
+        below, low = upto, bound
+    return low / 1e6
+
+
+def main():
+    command, path = sys.argv[1], sys.argv[-1]
+    if command == "row-quantile":
+        for key, us in sorted(connect_times(path).items()):
+            if us:
+                print(*key, f"{quantile(float(sys.argv[2]), us):.9g}")
+        return
+    table = {"counts": counts, "times": times, "row-counts": row_counts, "row-times": row_times}[command](path)
+    for key, n in sorted(table.items()):
+        print(*key, *(f"{value:.0f}" for value in n))
+
+
+main()

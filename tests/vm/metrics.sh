@@ -1,0 +1,92 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# --metrics with dead, refusing and slow real servers, in the network of pod.sh.
+
+# metric SERVICE REAL NAME [LABEL...] - the value of a series
+metric()
+{
+	local series
+	series="$3{vip=\"$(tr -d '[]' <<<"${1%:*}")\",vport=\"${1##*:}\",protocol=\"tcp\",real=\"$(tr -d '[]' <<<"${2%:*}")\",rport=\"${2##*:}\"${4:+",$4"}} "
+	awk -v series="$series" 'index($0, series) == 1 { print substr($0, length(series) + 1) }' ipvs/ipvs.prom
+}
+
+# results SERVICE REAL - attempts, established, refused, timeout, SYN retransmits, open
+results()
+{
+	echo "$(metric "$1" "$2" ipvs_tcp_connect_attempts_total)" \
+		"$(for result in established refused timeout; do
+			metric "$1" "$2" ipvs_tcp_connects_total "result=\"$result\""
+		done | paste -s -d ' ')" \
+		"$(metric "$1" "$2" ipvs_tcp_syn_retransmits_total) $(metric "$1" "$2" ipvs_tcp_open_connections)"
+}
+
+# below SERVICE REAL LE - connects that took no longer than LE seconds
+below()
+{
+	metric "$1" "$2" ipvs_tcp_connect_seconds_bucket "le=\"$3\""
+}
+
+# cat_in_node FILE - with its own /sys
+cat_in_node()
+{
+	ip netns exec r$$ cat "$1"
+}
+
+has_results()
+{
+	[ "$(results "$vip:81" "$silent")" = "$1" ]
+}
+
+metrics_of_troubles()
+{
+	pod_network "$1"
+	nsenter "--net=/run/netns/p$$" "$self" --call syn_retries 1
+	service "$vip:80" "$real_1" "$real_2" "$refusing"
+	service "$vip:81" "$silent"
+	server "$real_1"
+	server_elsewhere "$real_2"
+	mkdir ipvs
+	tool_start --metrics ipvs/ipvs.prom 1 --record record
+	expect "first file" 0 "$(awk '/^ipvs_tcp_/' ipvs/ipvs.prom | wc -l)"
+
+	# The first two SYNs to the slow one are not answered; not even by a search for its address, which would keep them.
+	ip neighbour replace "${away%/*}" lladdr "$(cat_in_node /sys/class/net/eth0/address)" dev r$$ nud permanent
+	ip -n r$$ address delete "$away" dev eth0
+	client_begin -c -n 6 "$vip:80"
+	wait_for has_served 2
+	sleep 0.3
+	ip -n r$$ address add "$away" dev eth0 ${nodad:+"$nodad"}
+	ip -n r$$ route replace default via "$gateway"	# IPv4's has gone with the address
+	! wait $! || fail "nothing was refused"
+	client_fails -n 21 "$vip:80"
+	client_fails -c -n 5 "$vip:81"
+	wait_for all_closed
+	wait_for has_results "5 0 0 5 5 0"	# while it runs
+	tool_stop
+
+	expect "healthy" "9 9 0 0 0 0" "$(results "$vip:80" "$real_1")"
+	expect "slow" "9 9 0 0 2 0" "$(results "$vip:80" "$real_2")"
+	expect "refusing" "9 0 9 0 0 0" "$(results "$vip:80" "$refusing")"
+	expect "dead" "5 0 0 5 5 0" "$(results "$vip:81" "$silent")"
+	expect "connects of the healthy one within a second" "9 9" \
+		"$(below "$vip:80" "$real_1" 0.98304) $(below "$vip:80" "$real_1" +Inf)"
+	expect "connects of the slow one within 1 and 4 seconds" "7 9 9" \
+		"$(below "$vip:80" "$real_2" 0.98304) $(below "$vip:80" "$real_2" 3.93216) $(below "$vip:80" "$real_2" +Inf)"
+	expect "what is in the folder" "644 ipvs.prom" "$(find ipvs ! -type d -printf '%m %P\n')"
+	if [ "$(command -v python3)" ]; then
+		"$tool" --replay record -j >rows.json
+		expect "counts, and those of the rows" "$(python3 "$top/tests/metrics.py" row-counts rows.json)" \
+			"$(python3 "$top/tests/metrics.py" counts ipvs/ipvs.prom)"
+		expect "connect times, and those of the rows" "$(python3 "$top/tests/metrics.py" row-times rows.json)" \
+			"$(python3 "$top/tests/metrics.py" times ipvs/ipvs.prom)"
+	fi
+	[ -z "$(command -v promtool)" ] || promtool check metrics <ipvs/ipvs.prom
+}
+
+run_metrics()
+{
+	away=10.99.3.2/24 gateway=10.99.3.1 nodad='' run "IPv4, --metrics: dead, refusing and slow, to the last number" metrics_of_troubles 4
+	away=fd00:99:3::2/64 gateway=fd00:99:3::1 nodad=nodad run "IPv6, --metrics: dead, refusing and slow, to the last number" \
+		metrics_of_troubles 6
+}
