@@ -38,6 +38,9 @@ struct metrics {
  */
 int metrics_init(struct metrics *m, const char *path, const char *version, char *cause, size_t len);
 
+/** metrics_folder_is_ours - whether this user owns the folder of the file; false too where that cannot be known */
+bool metrics_folder_is_ours(const struct metrics *m);
+
 /**
  * metrics_write - replace the file at once, so that a reader finds the old one or the new one, whole
  * @s:     counts since the start of tracing, sorted; not changed

@@ -42,6 +42,11 @@ uint64_t privilege_ptrace(void)
 	return SET(CAP_SYS_PTRACE);
 }
 
+uint64_t privilege_write(void)
+{
+	return SET(CAP_DAC_OVERRIDE);
+}
+
 struct sets {
 	uint64_t effective, permitted, inheritable;
 };
@@ -179,6 +184,17 @@ static const struct call of_journal[] = {
 	ANY(memfd_create), ANY(getuid), ANY(geteuid), ANY(getppid),
 };
 
+/* metrics_write() makes a file, and puts it in place of the last one. */
+static const struct call of_metrics[] = {
+	ANY(fchmod), ANY(unlinkat), ANY(renameat2),
+#ifdef __NR_open
+	ANY(unlink), ANY(rename),
+#endif
+#ifdef __NR_renameat
+	ANY(renameat),
+#endif
+};
+
 /* A compiler needs none of these, whoever has written what it reads. */
 static const struct call not_of_compiler[] = {
 	ANY(socket), ANY(socketpair), ANY(ptrace), ANY(process_vm_readv), ANY(process_vm_writev),
@@ -194,7 +210,7 @@ static const struct call not_of_compiler[] = {
 
 #define COUNT(calls) (sizeof(calls) / sizeof((calls)[0]))
 
-enum { PER_CALL = 6, FRAME = 7, X32 = 0x40000000, MOST = FRAME + PER_CALL * (COUNT(of_trace) + COUNT(of_journal)) };
+enum { PER_CALL = 6, FRAME = 7, X32 = 0x40000000, MOST = FRAME + PER_CALL * (COUNT(of_trace) + COUNT(of_journal) + COUNT(of_metrics)) };
 
 #if defined(__x86_64__)
 #define ARCH AUDIT_ARCH_X86_64
@@ -262,7 +278,7 @@ static int install(struct program *p)
 
 enum { ALLOW = SECCOMP_RET_ALLOW, REFUSE = SECCOMP_RET_ERRNO | EPERM };
 
-int privilege_trace_only(bool journal)
+int privilege_trace_only(bool journal, bool metrics)
 {
 	struct program p = { .n = 0 };
 
@@ -270,6 +286,8 @@ int privilege_trace_only(bool journal)
 	add_calls(&p, of_trace, COUNT(of_trace), ALLOW, REFUSE);
 	if (journal)
 		add_calls(&p, of_journal, COUNT(of_journal), ALLOW, REFUSE);
+	if (metrics)
+		add_calls(&p, of_metrics, COUNT(of_metrics), ALLOW, REFUSE);
 	add(&p, BPF_RET | BPF_K, REFUSE, 0, 0);
 	return install(&p);
 }

@@ -14,6 +14,7 @@
 uint64_t privilege_bpf(void);		/* CAP_BPF: programs and maps */
 uint64_t privilege_perfmon(void);	/* CAP_PERFMON: reading kernel memory, perf events */
 uint64_t privilege_ptrace(void);	/* CAP_SYS_PTRACE: whose namespace is whose in /proc */
+uint64_t privilege_write(void);		/* CAP_DAC_OVERRIDE: files in another user's folder */
 
 /** privilege_has - whether all of @set are effective; CAP_SYS_ADMIN stands for what came out of it */
 bool privilege_has(uint64_t set);
@@ -36,10 +37,11 @@ int privilege_drop(uint64_t keep, uint64_t spare, bool (*works)(void *cookie), v
  * privilege_trace_only - from now on only the system calls of the trace loop; others fail with EPERM
  * privilege_drop() comes before. Once for good; a file can still be opened and written to.
  * @journal: sd_journal_sendv() too
+ * @metrics: metrics_write() too
  * Return: 0 or a negative errno: -EINVAL where the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER),
  *	-ENOSYS on a machine that this program has no list for.
  */
-int privilege_trace_only(bool journal);
+int privilege_trace_only(bool journal, bool metrics);
 
 /**
  * privilege_compile_only - for the process that loads libbcc: no capability but privilege_bpf(), no network, no

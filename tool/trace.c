@@ -230,7 +230,7 @@ static void follow_layout(struct trace *t)
 	}
 	t->ready = true;
 	/* From here on nothing is started, loaded or kept any more. */
-	err = privilege_trace_only(t->output.journal);
+	err = privilege_trace_only(t->output.journal, t->metrics.path);
 	if (err)
 		log_debug("every system call stays allowed: %s", strerror(-err));
 	log_info("tracing; Ctrl-C ends it");
@@ -356,8 +356,11 @@ static bool can_count(void *cookie)
 static void drop_privilege(const struct trace *t)
 {
 	uint64_t keep = t->plan->chosen[HOOK_IPVS] ? privilege_perfmon() | privilege_ptrace() : 0;
-	int err = privilege_drop(keep, privilege_bpf(), can_count, (void *)t);
+	int err;
 
+	if (t->metrics.path && !metrics_folder_is_ours(&t->metrics))
+		keep |= privilege_write();
+	err = privilege_drop(keep, privilege_bpf(), can_count, (void *)t);
 	if (err)
 		log_warning("cannot give up privileges that are no longer needed: %s", strerror(-err));
 }

@@ -41,14 +41,14 @@ static int trace(void)
 {
 	int err = privilege_drop(0, 0, NULL, NULL);
 
-	return err ? err : privilege_trace_only(false);
+	return err ? err : privilege_trace_only(false, false);
 }
 
 static int trace_with_journal(void)
 {
 	int err = privilege_drop(0, 0, NULL, NULL);
 
-	return err ? err : privilege_trace_only(true);
+	return err ? err : privilege_trace_only(true, false);
 }
 
 static long make_socket(void)
