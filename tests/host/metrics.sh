@@ -70,20 +70,20 @@ late()
 	ip link set w$$ up arp off
 	ip address add 10.99.9.1/24 dev v$$
 	ip neighbour add 10.99.9.9 lladdr 02:00:00:00:00:09 dev v$$
-	client_begin 10.99.9.9:$port
+	client_begin "10.99.9.9:$port"
 	sleep 0.3
 	ip address add 10.99.9.9/32 dev lo
-	server 10.99.9.9:$port
+	server "10.99.9.9:$port"
 	wait $!
 }
 
 # traffic - that of the drawing
 traffic()
 {
-	server 127.99.0.1:$port 127.99.0.2:$port
-	client -n 30 127.99.0.1:$port
-	client -n 10 127.99.0.2:$port
-	client_fails -n 7 127.99.0.3:$port
+	server "127.99.0.1:$port" "127.99.0.2:$port"
+	client -n 30 "127.99.0.1:$port"
+	client -n 10 "127.99.0.2:$port"
+	client_fails -n 7 "127.99.0.3:$port"
 	late
 }
 
@@ -92,7 +92,7 @@ file_of_metrics()
 	own_port
 	mkdir textfile
 	umask 077
-	tool_start -a -D $port --metrics textfile/ipvs.prom 1 --record recording
+	tool_start -a -D "$port" --metrics textfile/ipvs.prom 1 --record recording
 	expect "first file" 0 "$(awk '/^ipvs_tcp_/' textfile/ipvs.prom | wc -l)"
 	traffic
 	tool_stop
@@ -115,9 +115,9 @@ file_of_metrics()
 beside_a_table()
 {
 	own_port
-	server 127.99.0.1:$port
-	tool_start -a -D $port --summary --metrics ipvs.prom
-	client -n 23 127.99.0.1:$port
+	server "127.99.0.1:$port"
+	tool_start -a -D "$port" --summary --metrics ipvs.prom
+	client -n 23 "127.99.0.1:$port"
 	expect "no new file within 15 seconds" 0 "$(awk '/^ipvs_tcp_/' ipvs.prom | wc -l)"
 	tool_stop
 	expect "table" "127.99.0.1:$port - 23 23" "$(awk '$2 == "-" { print $1, $2, $3, $4 }' rows)"
@@ -140,7 +140,7 @@ prometheus_answers()
 	own_port
 	mkdir textfile
 	prometheus_start
-	tool_start -a -D $port --metrics textfile/ipvs.prom 1 --record recording
+	tool_start -a -D "$port" --metrics textfile/ipvs.prom 1 --record recording
 	wait_for answers 0 'ipvs_tcpstate_real_servers_other'
 	traffic
 	wait_for answers 48 'sum(ipvs_tcp_connect_attempts_total)'
@@ -176,13 +176,14 @@ dashboard()
 	own_port
 	mkdir textfile
 	prometheus_start
-	tool_start -a -D $port --metrics textfile/ipvs.prom 1
+	tool_start -a -D "$port" --metrics textfile/ipvs.prom 1
 	wait_for answers 0 'ipvs_tcpstate_real_servers_other'
 	traffic
 	wait_for answers 48 'sum(ipvs_tcp_connect_attempts_total)'
 	jq -r '.panels[].targets[].expr' "$top/scripts/examples/dashboard.json" >exprs
 	[ "$(wc -l <exprs)" -ge 10 ] || fail "no panels"
 	while read -r expr; do
+		# shellcheck disable=SC2016 # variables of Grafana
 		expr=$(sed -E 's/\$__(rate_interval|range)/1m/g; s/\$(instance|vip|real)/.*/g' <<<"$expr")
 		[ "$(ask "$expr" | jq '.data.result | length')" -gt 0 ] || fail "nothing to show: $expr"
 	done <exprs
@@ -216,7 +217,7 @@ metrics_full_disk()
 	own_port
 	mkdir small
 	mount -t tmpfs -o size=64k tmpfs small
-	tool_start -a -D $port --metrics small/ipvs.prom 1
+	tool_start -a -D "$port" --metrics small/ipvs.prom 1
 	cp small/ipvs.prom before
 	dd if=/dev/zero of=small/filler bs=4096 2>/dev/null || :
 	wait_for grep -q 'cannot write metrics to small/ipvs.prom: No space left on device' err
