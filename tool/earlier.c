@@ -3,6 +3,7 @@
 
 #include "host.h"
 #include "log.h"
+#include "privilege.h"
 #include "sockets.h"
 
 #include <errno.h>
@@ -65,12 +66,13 @@ uint64_t earlier_read(const struct loaded *l, const char *proc_root, struct summ
 	struct filling f = { .loaded = l, .summary = summary };
 	int64_t began_us = now_us();
 	int err = ipvs_read(proc_root, add_entry, &f);
+	bool hidden = !privilege_has(privilege_ptrace());
 
 	/* Without ip_vs there is nothing to read, so whatever is hidden does no harm. */
-	if (err && (host_ipvs() || (err != -EACCES && err != -EPERM)))
+	if (host_ipvs() ? err || hidden : err && err != -EACCES && err != -EPERM)
 		log_warning("connections from before the start may lack their real server: cannot read "
 			    "net/ip_vs_conn of every namespace in %s: %s", proc_root,
-			    err == -EACCES ? "CAP_SYS_PTRACE is missing" : strerror(-err));
+			    hidden ? "CAP_SYS_PTRACE is missing" : strerror(-err));
 	if (f.full)
 		log_warning("%" PRIu64 " connections from before the start lack their real server: too many; "
 			    "allow more by --max-conns", f.full);

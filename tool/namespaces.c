@@ -99,11 +99,8 @@ static int read_processes(const char *proc_root, const char *name, struct namesp
 			continue;
 		snprintf(path, sizeof(path), "%s/%s/ns/net", proc_root, process->d_name);
 		n = readlink(path, link, sizeof(link) - 1);
-		if (n <= 0) {	/* it has ended, or is none of our business */
-			if (n < 0 && errno == EACCES && !err)
-				err = -EACCES;
-			continue;
-		}
+		if (n <= 0)
+			continue;	/* it has ended, or is none of our business */
 		link[n] = '\0';
 		inum = parse_inum(link);
 		if (!inum || !add(all, inum))

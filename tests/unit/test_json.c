@@ -215,7 +215,7 @@ static void line_of_losses(void **state)
 {
 	static const struct output_losses since = { 1, 20, UINT64_MAX, 300, 0, 0, 0 };
 	char text[OUTPUT_ROW_MAX] = "";
-	struct output out = { .at = text, .end = text + sizeof(text), .stamp_s = -1 };
+	struct output out = { .options = &json, .at = text, .end = text + sizeof(text), .stamp_s = -1 };
 
 	(void)state;
 	out.format = &output_json;
