@@ -101,11 +101,11 @@ enum setting_flags {
 
 /* Offsets are those of the running kernel; 0: not known. */
 struct settings {
+	__u32 flags;		/* enum setting_flags; first: before 4.9 the verifier forgets a map value once added to */
+	__u32 pid;		/* thread group */
 	__u64 lports;		/* PORT_BIT of each wanted port: rules out most others at once */
 	__u64 rports;
 	__u64 earlier;		/* the same of the services in map "earlier" */
-	__u32 flags;		/* enum setting_flags */
-	__u32 pid;		/* thread group */
 	__u16 sk_err;		/* struct sock */
 	__u16 skc_net;		/* struct sock_common */
 	__u16 skc_v6_daddr;

@@ -13,6 +13,7 @@ struct change {
 	u8 oldstate;
 	u8 newstate;
 	enum source source;
+	enum purpose purpose;	/* of this program; known to the compiler, as the source */
 };
 
 #ifdef STATE_SKADDR
@@ -119,7 +120,7 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 	bool waits;
 
 	/* Counted are connects only, from their first state on. */
-	if ((!(s->flags & SETTING_ALL) || s->flags & SETTING_QUIET) && ch->newstate != TCP_SYN_SENT)
+	if ((!(s->flags & SETTING_ALL) || !wants_rows(s, ch->purpose)) && ch->newstate != TCP_SYN_SENT)
 		return;
 	if (s->flags & SETTING_PID &&
 	    (ch->oldstate != TCP_CLOSE || bpf_get_current_pid_tgid() >> 32 != s->pid))
@@ -143,7 +144,7 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 		return;
 	e.conn.tuple.netns = sock_netns(s, sk);
 	now = bpf_ktime_get_ns();
-	if (ch->oldstate == TCP_CLOSE && !(s->flags & SETTING_QUIET)) {
+	if (ch->oldstate == TCP_CLOSE && wants_rows(s, ch->purpose)) {
 		e.conn.flags = CONN_OWNED;
 		set_owner(&e.conn);
 	}
@@ -151,9 +152,9 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 	if (waits) {
 		e.conn.flags |= CONN_PENDING | CONN_ACTIVE;
 	} else {
-		if (s->flags & SETTING_TALLY && ch->newstate == TCP_SYN_SENT)
+		if (wants_counts(s, ch->purpose) && ch->newstate == TCP_SYN_SENT)
 			tally_connect(&e.conn);
-		if (!(s->flags & SETTING_QUIET))
+		if (wants_rows(s, ch->purpose))
 			send(ctx, s, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now, 0);
 	}
 	/* Each is counted once: its next changes come here too. */
@@ -210,9 +211,9 @@ static inline void handshake_without_ipvs(const struct settings *s, struct sock_
 }
 
 /* Counters need the times of two changes only. */
-static inline bool times_count(const struct settings *s, u8 newstate)
+static inline bool times_count(const struct settings *s, enum purpose purpose, u8 newstate)
 {
-	return !(s->flags & SETTING_QUIET) || newstate == TCP_ESTABLISHED || newstate == TCP_CLOSE;
+	return wants_rows(s, purpose) || newstate == TCP_ESTABLISHED || newstate == TCP_CLOSE;
 }
 
 static inline void state_change(void *ctx, const struct change *ch)
@@ -250,14 +251,14 @@ static inline void state_change(void *ctx, const struct change *ch)
 			handshake_without_ipvs(s, e, sk);
 			return;
 		}
-		tell_syn_sent(ctx, s, e, sk);
+		tell_syn_sent(ctx, s, ch->purpose, e, sk);
 	}
 	/* Counters need no more than the remote end, and to know of a failed one whether it had a port. */
 	if (!(e->conn.flags & CONN_ACTIVE) && ends_may_change(ch->oldstate) &&
-	    !(s->flags & SETTING_QUIET && ch->newstate == TCP_ESTABLISHED))
+	    (wants_rows(s, ch->purpose) || ch->newstate != TCP_ESTABLISHED))
 		refresh_ends(ctx, s, ch, &e->conn);
-	now = times_count(s, ch->newstate) ? bpf_ktime_get_ns() : 0;
-	tell_change(ctx, s, e, sk, ch->oldstate, ch->newstate, now);
+	now = times_count(s, ch->purpose, ch->newstate) ? bpf_ktime_get_ns() : 0;
+	tell_change(ctx, s, ch->purpose, e, sk, ch->oldstate, ch->newstate, now);
 	if (ch->newstate == TCP_CLOSE) {
 		if (e->conn.flags & CONN_ACTIVE)
 			release_tuple(&e->conn.tuple, sk);
@@ -312,6 +313,7 @@ static inline void read_raw(void *ctx, struct change *ch)
 	ch->oldstate = FIELD(u64, 8);
 	ch->newstate = FIELD(u64, 16);
 	ch->source = FROM_RAW;
+	ch->purpose = FOR_BOTH;
 }
 
 int state_raw(void *ctx)
@@ -380,15 +382,33 @@ int state_tracepoint(void *ctx)
 #endif
 
 /* tcp_set_state(sk, state), net/ipv4/tcp.c */
-int state_kprobe(struct pt_regs *ctx)
+static inline int state_probed(struct pt_regs *ctx, enum purpose purpose)
 {
+	u8 oldstate = 0;	/* alone: what a helper may have changed is not known to the compiler any more */
 	struct change ch = {
 		.sk = PT_REGS_PARM1(ctx),
 		.newstate = PT_REGS_PARM2(ctx),
 		.source = FROM_KPROBE,
+		.purpose = purpose,
 	};
 
-	read_kernel(&ch.oldstate, 1, (void *)(ch.sk + 18));
+	read_kernel(&oldstate, 1, (void *)(ch.sk + 18));
+	ch.oldstate = oldstate;
 	state_change(ctx, &ch);
 	return 0;
+}
+
+int state_kprobe(struct pt_regs *ctx)
+{
+	return state_probed(ctx, FOR_ROWS);
+}
+
+int state_kprobe_counts(struct pt_regs *ctx)
+{
+	return state_probed(ctx, FOR_COUNTS);
+}
+
+int state_kprobe_both(struct pt_regs *ctx)
+{
+	return state_probed(ctx, FOR_BOTH);
 }

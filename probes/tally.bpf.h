@@ -14,6 +14,14 @@
 	} while (0)
 #define RAISE(counter) RAISE_BY(counter, 1)
 
+/* Before 4.14 the verifier takes the rest of the program once for each value that a variable may have got, and
+ * for each way that leads here: after an operation it forgets the value, after a call most registers. */
+#define JOIN(variable)						\
+	do {							\
+		asm volatile("%0 |= 0" : "+r"(variable));	\
+		bpf_get_smp_processor_id();			\
+	} while (0)
+
 static inline void set_tally_key(struct tally_key *key, const struct conn *c)
 {
 	key->vip[0] = c->tuple.raddr[0];
@@ -182,6 +190,7 @@ static inline void tally_change(const struct settings *s, struct sock_entry *e, 
 				u8 newstate, u64 now)
 {
 	struct tally *t;
+	u64 why;
 	u32 err;
 
 	if (!(e->conn.flags & CONN_COUNTED))
@@ -201,6 +210,8 @@ static inline void tally_change(const struct settings *s, struct sock_entry *e, 
 		tally_established(t, e, now);
 	} else if (newstate == TCP_CLOSE) {
 		err = closing_error(s, e, sk, oldstate);
-		tally_close(t, e, oldstate, why_closed(&e->conn, oldstate, !!s->sk_err, err), now);
+		why = why_closed(&e->conn, oldstate, !!s->sk_err, err);
+		JOIN(why);
+		tally_close(t, e, oldstate, why, now);
 	}
 }

@@ -55,10 +55,26 @@ static bool has_raw(const struct plan *p, enum hook_fact fact)
 	       p->options->hooks == HOOK_WISH_RAW;
 }
 
+static bool fits(const struct options *o, enum hook_purpose purpose)
+{
+	switch (purpose) {
+	case HOOK_FOR_ROWS:
+		return !options_counts(o);
+	case HOOK_FOR_COUNTS:
+		return options_counts(o) && !o->record;
+	case HOOK_FOR_BOTH:
+		return options_counts(o) && o->record;
+	default:
+		return true;
+	}
+}
+
 static bool has_hook(void *cookie, const struct hook *hook)
 {
 	const struct plan *p = cookie;
 
+	if (!fits(p->options, hook->purpose))
+		return false;
 	switch (hook->kind) {
 	case HOOK_RAW_TRACEPOINT:
 		return p->host->raw_tracepoints && has_raw(p, hook->fact);

@@ -31,10 +31,18 @@ static bool compile(const struct plan *p, const struct programs_text *text, stru
 	return say(o, ok, what, ok ? how : programs->cause);
 }
 
+struct trial {
+	const struct plan *plan;
+	enum hook_purpose purpose;
+};
+
 static bool has_any(void *cookie, const struct hook *hook)
 {
-	const struct plan *p = cookie;
+	const struct trial *t = cookie;
+	const struct plan *p = t->plan;
 
+	if (hook->purpose != HOOK_FOR_ALL && hook->purpose != t->purpose)
+		return false;
 	if (hook->kind == HOOK_RAW_TRACEPOINT)
 		return p->host->raw_tracepoints;
 	if (hook->kind != HOOK_TRACEPOINT)
@@ -43,9 +51,10 @@ static bool has_any(void *cookie, const struct hook *hook)
 					: p->defines.retransmit_tracepoint;
 }
 
-static bool load(struct plan *p, const struct object *object, enum hook_wish wish, struct output *o,
-		 const char *what)
+static bool load(struct plan *p, const struct object *object, enum hook_wish wish, enum hook_purpose purpose,
+		 struct output *o, const char *what)
 {
+	struct trial trial = { p, purpose };
 	const struct hook *chosen[HOOK_FACTS];
 	struct loaded loaded;
 	char cause[512] = "";
@@ -53,7 +62,7 @@ static bool load(struct plan *p, const struct object *object, enum hook_wish wis
 					 .tallies = 1, .buckets = 1 };
 	bool ok;
 
-	hooks_choose(wish, has_any, p, chosen);
+	hooks_choose(wish, has_any, &trial, chosen);
 	ok = !loader_open(&loaded, object, chosen, &sizes, cause, sizeof(cause));
 	loader_close(&loaded);
 	return say(o, ok, what, cause);
@@ -63,11 +72,14 @@ static bool main_text(struct plan *p, int read_helper, struct output *o)
 {
 	static const struct {
 		enum hook_wish wish;
+		enum hook_purpose purpose;
 		const char *what;
 	} kinds[] = {
-		{ HOOK_WISH_RAW, "load, hooks raw" },
-		{ HOOK_WISH_TRACEPOINT, "load, hooks tracepoint" },
-		{ HOOK_WISH_KPROBE, "load, hooks kprobe" },
+		{ HOOK_WISH_RAW, HOOK_FOR_ROWS, "load, hooks raw" },
+		{ HOOK_WISH_TRACEPOINT, HOOK_FOR_ROWS, "load, hooks tracepoint" },
+		{ HOOK_WISH_KPROBE, HOOK_FOR_ROWS, "load, hooks kprobe" },
+		{ HOOK_WISH_KPROBE, HOOK_FOR_COUNTS, "load, hooks kprobe, counting" },
+		{ HOOK_WISH_KPROBE, HOOK_FOR_BOTH, "load, hooks kprobe, rows and counting" },
 	};
 	char *state = host_format(p->host, "sock", "inet_sock_set_state");
 	char *retransmit = host_format(p->host, "tcp", "tcp_retransmit_skb");
@@ -85,7 +97,7 @@ static bool main_text(struct plan *p, int read_helper, struct output *o)
 	snprintf(what, sizeof(what), "compile main, reading by helper %d", read_helper);
 	ok = compile(p, &text, &programs, o, what);
 	for (size_t i = 0; ok && i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		ok = load(p, &programs.object, kinds[i].wish, o, kinds[i].what);
+		ok = load(p, &programs.object, kinds[i].wish, kinds[i].purpose, o, kinds[i].what);
 	programs_close(&programs);
 	return ok;
 }
