@@ -258,6 +258,7 @@ static inline void state_change(void *ctx, const struct change *ch)
 	    (wants_rows(s, ch->purpose) || ch->newstate != TCP_ESTABLISHED))
 		refresh_ends(ctx, s, ch, &e->conn);
 	now = times_count(s, ch->purpose, ch->newstate) ? bpf_ktime_get_ns() : 0;
+	FORGET(now);
 	tell_change(ctx, s, ch->purpose, e, sk, ch->oldstate, ch->newstate, now);
 	if (ch->newstate == TCP_CLOSE) {
 		if (e->conn.flags & CONN_ACTIVE)

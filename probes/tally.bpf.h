@@ -14,12 +14,15 @@
 	} while (0)
 #define RAISE(counter) RAISE_BY(counter, 1)
 
-/* Before 4.14 the verifier takes the rest of the program once for each value that a variable may have got, and
- * for each way that leads here: after an operation it forgets the value, after a call most registers. */
-#define JOIN(variable)						\
-	do {							\
-		asm volatile("%0 |= 0" : "+r"(variable));	\
-		bpf_get_smp_processor_id();			\
+/* Before 4.14 the verifier takes the rest of the program once for each value that a variable may have got: after an
+ * operation it has forgotten the value. */
+#define FORGET(variable) asm volatile("%0 |= 0" : "+r"(variable))
+
+/* And once for each way that leads here: after a call it has forgotten most registers too. */
+#define JOIN(variable)				\
+	do {					\
+		FORGET(variable);		\
+		bpf_get_smp_processor_id();	\
 	} while (0)
 
 static inline void set_tally_key(struct tally_key *key, const struct conn *c)

@@ -164,8 +164,12 @@ static int load_programs(struct loaded *l, const struct object *o,
 		if (l->program_fd[fact] >= 0)
 			continue;
 		err = l->program_fd[fact];
-		snprintf(cause, len, "the kernel refuses program %s: %s: %s", chosen[fact]->program,
-			 strerror(-err), log ? verdict(log) : "no more is known");
+		if (err == -E2BIG && chosen[fact]->purpose >= HOOK_FOR_COUNTS)
+			snprintf(cause, len, "the verifier of this kernel takes no program as large as counting needs "
+				 "(from 4.7 on it does): do without --summary, --histogram and --metrics, rows work");
+		else
+			snprintf(cause, len, "the kernel refuses program %s: %s: %s", chosen[fact]->program,
+				 strerror(-err), log ? verdict(log) : "no more is known");
 	}
 	free(log);
 	return err;

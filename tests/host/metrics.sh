@@ -144,6 +144,7 @@ prometheus_answers()
 	wait_for answers 0 'ipvs_tcpstate_real_servers_other'
 	traffic
 	wait_for answers 48 'sum(ipvs_tcp_connect_attempts_total)'
+	wait_for answers 41 'sum(ipvs_tcp_connects_total{result="established"})'
 
 	expect "which one refuses" "127.99.0.3 $port 7" \
 		"$(answer 'sum by (vip, vport) (ipvs_tcp_connects_total{result="refused"}) > 0' vip vport)"
@@ -169,6 +170,11 @@ prometheus_answers()
 	expect "rules" 6 "$(curl -s "$prometheus/api/v1/rules" | jq '[.data.groups[].rules[]] | length')"
 }
 
+shows_something()
+{
+	[ "$(ask "$1" | jq '.data.result | length')" -gt 0 ]
+}
+
 # Each panel of the example's dashboard has something to show.
 dashboard()
 {
@@ -180,12 +186,13 @@ dashboard()
 	wait_for answers 0 'ipvs_tcpstate_real_servers_other'
 	traffic
 	wait_for answers 48 'sum(ipvs_tcp_connect_attempts_total)'
+	wait_for answers 41 'sum(ipvs_tcp_connects_total{result="established"})'
 	jq -r '.panels[].targets[].expr' "$top/scripts/examples/dashboard.json" >exprs
 	[ "$(wc -l <exprs)" -ge 10 ] || fail "no panels"
 	while read -r expr; do
 		# shellcheck disable=SC2016 # variables of Grafana
 		expr=$(sed -E 's/\$__(rate_interval|range)/1m/g; s/\$(instance|vip|real)/.*/g' <<<"$expr")
-		[ "$(ask "$expr" | jq '.data.result | length')" -gt 0 ] || fail "nothing to show: $expr"
+		wait_for shows_something "$expr"	# an increase needs two samples
 	done <exprs
 	note "$(wc -l <exprs) questions"
 	tool_stop
