@@ -71,9 +71,19 @@ static int open_kprobe_pmu(const struct host *h, const struct hook *hook)
 		/* bit 0, as .../devices/kprobe/format/retprobe says since the first version */
 		.config = hook->kind == HOOK_KRETPROBE,
 		.kprobe_func = (uintptr_t)hook->target,
+		.disabled = 1,
 	};
 
 	return open_event(&attr);
+}
+
+bool attach_allowed(const struct host *host, const struct hook *hook)
+{
+	int fd = host->kprobe_pmu < 0 ? 0 : open_kprobe_pmu(host, hook);
+
+	if (host->kprobe_pmu >= 0 && fd >= 0)
+		close(fd);
+	return fd != -EACCES && fd != -EPERM;
 }
 
 /* The group's name holds our pid, so that leftovers of a killed one are known. */

@@ -27,6 +27,13 @@ int attach_hook(struct attached *a, const struct loaded *l, const struct hook *h
 		size_t len);
 
 /**
+ * attach_allowed - whether a kprobe of @hook could be put on by this process as it is now
+ * Debian's and other kernels want more than CAP_PERFMON for it (kernel.perf_event_paranoid above 2). Tried, and
+ * taken off again; it runs nothing.
+ */
+bool attach_allowed(const struct host *host, const struct hook *hook);
+
+/**
  * attach_clear_leftovers - remove kprobes that killed processes of ours have left in tracefs
  * Nobody else's: the name holds the pid, and the kernel refuses to remove one that is in use.
  */

@@ -42,6 +42,11 @@ uint64_t privilege_ptrace(void)
 	return SET(CAP_SYS_PTRACE);
 }
 
+uint64_t privilege_admin(void)
+{
+	return SET(CAP_SYS_ADMIN);
+}
+
 uint64_t privilege_write(void)
 {
 	return SET(CAP_DAC_OVERRIDE);
@@ -118,9 +123,9 @@ static void drop_bounds(void)
 #endif
 }
 
-int privilege_drop(uint64_t keep, uint64_t spare, bool (*works)(void *cookie), void *cookie)
+int privilege_drop(uint64_t keep, const struct privilege_spare *spare, size_t n, void *cookie)
 {
-	struct sets s = { 0, 0, 0 };
+	struct sets s;
 	int err = get_sets(&s);
 
 	if (err)
@@ -129,10 +134,14 @@ int privilege_drop(uint64_t keep, uint64_t spare, bool (*works)(void *cookie), v
 	s.inheritable = 0;
 	s.effective = s.permitted & keep;
 	err = set_sets(&s);	/* the rest can still be had back */
+	for (size_t i = 0; i < n && !err; i++) {
+		if (spare[i].works(cookie))
+			continue;
+		s.effective |= s.permitted & spare[i].set;
+		err = set_sets(&s);
+	}
 	if (err)
 		return err;
-	if (works && !works(cookie))
-		s.effective |= s.permitted & spare;
 	s.permitted = s.effective;
 	err = set_sets(&s);
 	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
@@ -295,7 +304,7 @@ int privilege_trace_only(bool journal, bool metrics)
 int privilege_compile_only(void)
 {
 	struct program p = { .n = 0 };
-	int err = privilege_drop(privilege_bpf(), 0, NULL, NULL);
+	int err = privilege_drop(privilege_bpf(), NULL, 0, NULL);
 
 	if (err)
 		return err;

@@ -14,6 +14,7 @@
 uint64_t privilege_bpf(void);		/* CAP_BPF: programs and maps */
 uint64_t privilege_perfmon(void);	/* CAP_PERFMON: reading kernel memory, perf events */
 uint64_t privilege_ptrace(void);	/* CAP_SYS_PTRACE: whose namespace is whose in /proc */
+uint64_t privilege_admin(void);		/* CAP_SYS_ADMIN */
 uint64_t privilege_write(void);		/* CAP_DAC_OVERRIDE: files in another user's folder */
 
 /** privilege_has - whether all of @set are effective; CAP_SYS_ADMIN stands for what came out of it */
@@ -22,16 +23,21 @@ bool privilege_has(uint64_t set);
 /** privilege_names - "CAP_BPF and CAP_PERFMON" */
 void privilege_names(uint64_t set, char *names, size_t len);
 
+/** What is kept as well where something does not work without it. */
+struct privilege_spare {
+	uint64_t set;
+	bool (*works)(void *cookie);
+};
+
 /**
  * privilege_drop - give up every capability but @keep, in all sets, and set no_new_privs
  * @keep:   what the process has not is not gained
- * @spare:  is kept as well where @works says false without it
- * @works:  called with @keep alone effective; NULL: @spare is given up
- * @cookie: for @works
+ * @spare:  @n sets; each is tried in turn, without it and those behind it
+ * @cookie: for their works()
  * Return: 0 or a negative errno; then some may be left.
  * Source: cap_capset(), cap_prctl_drop(), security/commoncap.c
  */
-int privilege_drop(uint64_t keep, uint64_t spare, bool (*works)(void *cookie), void *cookie);
+int privilege_drop(uint64_t keep, const struct privilege_spare *spare, size_t n, void *cookie);
 
 /**
  * privilege_trace_only - from now on only the system calls of the trace loop; others fail with EPERM

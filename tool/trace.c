@@ -350,17 +350,29 @@ static bool can_count(void *cookie)
 	return !loader_losses(&t->loaded, &lost);
 }
 
+static bool can_probe(void *cookie)
+{
+	const struct trace *t = cookie;
+	const struct hook *connect = t->plan->chosen[HOOK_CONNECT];
+
+	return !t->plan->chosen[HOOK_IPVS] || !connect || attach_allowed(t->plan->host, connect);
+}
+
 /* What is left to do needs privilege where IPVS is seen: its kprobes are attached anew when it comes
  * again, and its namespaces are looked for. Maps that are there need none, but on kernels before 5.19
  * where kernel.unprivileged_bpf_disabled is set. */
 static void drop_privilege(const struct trace *t)
 {
+	const struct privilege_spare spare[] = {
+		{ privilege_bpf(), can_count },
+		{ privilege_admin(), can_probe },
+	};
 	uint64_t keep = t->plan->chosen[HOOK_IPVS] ? privilege_perfmon() | privilege_ptrace() : 0;
 	int err;
 
 	if (t->metrics.path && !metrics_folder_is_ours(&t->metrics))
 		keep |= privilege_write();
-	err = privilege_drop(keep, privilege_bpf(), can_count, (void *)t);
+	err = privilege_drop(keep, spare, sizeof(spare) / sizeof(spare[0]), (void *)t);
 	if (err)
 		log_warning("cannot give up privileges that are no longer needed: %s", strerror(-err));
 }

@@ -40,11 +40,18 @@ has_kprobes()
 	[ -e /sys/bus/event_source/devices/kprobe/type ] || [ -e /sys/kernel/tracing/kprobe_events ]
 }
 
+# kprobes_need_admin - whether this kernel asks for more than CAP_PERFMON, as Debian's do: 3 is not known to others
+kprobes_need_admin()
+{
+	has_kprobes && [ "$(</proc/sys/kernel/perf_event_paranoid)" -gt 2 ]
+}
+
 # while_tracing [OPTION...]
 while_tracing()
 {
 	local kept=()
 	! has_kprobes || kept+=("$(of_kernel $perfmon)" "$sys_ptrace")
+	! kprobes_need_admin || kept+=("$sys_admin")
 	! maps_need_bpf || kept+=("$(of_kernel $bpf)")
 	tool_start "$@"
 	expect "state of the tool" "$(state_with "${kept[@]}")" "$(state "$tool_pid")"

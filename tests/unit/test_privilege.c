@@ -39,14 +39,14 @@ static int in_child(int (*confine)(void), long (*try)(void))
 
 static int trace(void)
 {
-	int err = privilege_drop(0, 0, NULL, NULL);
+	int err = privilege_drop(0, NULL, 0, NULL);
 
 	return err ? err : privilege_trace_only(false, false);
 }
 
 static int trace_with_journal(void)
 {
-	int err = privilege_drop(0, 0, NULL, NULL);
+	int err = privilege_drop(0, NULL, 0, NULL);
 
 	return err ? err : privilege_trace_only(true, false);
 }
@@ -187,16 +187,18 @@ static bool works(void *cookie)
 
 static int spare_needed(void)
 {
+	const struct privilege_spare spare = { privilege_bpf(), works };
 	bool answer = false;
 
-	return privilege_drop(privilege_ptrace(), privilege_bpf(), works, &answer);
+	return privilege_drop(privilege_ptrace(), &spare, 1, &answer);
 }
 
 static int spare_not_needed(void)
 {
+	const struct privilege_spare spare = { privilege_bpf(), works };
 	bool answer = true;
 
-	return privilege_drop(privilege_ptrace(), privilege_bpf(), works, &answer);
+	return privilege_drop(privilege_ptrace(), &spare, 1, &answer);
 }
 
 static long has_ptrace_and_bpf(void)
