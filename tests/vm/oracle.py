@@ -76,9 +76,14 @@ def read_rows():
     if not rows or rows[-1]["event"] != "end":
         mismatch("the output has no end")
         finish(f"{len(rows)} rows")
-    compare("rows lost", 0, rows[-1]["lost"])
-    compare("rows counted by the tool", len(rows) - 1, rows[-1]["rows"])
-    return rows[:-1], rows[-1]
+    end = rows.pop()
+    losses = [row for row in rows if row["event"] == "lost"]
+    rows = [row for row in rows if row["event"] != "lost"]
+    compare("rows lost", 0, end["lost"])
+    compare("rows counted by the tool", len(rows), end["rows"])
+    for key in ("lost_buffer_full", "lost_missed", "sockets_not_followed", "connects_without_real"):
+        compare(f"{key}, summed", end[key], sum(loss[key] for loss in losses))
+    return rows, end
 
 
 def real_of(row):
