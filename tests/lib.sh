@@ -15,8 +15,8 @@ peers=$built/peers
 # shellcheck disable=SC2034 # for the tests
 nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 client_in=()	# command that runs the client, for another namespace
-limit=${limit:-120}	# seconds for one test
-patience=${patience:-30}	# seconds for one condition
+limit=${limit:-240}	# seconds for one test
+patience=${patience:-60}	# seconds for one condition
 PATH=$PATH:/usr/sbin:/sbin
 
 # run_all FUNCTION - FUNCTION calls "run" for each test
