@@ -2,7 +2,8 @@
 /*
  * Retransmits: tcp:tcp_retransmit_skb (4.15 and later), else the entry of
  * tcp_retransmit_skb(sk, ...). State and ends are the socket's: the tracepoint
- * has no state on 4.15 to 5.3 and no family before 5.16.
+ * has no state on 4.15 to 5.3 and no family before 5.16. The raw tracepoint is
+ * not skipped where the timer interrupts another program.
  */
 static inline void adopt_at_retransmit(const struct settings *s, u64 sk)
 {
@@ -48,6 +49,18 @@ static inline int retransmit(void *ctx, u64 sk)
 	e->conn.flags &= ~CONN_SYN_LOST;
 	return 0;
 }
+
+#ifdef RAW_TRACEPOINTS
+/* TP_PROTO(const struct sock *sk, const struct sk_buff *skb), from 6.17 on with int err */
+int retransmit_raw(void *ctx)
+{
+#ifdef RETRANSMIT_ERR
+	if ((u32)FIELD(u64, 16))
+		return 0;
+#endif
+	return retransmit(ctx, FIELD(u64, 0));
+}
+#endif
 
 #ifdef RETRANSMIT_SKADDR
 int retransmit_tracepoint(void *ctx)

@@ -10,6 +10,7 @@ static const struct hook table[] = {
 	{ HOOK_STATE, HOOK_KPROBE, NULL, "tcp_set_state", "state_kprobe", HOOK_FOR_ROWS },
 	{ HOOK_STATE, HOOK_KPROBE, NULL, "tcp_set_state", "state_kprobe_counts", HOOK_FOR_COUNTS },
 	{ HOOK_STATE, HOOK_KPROBE, NULL, "tcp_set_state", "state_kprobe_both", HOOK_FOR_BOTH },
+	{ HOOK_RETRANSMIT, HOOK_RAW_TRACEPOINT, NULL, "tcp_retransmit_skb", "retransmit_raw", HOOK_FOR_ALL },
 	{ HOOK_RETRANSMIT, HOOK_TRACEPOINT, "tcp", "tcp_retransmit_skb", "retransmit_tracepoint", HOOK_FOR_ALL },
 	{ HOOK_RETRANSMIT, HOOK_KPROBE, NULL, "tcp_retransmit_skb", "retransmit_kprobe", HOOK_FOR_ALL },
 	{ HOOK_ERROR, HOOK_RAW_TRACEPOINT, NULL, "inet_sk_error_report", "error_raw", HOOK_FOR_ALL },

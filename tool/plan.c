@@ -49,6 +49,8 @@ static bool has_raw(const struct plan *p, enum hook_fact fact)
 {
 	if (fact == HOOK_ERROR)
 		return p->host->error_tracepoint;
+	if (fact == HOOK_RETRANSMIT)
+		return p->defines.retransmit_tracepoint;
 	if (!p->defines.state_tracepoint || !layout_knows_sockets(&p->offsets))
 		return false;
 	return fact == HOOK_STATE_NESTED || !p->host->raw_preemptible ||

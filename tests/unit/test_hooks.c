@@ -71,9 +71,9 @@ static void raw_tracepoint_comes_first(void **state)
 		hooks_choose(wishes[i], has_all, &asked, chosen);
 		check_hook(chosen[HOOK_STATE], HOOK_STATE, HOOK_RAW_TRACEPOINT, NULL,
 			   "inet_sock_set_state", "state_raw");
+		check_hook(chosen[HOOK_RETRANSMIT], HOOK_RETRANSMIT, HOOK_RAW_TRACEPOINT, NULL,
+			   "tcp_retransmit_skb", "retransmit_raw");
 		/* A fact without a hook of the wished kind has its best one. */
-		check_hook(chosen[HOOK_RETRANSMIT], HOOK_RETRANSMIT, HOOK_TRACEPOINT, "tcp",
-			   "tcp_retransmit_skb", "retransmit_tracepoint");
 		check_ipvs_and_connects(chosen);
 		assert_int_equal(asked, HOOK_FACTS);
 	}
