@@ -125,7 +125,7 @@ static void drop_bounds(void)
 
 int privilege_drop(uint64_t keep, const struct privilege_spare *spare, size_t n, void *cookie)
 {
-	struct sets s;
+	struct sets s = { 0, 0, 0 };
 	int err = get_sets(&s);
 
 	if (err)
