@@ -71,7 +71,7 @@ killed_before_kept()
 	wait_for has_child
 	mapfile -t children < <(compilers "$tool_pid")
 	kill -KILL "$tool_pid"
-	patience=3
+	patience=15
 	for child in "${children[@]}"; do
 		wait_for is_dead "$child"
 	done
@@ -143,7 +143,7 @@ compiler_hangs()
 	kill -STOP "$child"
 	sleep 0.3
 	is_running || fail "the tool has ended"
-	patience=3
+	patience=15
 	tool_stop
 	wait_for is_dead "$child"
 }

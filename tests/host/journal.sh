@@ -184,7 +184,7 @@ journal_hangs()
 	sleep 0.5
 	is_running || fail "has not waited"
 	kill -INT "$tool_pid"
-	patience=5
+	patience=15
 	wait_for is_gone
 	wait "$tool_pid" || status=$?
 	expect "exit status" 1 "$status"

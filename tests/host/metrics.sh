@@ -131,7 +131,7 @@ metrics_count()
 	tool_start -a --metrics ipvs.prom 1 2
 	began_ms=$(now_ms)
 	tool_end
-	between "ms until the end" 1500 $(($(now_ms) - began_ms)) 4000
+	between "ms until the end" 1500 $(($(now_ms) - began_ms)) 10000
 }
 
 prometheus_answers()

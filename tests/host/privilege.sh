@@ -68,7 +68,7 @@ while_compiling()
 	wait_for has_child
 	child=$(pgrep -P "$tool_pid" | head -n 1)
 	pids+=("$child")
-	patience=5
+	patience=15
 	wait_for is_confined "$child"
 	expect "state of the compiler" "$(state_with "$(of_kernel $bpf)")" "$(state "$child")"
 	tool_end

@@ -120,7 +120,7 @@ duration()
 	tool_start -a -d 2
 	began_ms=$(now_ms)
 	tool_end
-	between "ms until the end" 1500 $(($(now_ms) - began_ms)) 3500
+	between "ms until the end" 1500 $(($(now_ms) - began_ms)) 10000
 }
 
 closed_pipe()
@@ -192,7 +192,7 @@ killed_while_compiling()
 	mapfile -t children < <(pgrep -P "$tool_pid")
 	pids+=("${children[@]}")
 	kill -KILL "$tool_pid"
-	patience=3
+	patience=15
 	for child in "${children[@]}"; do
 		wait_for is_dead "$child"
 	done
@@ -216,7 +216,7 @@ stopped_while_compiling()
 	pids+=("$tool_pid")
 	wait_for has_child
 	kill -INT "$tool_pid"
-	patience=3
+	patience=15
 	tool_end
 }
 

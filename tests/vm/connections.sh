@@ -65,7 +65,7 @@ accepted()
 			"$(rows | awk -v real="$real" '$6 == "SYN_SENT" && $7 == real' | wc -l)"
 	done
 	between "MS of CLOSE -> SYN_SENT" 0 "$(milliseconds CLOSE SYN_SENT - | sort -n | tail -n 1)" 0
-	between "MS of SYN_SENT -> ESTABLISHED" 0.001 "$(milliseconds SYN_SENT ESTABLISHED - | sort -n | head -n 1)" 1000
+	within_connect ESTABLISHED -
 }
 
 # ipvs_connections REAL - as IPVS has counted them
@@ -118,7 +118,7 @@ endings()
 }
 
 # The row of the connect itself, with port and real server, is there within 100 ms, however long nothing else
-# happens. Under emulation the reader may wait longer for a CPU on a busy machine: so one of three rounds is enough.
+# happens. Under emulation the reader may wait longer for a CPU on a busy machine: so one of ten rounds is enough.
 first_row()
 {
 	local round most=101
@@ -126,7 +126,7 @@ first_row()
 	service "$vip:80" "$real_1" "$real_2"
 	server "$real_1" "$real_2"
 	tool_start_stamped
-	for round in 1 2 3; do
+	for round in 1 2 3 4 5 6 7 8 9 10; do
 		client -n 11 -o 400 "$vip:80"
 		wait_for has_rows $((round * 11 * 5))
 		most=$(delays | tail -n 11 | sort -n | tail -n 1)
@@ -157,7 +157,7 @@ refused()
 	expect "results of connect" ECONNREFUSED "$(cut -d ' ' -f 4 clients | sort -u)"
 	expect rows "$(refused_rows)" "$(rows)"
 	one_socket_each
-	between "MS until refused" 0 "$(milliseconds SYN_SENT CLOSE refused | sort -n | tail -n 1)" 100
+	within_connect CLOSE refused
 }
 
 # The kernel has forgotten the address of a socket whose connect failed.
@@ -184,7 +184,7 @@ refused_unbound()
 # silent FAMILY RETRIES - a real server that never answers, until the kernel gives up
 silent()
 {
-	local retransmits
+	local retransmits i
 	network "$1"
 	syn_retries "$2"
 	service "$vip:80" "$silent"
@@ -197,10 +197,12 @@ silent()
 	expect rows "$(expected_rows "$vip:80" "CLOSE SYN_SENT ${retransmits}CLOSE/timeout" "$silent")" "$(rows)"
 	one_socket_each
 	milliseconds SYN_SENT SYN_SENT retransmit >ms
-	between "MS of the first retransmit" 900 "$(sed -n 1p ms)" 1500
-	[ "$2" = 1 ] || between "MS of the second" 2900 "$(sed -n 2p ms)" 3500
-	between "MS until timeout" $((900 * ((2 << $2) - 1))) "$(milliseconds SYN_SENT CLOSE timeout)" \
-		$((1000 * ((2 << $2) - 1) + 700))
+	# No timer of the kernel comes early; late it may be, but not later than what it leads to.
+	milliseconds SYN_SENT CLOSE timeout >>ms
+	for ((i = 0; i <= $2; i++)); do
+		between "MS after timer $i" $((900 * ((2 << i) - 1))) "$(sed -n $((i + 1))p ms)" \
+			"$(sed -n $((i + 2))p ms | grep . || longest_connect)"
+	done
 }
 
 # The client has enough of it before the kernel has.
@@ -210,11 +212,11 @@ given_up()
 	syn_backoff	# the next one comes after 3 s, and the client is gone by then
 	service "$vip:80" "$silent"
 	tool_start
-	client_fails -p 41000 -g 1300 "$vip:80"
+	client_fails -p 41000 -g 2000 "$vip:80"
 	tool_stop
 	expect "result of connect" gave-up "$(cut -d ' ' -f 4 clients)"
 	expect rows "$(expected_rows "$vip:80" "CLOSE SYN_SENT SYN_SENT/retransmit CLOSE/aborted" "$silent")" "$(rows)"
-	between "MS until aborted" 1200 "$(milliseconds SYN_SENT CLOSE aborted)" 2900
+	between "MS until aborted" 1900 "$(milliseconds SYN_SENT CLOSE aborted)" 2999	# no second retransmit
 }
 
 # The row of a retransmit does not wait for the end of the connect.
@@ -227,7 +229,7 @@ silent_at_once()
 	wait_for has_rows 2
 	tool_stop
 	expect "states" "CLOSE SYN_SENT $silent -
-SYN_SENT SYN_SENT $silent retransmit" "$(rows | cut -d ' ' -f 5-)"
+SYN_SENT SYN_SENT $silent retransmit" "$(rows | cut -d ' ' -f 5- | uniq)"
 }
 
 # An IPv6 socket that is connected to an IPv4 service.

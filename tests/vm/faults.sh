@@ -36,7 +36,7 @@ cpus_come()
 	wait_for cpu_has_come 1
 	on_cpu_1 7
 	echo 0 >"$cpu_1"
-	sleep 2		# it looks each second
+	sleep 4		# it looks each second
 	client -n 3 "$vip:80"
 	echo 1 >"$cpu_1"
 	wait_for cpu_has_come 2

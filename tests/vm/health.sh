@@ -37,7 +37,7 @@ unanswered_is_down()
 	network 4
 	service "$vip:80" "$silent"
 	tool_start --down=1
-	client_fails -p 41000 -g 1300 "$vip:80"
+	client_fails -p 41000 -g 2000 "$vip:80"
 	tool_stop
 	expect rows "CLOSE SYN_SENT $silent -
 SYN_SENT SYN_SENT $silent retransmit

@@ -87,7 +87,7 @@ ipvs_comes_again()
 	network "$1"
 	service "$vip:80" "$real_1"
 	server "$real_1"
-	patience=10
+	patience=30
 	wait_for shown_again
 	tool_stop
 }

@@ -139,3 +139,24 @@ milliseconds()
 {
 	awk -v old="$1" -v new="$2" -v reason="$3" 'NR > 1 && $8 == old && $10 == new && $13 == reason { print $11 }' rows
 }
+
+# within_connect NEWSTATE REASON - no row from SYN_SENT to it has an MS longer than its client has waited in connect(2)
+within_connect()
+{
+	awk -v new="$1" -v reason="$2" '
+		FILENAME == "clients" { sub(/.*:/, "", $2); waited[$2] = ($10 - $8) / 1e6; next }
+		FNR > 1 && $8 == "SYN_SENT" && $10 == new && $13 == reason {
+			n++
+			if (!($5 in waited) || $11 <= 0 || $11 > waited[$5] + 0.001) {
+				print "MS of port " $5 ": " $11 ", and connect took " waited[$5]
+				exit 1
+			}
+		}
+		END { exit !n }' clients rows || fail "MS of SYN_SENT -> $1 does not fit"
+}
+
+# longest_connect - of the clients, in ms
+longest_connect()
+{
+	awk '{ print ($10 - $8) / 1e6 }' clients | sort -n | tail -n 1
+}

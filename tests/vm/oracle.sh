@@ -238,10 +238,12 @@ mixed_clients()
 	group 10 direct - "$other:8080"
 }
 
-# Entries of those that were reset are gone after ten seconds.
+# Entries of those that were reset are gone after ten seconds. Once more at the end, which is when "listing" is gone.
 list_entries()
 {
-	while :; do
+	local last=0
+	while [ $last = 0 ]; do
+		[ -e listing ] || last=1
 		ipvsadm -Lnc
 		sleep 1
 	done >entries
@@ -249,7 +251,7 @@ list_entries()
 
 mixed()
 {
-	local ip groups=() next_port=10000 shows
+	local ip groups=() next_port=10000 shows lister
 	mixed_network
 	for ip in 4 6; do
 		mixed_services $ip
@@ -260,8 +262,10 @@ mixed()
 	ipvsadm -Ln >methods
 	inode_of_namespace >netns.host
 	nsenter "--net=/run/netns/p$$" "$self" --call inode_of_namespace >netns.pod
+	: >listing
 	list_entries &
-	pids+=($!)
+	lister=$!
+	pids+=("$lister")
 	tool_start -j
 	for ip in 4 6; do
 		mixed_names $ip
@@ -270,8 +274,10 @@ mixed()
 	wait "${groups[@]}"
 	shows=$(awk '$3 != "direct" { n += $2 } END { print n }' plan)
 	wait_for has_ended 10000 65535 "$shows"
-	sleep 1.5	# the last list of entries; and rows too many would come by now
+	sleep 1.5	# rows too many would come by now
 	tool_stop
+	rm listing
+	wait $lister
 	[ ! "$(command -v tcpdump)" ] || capture_stop
 	cat servers* >logged
 	"$here/oracle.py" mixed >verdict 2>&1 || fail "$(cat verdict)"
