@@ -7,6 +7,7 @@
  * From the tool, by -D:
  *   READ_KERNEL   number of the helper that reads kernel memory: 113, or 4
  *                 (bpf_probe_read) on kernels before 5.5
+ *   TELL_ROWS, TELL_COUNTS  0 or 1: what becomes of what is seen, tell.bpf.h
  *   RAW_TRACEPOINTS  this kernel has them
  *   STATE_*, RETRANSMIT_*  offsets of tracepoint fields on this kernel
  */
@@ -66,7 +67,7 @@ BPF_TABLE("hash", struct tuple, struct claim, tuples, 65536);
 BPF_TABLE("hash", struct tuple, struct earlier_conn, earlier, 1);
 /* The connect() that each thread is in. */
 BPF_TABLE("hash", u64, u64, connects, 8192);
-/* What is counted, where SETTING_TALLY asks for it; the tool sizes both. Full: the connection is not counted, or
+/* What is counted, with TELL_COUNTS; the tool sizes both. Full: the connection is not counted, or
  * its time is not, and that is counted. */
 BPF_TABLE("hash", struct tally_key, struct tally, tallies, 1);
 BPF_TABLE("hash", struct bucket_key, u64, buckets, 1);

@@ -50,6 +50,6 @@ int connect_return(struct pt_regs *ctx)
 	connects.delete(&thread);
 	e = socks.lookup(&sk);
 	if (s && e && e->conn.flags & CONN_PENDING)
-		tell_syn_sent(ctx, s, FOR_BOTH, e, sk);
+		tell_syn_sent(ctx, s, e, sk);
 	return 0;
 }

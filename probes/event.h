@@ -92,8 +92,7 @@ enum setting_flags {
 	SETTING_PID = 128,	/* only sockets that process "pid" opened */
 	SETTING_VIPS = 256,	/* only the ends in map "ends" */
 	SETTING_REALS = 512,
-	SETTING_TALLY = 1024,	/* count for each virtual service and real server */
-	SETTING_QUIET = 2048,	/* send no events */
+	SETTING_STATE_TIMES = 1024, /* count the time in each state too */
 };
 
 #define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | \
@@ -177,12 +176,18 @@ struct tally {
 	__u64 life_max_us;
 };
 
-enum bucket_kind { BUCKET_CONNECT, BUCKET_LIFE, BUCKET_KINDS };
+enum bucket_kind {
+	BUCKET_CONNECT,
+	BUCKET_LIFE,
+	BUCKET_STATE = 16,	/* and the number of the state that was left */
+};
+
+#define STATES 16		/* their numbers are below */
 
 /* A key of map "buckets"; values are numbers. */
 struct bucket_key {
 	__u64 id;		/* struct tally */
-	__u32 kind;		/* enum bucket_kind */
+	__u32 kind;		/* enum bucket_kind, of BUCKET_STATE and above with a state */
 	__u32 bucket;		/* log-linear: 8 to each power of two of microseconds */
 };
 

@@ -96,7 +96,7 @@ static inline void take(void *ctx, const struct settings *s, struct sock_entry *
 {
 	bool moved = !is_real(&e->conn, real->addr, real->port) & !!e->conn.real.family;
 	u64 now = bpf_ktime_get_ns();
-	bool counted = e->conn.flags & CONN_COUNTED && wants_counts(s, FOR_BOTH);
+	bool counted = e->conn.flags & CONN_COUNTED && TELL_COUNTS;
 	u8 state = e->conn.state;
 
 	if (counted)
@@ -110,13 +110,13 @@ static inline void take(void *ctx, const struct settings *s, struct sock_entry *
 	if (counted)
 		tally_arrive(&e->conn);
 	if (e->conn.flags & CONN_PENDING) {
-		tell_syn_sent(ctx, s, FOR_BOTH, e, sk);
+		tell_syn_sent(ctx, s, e, sk);
 		e->conn.flags &= ~CONN_SYN_LOST;
 		/* Seen by a kprobe, before the packet came here. */
 		if (e->conn.flags & CONN_UNTAKEN)
 			tell_retransmit(ctx, s, e, sk, state, now);
 		e->conn.flags &= ~CONN_UNTAKEN;
-	} else if (moved && wants_rows(s, FOR_BOTH)) {
+	} else if (moved && TELL_ROWS) {
 		send(ctx, s, e, sk, EVENT_MOVED, state, state, now, e->since_ns);
 	}
 }

@@ -43,7 +43,7 @@ static inline int retransmit(void *ctx, u64 sk)
 			e->conn.flags |= CONN_UNTAKEN;
 			return 0;
 		}
-		tell_syn_sent(ctx, s, FOR_BOTH, e, sk);
+		tell_syn_sent(ctx, s, e, sk);
 	}
 	tell_retransmit(ctx, s, e, sk, state, bpf_ktime_get_ns());
 	e->conn.flags &= ~CONN_SYN_LOST;

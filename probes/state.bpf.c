@@ -12,8 +12,7 @@ struct change {
 	u64 sk;
 	u8 oldstate;
 	u8 newstate;
-	enum source source;
-	enum purpose purpose;	/* of this program; known to the compiler, as the source */
+	enum source source;	/* known to the compiler */
 };
 
 #ifdef STATE_SKADDR
@@ -120,7 +119,7 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 	bool waits;
 
 	/* Counted are connects only, from their first state on. */
-	if ((!(s->flags & SETTING_ALL) || !wants_rows(s, ch->purpose)) && ch->newstate != TCP_SYN_SENT)
+	if ((!(s->flags & SETTING_ALL) || !TELL_ROWS) && ch->newstate != TCP_SYN_SENT)
 		return;
 	if (s->flags & SETTING_PID &&
 	    (ch->oldstate != TCP_CLOSE || bpf_get_current_pid_tgid() >> 32 != s->pid))
@@ -144,7 +143,7 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 		return;
 	e.conn.tuple.netns = sock_netns(s, sk);
 	now = bpf_ktime_get_ns();
-	if (ch->oldstate == TCP_CLOSE && wants_rows(s, ch->purpose)) {
+	if (ch->oldstate == TCP_CLOSE && TELL_ROWS) {
 		e.conn.flags = CONN_OWNED;
 		set_owner(&e.conn);
 	}
@@ -152,9 +151,9 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 	if (waits) {
 		e.conn.flags |= CONN_PENDING | CONN_ACTIVE;
 	} else {
-		if (wants_counts(s, ch->purpose) && ch->newstate == TCP_SYN_SENT)
+		if (TELL_COUNTS && ch->newstate == TCP_SYN_SENT)
 			tally_connect(&e.conn);
-		if (wants_rows(s, ch->purpose))
+		if (TELL_ROWS)
 			send(ctx, s, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now, 0);
 	}
 	/* Each is counted once: its next changes come here too. */
@@ -210,10 +209,10 @@ static inline void handshake_without_ipvs(const struct settings *s, struct sock_
 		take_earlier(&key, &forgotten);
 }
 
-/* Counters need the times of two changes only. */
-static inline bool times_count(const struct settings *s, enum purpose purpose, u8 newstate)
+/* Most counters need the times of two changes only. */
+static inline bool times_count(const struct settings *s, u8 newstate)
 {
-	return wants_rows(s, purpose) || newstate == TCP_ESTABLISHED || newstate == TCP_CLOSE;
+	return TELL_ROWS || s->flags & SETTING_STATE_TIMES || newstate == TCP_ESTABLISHED || newstate == TCP_CLOSE;
 }
 
 static inline void state_change(void *ctx, const struct change *ch)
@@ -251,15 +250,15 @@ static inline void state_change(void *ctx, const struct change *ch)
 			handshake_without_ipvs(s, e, sk);
 			return;
 		}
-		tell_syn_sent(ctx, s, ch->purpose, e, sk);
+		tell_syn_sent(ctx, s, e, sk);
 	}
 	/* Counters need no more than the remote end, and to know of a failed one whether it had a port. */
 	if (!(e->conn.flags & CONN_ACTIVE) && ends_may_change(ch->oldstate) &&
-	    (wants_rows(s, ch->purpose) || ch->newstate != TCP_ESTABLISHED))
+	    (TELL_ROWS || ch->newstate != TCP_ESTABLISHED))
 		refresh_ends(ctx, s, ch, &e->conn);
-	now = times_count(s, ch->purpose, ch->newstate) ? bpf_ktime_get_ns() : 0;
+	now = times_count(s, ch->newstate) ? bpf_ktime_get_ns() : 0;
 	FORGET(now);
-	tell_change(ctx, s, ch->purpose, e, sk, ch->oldstate, ch->newstate, now);
+	tell_change(ctx, s, e, sk, ch->oldstate, ch->newstate, now);
 	if (ch->newstate == TCP_CLOSE) {
 		if (e->conn.flags & CONN_ACTIVE)
 			release_tuple(&e->conn.tuple, sk);
@@ -314,7 +313,6 @@ static inline void read_raw(void *ctx, struct change *ch)
 	ch->oldstate = FIELD(u64, 8);
 	ch->newstate = FIELD(u64, 16);
 	ch->source = FROM_RAW;
-	ch->purpose = FOR_BOTH;
 }
 
 int state_raw(void *ctx)
@@ -383,33 +381,17 @@ int state_tracepoint(void *ctx)
 #endif
 
 /* tcp_set_state(sk, state), net/ipv4/tcp.c */
-static inline int state_probed(struct pt_regs *ctx, enum purpose purpose)
+int state_kprobe(struct pt_regs *ctx)
 {
 	u8 oldstate = 0;	/* alone: what a helper may have changed is not known to the compiler any more */
 	struct change ch = {
 		.sk = PT_REGS_PARM1(ctx),
 		.newstate = PT_REGS_PARM2(ctx),
 		.source = FROM_KPROBE,
-		.purpose = purpose,
 	};
 
 	read_kernel(&oldstate, 1, (void *)(ch.sk + 18));
 	ch.oldstate = oldstate;
 	state_change(ctx, &ch);
 	return 0;
-}
-
-int state_kprobe(struct pt_regs *ctx)
-{
-	return state_probed(ctx, FOR_ROWS);
-}
-
-int state_kprobe_counts(struct pt_regs *ctx)
-{
-	return state_probed(ctx, FOR_COUNTS);
-}
-
-int state_kprobe_both(struct pt_regs *ctx)
-{
-	return state_probed(ctx, FOR_BOTH);
 }

@@ -198,13 +198,15 @@ static inline void tally_change(const struct settings *s, struct sock_entry *e, 
 
 	if (!(e->conn.flags & CONN_COUNTED))
 		return;
-	if (!(e->conn.flags & CONN_OPEN) && newstate != TCP_ESTABLISHED && newstate != TCP_CLOSE)
+	if (!(s->flags & SETTING_STATE_TIMES) && !(e->conn.flags & CONN_OPEN) && newstate != TCP_ESTABLISHED && newstate != TCP_CLOSE)
 		return;
 	t = find_tally(&e->conn);
 	if (!t) {
 		count(COUNT_TALLIES_FULL);
 		return;
 	}
+	if (s->flags & SETTING_STATE_TIMES && e->since_ns)
+		raise_bucket(t->id, BUCKET_STATE + oldstate, (now - e->since_ns) / 1000);
 	if (e->conn.flags & CONN_OPEN) {
 		RAISE(t->left);
 		e->conn.flags &= ~CONN_OPEN;

@@ -1,21 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What becomes of what was seen: an event for the tool, counters, or both. */
-
 /*
- * What a program can do. Where it may do either, the settings say which; but verifiers before 4.7 follow at most
- * 32,768 instructions over all ways through a program, and the one of state changes then has twice as many.
+ * What becomes of what was seen: an event for the tool (TELL_ROWS), counters (TELL_COUNTS), or both. The compiler
+ * knows which: with all of it the text takes twice as long to compile, and verifiers before 4.7, which follow at
+ * most 32,768 instructions over all ways through a program, do not take it.
  */
-enum purpose { FOR_BOTH, FOR_ROWS, FOR_COUNTS };
-
-static inline bool wants_rows(const struct settings *s, enum purpose purpose)
-{
-	return purpose == FOR_ROWS || (purpose == FOR_BOTH && !(s->flags & SETTING_QUIET));
-}
-
-static inline bool wants_counts(const struct settings *s, enum purpose purpose)
-{
-	return purpose == FOR_COUNTS || (purpose == FOR_BOTH && s->flags & SETTING_TALLY);
-}
 
 static inline void send(void *ctx, const struct settings *s, const struct sock_entry *e, u64 sk, u8 type,
 			u8 oldstate, u8 newstate, u64 ts_ns, u64 since_ns)
@@ -42,30 +30,30 @@ static inline void send(void *ctx, const struct settings *s, const struct sock_e
 		count(COUNT_LOST);
 }
 
-static inline void tell_change(void *ctx, const struct settings *s, enum purpose purpose, struct sock_entry *e, u64 sk,
-			       u8 oldstate, u8 newstate, u64 now)
+static inline void tell_change(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk, u8 oldstate,
+			       u8 newstate, u64 now)
 {
-	if (wants_counts(s, purpose))
+	if (TELL_COUNTS)
 		tally_change(s, e, sk, oldstate, newstate, now);
-	if (wants_rows(s, purpose))
+	if (TELL_ROWS)
 		send(ctx, s, e, sk, EVENT_STATE, oldstate, newstate, now, e->since_ns);
 }
 
 static inline void tell_retransmit(void *ctx, const struct settings *s, const struct sock_entry *e, u64 sk,
 				   u8 state, u64 now)
 {
-	if (wants_counts(s, FOR_BOTH) && state == TCP_SYN_SENT)
+	if (TELL_COUNTS && state == TCP_SYN_SENT)
 		tally_retransmit(&e->conn);
-	if (wants_rows(s, FOR_BOTH))
+	if (TELL_ROWS)
 		send(ctx, s, e, sk, EVENT_RETRANSMIT, state, state, now, e->since_ns);
 }
 
 /* The row CLOSE -> SYN_SENT, held back until port and real server are known. */
-static inline void tell_syn_sent(void *ctx, const struct settings *s, enum purpose purpose, struct sock_entry *e, u64 sk)
+static inline void tell_syn_sent(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk)
 {
 	e->conn.flags &= ~CONN_PENDING;
-	if (wants_counts(s, purpose))
+	if (TELL_COUNTS)
 		tally_connect(&e->conn);
-	if (wants_rows(s, purpose))
+	if (TELL_ROWS)
 		send(ctx, s, e, sk, EVENT_STATE, TCP_CLOSE, TCP_SYN_SENT, e->since_ns, 0);
 }

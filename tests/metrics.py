@@ -6,6 +6,9 @@
     metrics.py times FILE.prom        VIP:PORT REAL:PORT|- and the sum and the cumulative buckets of the connect time
     metrics.py row-counts ROWS.json   the first, of rows (-j)
     metrics.py row-times ROWS.json    the second, of rows
+    metrics.py state-times ROWS.json HISTOGRAM.json
+                                      number, VIP:PORT, REAL:PORT|- and state of each histogram (--states -j) whose
+                                      buckets are those of the rows' times; status 1 where one is not
     metrics.py row-quantile Q ROWS.json
                                       VIP:PORT REAL:PORT|- and what Prometheus' histogram_quantile() makes of the rows
 """
@@ -117,8 +120,32 @@ def quantile(q, us):
     return low / 1e6
 
 
+def state_times(rows_path, path):
+    """The rows' times are rounded to microseconds, the buckets' are cut: that is one more at most."""
+    expected = {}
+    for key, row in rows(rows_path):
+        if row["event"] == "state" and row["oldstate"] != "CLOSE":
+            expected.setdefault((*key, row["oldstate"]), []).append(round(row["ms"] * 1000))
+    for line in open(path, encoding="utf-8"):
+        found = json.loads(line)
+        if found["event"] != "histogram":
+            continue
+        real = found["real"] or {"addr": "", "port": 0}
+        key = place(found["vip"]["addr"], found["vip"]["port"]), place(real["addr"], real["port"]), found["state"]
+        us = sorted(expected.pop(key, []))
+        ranges = [(bucket["from"], bucket["to"]) for bucket in found["state_us"] for _ in range(bucket["count"])]
+        if len(us) != len(ranges) or any(not low <= u <= high + 1 for u, (low, high) in zip(us, ranges)):
+            sys.exit(f"{key}: times of the rows {us}, of the histogram {ranges}")
+        print(len(us), *key)
+    if expected:
+        sys.exit(f"no histogram of {expected}")
+
+
 def main():
     command, path = sys.argv[1], sys.argv[-1]
+    if command == "state-times":
+        state_times(sys.argv[2], path)
+        return
     if command == "row-quantile":
         for key, us in sorted(connect_times(path).items()):
             if us:

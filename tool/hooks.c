@@ -4,22 +4,20 @@
 #include <stddef.h>
 
 static const struct hook table[] = {
-	{ HOOK_STATE, HOOK_RAW_TRACEPOINT, NULL, "inet_sock_set_state", "state_raw", HOOK_FOR_ALL },
-	{ HOOK_STATE_NESTED, HOOK_RAW_TRACEPOINT, NULL, "inet_sock_set_state", "state_nested", HOOK_FOR_ALL },
-	{ HOOK_STATE, HOOK_TRACEPOINT, "sock", "inet_sock_set_state", "state_tracepoint", HOOK_FOR_ALL },
-	{ HOOK_STATE, HOOK_KPROBE, NULL, "tcp_set_state", "state_kprobe", HOOK_FOR_ROWS },
-	{ HOOK_STATE, HOOK_KPROBE, NULL, "tcp_set_state", "state_kprobe_counts", HOOK_FOR_COUNTS },
-	{ HOOK_STATE, HOOK_KPROBE, NULL, "tcp_set_state", "state_kprobe_both", HOOK_FOR_BOTH },
-	{ HOOK_RETRANSMIT, HOOK_RAW_TRACEPOINT, NULL, "tcp_retransmit_skb", "retransmit_raw", HOOK_FOR_ALL },
-	{ HOOK_RETRANSMIT, HOOK_TRACEPOINT, "tcp", "tcp_retransmit_skb", "retransmit_tracepoint", HOOK_FOR_ALL },
-	{ HOOK_RETRANSMIT, HOOK_KPROBE, NULL, "tcp_retransmit_skb", "retransmit_kprobe", HOOK_FOR_ALL },
-	{ HOOK_ERROR, HOOK_RAW_TRACEPOINT, NULL, "inet_sk_error_report", "error_raw", HOOK_FOR_ALL },
-	{ HOOK_ERROR, HOOK_KPROBE, NULL, "sock_def_error_report", "error_kprobe", HOOK_FOR_ALL },
-	{ HOOK_CONNECT, HOOK_KPROBE, NULL, "tcp_connect", "connect_kprobe", HOOK_FOR_ALL },
-	{ HOOK_CONNECT_RETURN, HOOK_KRETPROBE, NULL, "tcp_connect", "connect_return", HOOK_FOR_ALL },
-	{ HOOK_IPVS, HOOK_KPROBE, NULL, "ip_vs_conn_new", "ipvs_kprobe", HOOK_FOR_ALL },
-	{ HOOK_NO_DESTINATION, HOOK_KPROBE, NULL, "ip_vs_leave", "leave_kprobe", HOOK_FOR_ALL },
-	{ HOOK_EXPIRY, HOOK_KPROBE, NULL, "ip_vs_conn_rcu_free", "expiry_kprobe", HOOK_FOR_ALL },
+	{ HOOK_STATE, HOOK_RAW_TRACEPOINT, NULL, "inet_sock_set_state", "state_raw" },
+	{ HOOK_STATE_NESTED, HOOK_RAW_TRACEPOINT, NULL, "inet_sock_set_state", "state_nested" },
+	{ HOOK_STATE, HOOK_TRACEPOINT, "sock", "inet_sock_set_state", "state_tracepoint" },
+	{ HOOK_STATE, HOOK_KPROBE, NULL, "tcp_set_state", "state_kprobe" },
+	{ HOOK_RETRANSMIT, HOOK_RAW_TRACEPOINT, NULL, "tcp_retransmit_skb", "retransmit_raw" },
+	{ HOOK_RETRANSMIT, HOOK_TRACEPOINT, "tcp", "tcp_retransmit_skb", "retransmit_tracepoint" },
+	{ HOOK_RETRANSMIT, HOOK_KPROBE, NULL, "tcp_retransmit_skb", "retransmit_kprobe" },
+	{ HOOK_ERROR, HOOK_RAW_TRACEPOINT, NULL, "inet_sk_error_report", "error_raw" },
+	{ HOOK_ERROR, HOOK_KPROBE, NULL, "sock_def_error_report", "error_kprobe" },
+	{ HOOK_CONNECT, HOOK_KPROBE, NULL, "tcp_connect", "connect_kprobe" },
+	{ HOOK_CONNECT_RETURN, HOOK_KRETPROBE, NULL, "tcp_connect", "connect_return" },
+	{ HOOK_IPVS, HOOK_KPROBE, NULL, "ip_vs_conn_new", "ipvs_kprobe" },
+	{ HOOK_NO_DESTINATION, HOOK_KPROBE, NULL, "ip_vs_leave", "leave_kprobe" },
+	{ HOOK_EXPIRY, HOOK_KPROBE, NULL, "ip_vs_conn_rcu_free", "expiry_kprobe" },
 };
 
 enum { N_HOOKS = sizeof(table) / sizeof(table[0]) };

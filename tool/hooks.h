@@ -25,16 +25,12 @@ enum hook_fact {
 
 enum hook_kind { HOOK_NONE, HOOK_RAW_TRACEPOINT, HOOK_TRACEPOINT, HOOK_KPROBE, HOOK_KRETPROBE };
 
-/* What a program can do, where it is not all: see probes/tell.bpf.h. */
-enum hook_purpose { HOOK_FOR_ALL, HOOK_FOR_ROWS, HOOK_FOR_COUNTS, HOOK_FOR_BOTH };
-
 struct hook {
 	enum hook_fact fact;
 	enum hook_kind kind;
 	const char *category;	/* of a tracepoint that is not raw */
 	const char *target;	/* tracepoint or kernel function */
 	const char *program;	/* in the probe text */
-	enum hook_purpose purpose;
 };
 
 /**

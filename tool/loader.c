@@ -164,12 +164,8 @@ static int load_programs(struct loaded *l, const struct object *o,
 		if (l->program_fd[fact] >= 0)
 			continue;
 		err = l->program_fd[fact];
-		if (err == -E2BIG && chosen[fact]->purpose >= HOOK_FOR_COUNTS)
-			snprintf(cause, len, "the verifier of this kernel takes no program as large as counting needs "
-				 "(from 4.7 on it does): do without --summary, --histogram and --metrics, rows work");
-		else
-			snprintf(cause, len, "the kernel refuses program %s: %s: %s", chosen[fact]->program,
-				 strerror(-err), log ? verdict(log) : "no more is known");
+		snprintf(cause, len, "the kernel refuses program %s: %s: %s", chosen[fact]->program,
+			 strerror(-err), log ? verdict(log) : "no more is known");
 	}
 	free(log);
 	return err;
@@ -215,8 +211,7 @@ int loader_set(const struct loaded *l, const struct options *o, const struct lay
 			 (o->pid ? SETTING_PID : 0U) | (o->vips.n ? SETTING_VIPS : 0U) |
 			 (o->reals.n ? SETTING_REALS : 0U) |
 			 (o->retransmits ? SETTING_RETRANSMITS : 0U) |
-			 (options_counts(o) ? SETTING_TALLY : 0U) |
-			 (options_counts(o) && !o->record ? SETTING_QUIET : 0U),
+			 (o->states ? SETTING_STATE_TIMES : 0U),
 		.pid = (uint32_t)o->pid,
 		.sk_err = layout->sk_err,
 		.skc_net = layout->skc_net,

@@ -30,7 +30,7 @@ struct option_row {
 
 #define AT(member) offsetof(struct options, member)
 
-enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS };
+enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS, STATES };
 
 static const struct option_row rows[] = {
 	{ 'h', "help", FLAG, AT(help), NULL, "show this text and stop" },
@@ -61,6 +61,8 @@ static const struct option_row rows[] = {
 	  "counts for each real server, every INTERVAL seconds" },
 	{ HISTOGRAM, "histogram", FLAG, AT(histogram), NULL,
 	  "connect times of each real server, as a histogram" },
+	{ STATES, "states", FLAG, AT(states), NULL,
+	  "with --histogram: times in each state, not of connects" },
 	{ METRICS, "metrics", STRING, AT(metrics), "FILE",
 	  "counts for Prometheus to FILE, every INTERVAL seconds (15)" },
 	{ 'C', "noclear", FLAG, AT(noclear), NULL, "with these: do not clear the screen" },
@@ -90,8 +92,8 @@ enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 
 /* Those that a recording has behind it, or that do something else altogether. */
 static const char *const not_replayed[] = {
-	"all", "real", "pid", "journal", "retransmits", "duration", "buffer-pages", "record", "check", "ebpf", "no-cache", "cache-dir", "max-conns",
-	"proc-root", "rehearse", "hooks", "summary", "histogram", "metrics", "noclear",
+	"all", "real", "pid", "journal", "retransmits", "duration", "buffer-pages", "record", "check", "ebpf", "no-cache",
+	"cache-dir", "max-conns", "proc-root", "rehearse", "hooks", "summary", "histogram", "states", "metrics", "noclear",
 	"milliseconds",
 };
 
@@ -368,6 +370,8 @@ static int check_counting(struct options *o, const struct option_row *unfit)
 	if ((o->noclear || o->milliseconds) && !options_tables(o))
 		return fail(o, "--%s: goes with --summary or --histogram only",
 			    o->noclear ? "noclear" : "milliseconds");
+	if (o->states && !o->histogram)
+		return fail(o, "--states: goes with --histogram only");
 	return 0;
 }
 
@@ -449,7 +453,7 @@ void options_help(FILE *to, const char *name)
 	fprintf(to, "usage: %s [-hTtwsxjYarv] [-L PORTS] [-D PORTS] [-4 | -6] [-V ADDR[:PORT],...]\n"
 		"          [-R ADDR[:PORT],...] [-p PID] [-n COUNT] [-d SECONDS] [-b PAGES]\n"
 		"          [--down[=N]] [--record FILE | --replay FILE]\n"
-		"          [--summary | --histogram [-m]] [-C] [--metrics FILE] [INTERVAL [COUNT]]\n\n"
+		"          [--summary | --histogram [--states] [-m]] [-C] [--metrics FILE] [INTERVAL [COUNT]]\n\n"
 		"Trace TCP state changes with durations, and the IPVS real server of each connection.\n\n"
 		"options:\n", name);
 	for (size_t i = 0; i < N_ROWS; i++) {

@@ -42,7 +42,7 @@ struct options {
 	uint64_t seconds;			/* 0: no end */
 	uint64_t pages;				/* perf buffer of each CPU; a power of two */
 	bool summary, histogram;		/* counts in place of rows; at most one of them */
-	bool noclear, milliseconds;
+	bool noclear, milliseconds, states;
 	const char *metrics;			/* file; NULL: none */
 	uint64_t interval;			/* seconds from table to table; 0: one at the end, metrics each 15 */
 	uint64_t tables;			/* stop after so many; 0: no end */

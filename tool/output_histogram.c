@@ -55,9 +55,30 @@ static void put_powers(struct output *o, const struct stats_histogram *h, bool m
 	}
 }
 
-/* For each real server that connections came to be established with. */
-static void each_real(struct output *o, const struct counts *c,
-		      void (*put)(struct output *, const struct counts *, const struct stats_real *))
+/* One histogram: of connect times, or with --states of the times in a state. */
+struct times {
+	const struct stats_real *real;
+	const struct stats_histogram *histogram;
+	const char *state;		/* NULL: of connects */
+};
+
+typedef void (*put_histogram)(struct output *, const struct counts *, const struct times *);
+
+/* In the order of a life; include/net/tcp_states.h has the numbers. */
+static void each_state(struct output *o, const struct counts *c, const struct stats_real *r, put_histogram put)
+{
+	static const uint8_t order[STATS_STATES] = { 2, 3, 12, 1, 4, 5, 8, 9, 11, 6, 0, 7, 10, 13, 14, 15 };
+
+	for (unsigned i = 0; i < STATS_STATES; i++) {
+		const struct times t = { r, stats_state(c->stats, r, order[i]), output_state(order[i]) };
+
+		if (t.histogram->count)
+			put(o, c, &t);
+	}
+}
+
+/* For each real server that connections came to be established with, or whose connections changed their state. */
+static void each_real(struct output *o, const struct counts *c, put_histogram put)
 {
 	for (size_t i = 0; i < c->ranking->n; i++) {
 		const struct stats_service *service = &c->ranking->service[i];
@@ -65,22 +86,28 @@ static void each_real(struct output *o, const struct counts *c,
 		for (size_t k = 0; k < service->n; k++) {
 			const struct stats_real *r = &c->stats->real[c->ranking->order[service->first + k]];
 
-			if (r->connect.count)
-				put(o, c, r);
+			const struct times connects = { r, &r->connect, NULL };
+
+			if (c->stats->state)
+				each_state(o, c, r, put);
+			else if (r->connect.count)
+				put(o, c, &connects);
 		}
 	}
 }
 
-static void put_text_of(struct output *o, const struct counts *c, const struct stats_real *r)
+static void put_text_of(struct output *o, const struct counts *c, const struct times *t)
 {
 	(void)c;
 	output_room(o);
 	put_text(o, "\nvip = ");
-	put_addr_port(o, &r->vip);
+	put_addr_port(o, &t->real->vip);
 	put_text(o, ", real = ");
-	put_addr_port(o, &r->real);
+	put_addr_port(o, &t->real->real);
+	put_text(o, t->state ? ", state = " : "");
+	put_text(o, t->state ? t->state : "");
 	put_char(o, '\n');
-	put_powers(o, &r->connect, o->options->milliseconds);
+	put_powers(o, t->histogram, o->options->milliseconds);
 }
 
 void histogram_text(struct output *o, const struct counts *c)
@@ -91,21 +118,23 @@ void histogram_text(struct output *o, const struct counts *c)
 void histogram_header_csv(struct output *o)
 {
 	counts_head_csv(o);
-	put_text(o, "FROM-US,TO-US,COUNT\n");
+	put_text(o, o->options->states ? "STATE,FROM-US,TO-US,COUNT\n" : "FROM-US,TO-US,COUNT\n");
 }
 
-static void put_csv_of(struct output *o, const struct counts *c, const struct stats_real *r)
+static void put_csv_of(struct output *o, const struct counts *c, const struct times *t)
 {
 	for (unsigned i = 0; i < STATS_BUCKETS; i++) {
-		if (!r->connect.bucket[i])
+		if (!t->histogram->bucket[i])
 			continue;
 		output_room(o);
-		counts_place_csv(o, c, r, false);
+		counts_place_csv(o, c, t->real, false);
+		put_text(o, t->state ? t->state : "");
+		put_text(o, t->state ? "," : "");
 		put_u64(o, stats_bucket_low(i));
 		put_char(o, ',');
 		put_u64(o, stats_bucket_high(i));
 		put_char(o, ',');
-		put_u64(o, r->connect.bucket[i]);
+		put_u64(o, t->histogram->bucket[i]);
 		put_char(o, '\n');
 	}
 }
@@ -115,15 +144,20 @@ void histogram_csv(struct output *o, const struct counts *c)
 	each_real(o, c, put_csv_of);
 }
 
-static void put_json_of(struct output *o, const struct counts *c, const struct stats_real *r)
+static void put_json_of(struct output *o, const struct counts *c, const struct times *t)
 {
 	bool first = true;
 
 	output_room(o);
-	counts_place_json(o, c, r, "histogram");
-	put_text(o, ",\"connect_us\":[");
+	counts_place_json(o, c, t->real, "histogram");
+	if (t->state) {
+		put_text(o, ",\"state\":\"");
+		put_text(o, t->state);
+		put_char(o, '"');
+	}
+	put_text(o, t->state ? ",\"state_us\":[" : ",\"connect_us\":[");
 	for (unsigned i = 0; i < STATS_BUCKETS; i++) {
-		if (!r->connect.bucket[i])
+		if (!t->histogram->bucket[i])
 			continue;
 		output_room(o);
 		put_text(o, first ? "{\"from\":" : ",{\"from\":");
@@ -131,7 +165,7 @@ static void put_json_of(struct output *o, const struct counts *c, const struct s
 		put_text(o, ",\"to\":");
 		put_u64(o, stats_bucket_high(i));
 		put_text(o, ",\"count\":");
-		put_u64(o, r->connect.bucket[i]);
+		put_u64(o, t->histogram->bucket[i]);
 		put_char(o, '}');
 		first = false;
 	}

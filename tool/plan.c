@@ -20,6 +20,8 @@ void plan_make(struct plan *p, const struct options *options, const struct host 
 	probe_text_defines(&p->defines, host->read_helper, state, retransmit);
 	if (host->raw_tracepoints)
 		probe_text_add_raw(&p->defines, host->raw_preemptible);
+	probe_text_add_purpose(&p->defines, !options_counts(options) || options->record,
+			       options_counts(options));
 	p->offsets_final = plan_read_btf(p);
 	free(state);
 	free(retransmit);
@@ -57,26 +59,10 @@ static bool has_raw(const struct plan *p, enum hook_fact fact)
 	       p->options->hooks == HOOK_WISH_RAW;
 }
 
-static bool fits(const struct options *o, enum hook_purpose purpose)
-{
-	switch (purpose) {
-	case HOOK_FOR_ROWS:
-		return !options_counts(o);
-	case HOOK_FOR_COUNTS:
-		return options_counts(o) && !o->record;
-	case HOOK_FOR_BOTH:
-		return options_counts(o) && o->record;
-	default:
-		return true;
-	}
-}
-
 static bool has_hook(void *cookie, const struct hook *hook)
 {
 	const struct plan *p = cookie;
 
-	if (!fits(p->options, hook->purpose))
-		return false;
 	switch (hook->kind) {
 	case HOOK_RAW_TRACEPOINT:
 		return p->host->raw_tracepoints && has_raw(p, hook->fact);
@@ -127,7 +113,7 @@ bool plan_possible(const struct plan *p, char *line, size_t len)
 struct programs_text plan_main_text(const struct plan *p)
 {
 	return (struct programs_text){
-		.kind = "main",
+		.kind = !p->defines.counts ? "main" : p->defines.rows ? "both" : "counts",
 		.text = probe_text_main(),
 		.flags = p->defines.flags,
 		.n_flags = p->defines.n,

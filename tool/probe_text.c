@@ -91,6 +91,14 @@ void probe_text_add_raw(struct probe_defines *d, bool preemptible)
 		add(d, "-DTRACEPOINT_LEAVES_NOTES=1");
 }
 
+void probe_text_add_purpose(struct probe_defines *d, bool rows, bool counts)
+{
+	d->rows = rows;
+	d->counts = counts;
+	add(d, "-DTELL_ROWS=%d", rows);
+	add(d, "-DTELL_COUNTS=%d", counts);
+}
+
 void probe_text_print(FILE *to, const struct probe_defines *d)
 {
 	for (size_t i = 0; i < d->n; i++) {

@@ -13,6 +13,7 @@ struct probe_defines {
 	size_t n;
 	bool state_tracepoint;		/* the text has the programs of these */
 	bool retransmit_tracepoint;
+	bool rows, counts;		/* what its programs tell */
 	char text[PROBE_TEXT_DEFINES_MAX][48];		/* "-DNAME=VALUE" */
 	const char *flags[PROBE_TEXT_DEFINES_MAX];	/* the same, as libbcc takes them */
 };
@@ -41,6 +42,9 @@ void probe_text_defines(struct probe_defines *d, int read_helper, const char *st
  * @preemptible: the one for nested state changes stands behind the tracepoint's
  */
 void probe_text_add_raw(struct probe_defines *d, bool preemptible);
+
+/** probe_text_add_purpose - what the programs tell: events for rows, counters, or both; one of them at least */
+void probe_text_add_purpose(struct probe_defines *d, bool rows, bool counts);
 
 /** probe_text_print - the main text with its -D list as #define lines, for --ebpf */
 void probe_text_print(FILE *to, const struct probe_defines *d);

@@ -31,18 +31,16 @@ static bool compile(const struct plan *p, const struct programs_text *text, stru
 	return say(o, ok, what, ok ? how : programs->cause);
 }
 
-struct trial {
-	const struct plan *plan;
-	enum hook_purpose purpose;
+/* What programs tell. */
+struct purpose {
+	bool rows, counts;
+	const char *what;
 };
 
 static bool has_any(void *cookie, const struct hook *hook)
 {
-	const struct trial *t = cookie;
-	const struct plan *p = t->plan;
+	const struct plan *p = cookie;
 
-	if (hook->purpose != HOOK_FOR_ALL && hook->purpose != t->purpose)
-		return false;
 	if (hook->kind == HOOK_RAW_TRACEPOINT)
 		return p->host->raw_tracepoints;
 	if (hook->kind != HOOK_TRACEPOINT)
@@ -51,10 +49,9 @@ static bool has_any(void *cookie, const struct hook *hook)
 					: p->defines.retransmit_tracepoint;
 }
 
-static bool load(struct plan *p, const struct object *object, enum hook_wish wish, enum hook_purpose purpose,
-		 struct output *o, const char *what)
+static bool load(struct plan *p, const struct object *object, enum hook_wish wish, struct output *o,
+		 const char *what)
 {
-	struct trial trial = { p, purpose };
 	const struct hook *chosen[HOOK_FACTS];
 	struct loaded loaded;
 	char cause[512] = "";
@@ -62,42 +59,40 @@ static bool load(struct plan *p, const struct object *object, enum hook_wish wis
 					 .tallies = 1, .buckets = 1 };
 	bool ok;
 
-	hooks_choose(wish, has_any, &trial, chosen);
+	hooks_choose(wish, has_any, p, chosen);
 	ok = !loader_open(&loaded, object, chosen, &sizes, cause, sizeof(cause));
 	loader_close(&loaded);
 	return say(o, ok, what, cause);
 }
 
-static bool main_text(struct plan *p, int read_helper, struct output *o)
+static bool main_text(struct plan *p, int read_helper, const struct purpose *purpose, struct output *o)
 {
 	static const struct {
 		enum hook_wish wish;
-		enum hook_purpose purpose;
 		const char *what;
 	} kinds[] = {
-		{ HOOK_WISH_RAW, HOOK_FOR_ROWS, "load, hooks raw" },
-		{ HOOK_WISH_TRACEPOINT, HOOK_FOR_ROWS, "load, hooks tracepoint" },
-		{ HOOK_WISH_KPROBE, HOOK_FOR_ROWS, "load, hooks kprobe" },
-		{ HOOK_WISH_KPROBE, HOOK_FOR_COUNTS, "load, hooks kprobe, counting" },
-		{ HOOK_WISH_KPROBE, HOOK_FOR_BOTH, "load, hooks kprobe, rows and counting" },
+		{ HOOK_WISH_RAW, "load, hooks raw" },
+		{ HOOK_WISH_TRACEPOINT, "load, hooks tracepoint" },
+		{ HOOK_WISH_KPROBE, "load, hooks kprobe" },
 	};
 	char *state = host_format(p->host, "sock", "inet_sock_set_state");
 	char *retransmit = host_format(p->host, "tcp", "tcp_retransmit_skb");
 	struct programs programs = PROGRAMS_NONE;
 	struct programs_text text;
-	char what[64];
+	char what[96];
 	bool ok;
 
 	probe_text_defines(&p->defines, read_helper, state, retransmit);
 	if (p->host->raw_tracepoints)
 		probe_text_add_raw(&p->defines, p->host->raw_preemptible);
+	probe_text_add_purpose(&p->defines, purpose->rows, purpose->counts);
 	free(state);
 	free(retransmit);
 	text = plan_main_text(p);
-	snprintf(what, sizeof(what), "compile main, reading by helper %d", read_helper);
+	snprintf(what, sizeof(what), "compile %s, for %s, reading by helper %d", text.kind, purpose->what, read_helper);
 	ok = compile(p, &text, &programs, o, what);
 	for (size_t i = 0; ok && i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		ok = load(p, &programs.object, kinds[i].wish, kinds[i].purpose, o, kinds[i].what);
+		ok = load(p, &programs.object, kinds[i].wish, o, kinds[i].what);
 	programs_close(&programs);
 	return ok;
 }
@@ -121,10 +116,17 @@ static bool layout_text(const struct plan *p, struct output *o)
 
 bool rehearse(struct plan *p, struct output *o)
 {
+	static const struct purpose purposes[] = {
+		{ true, false, "rows" },
+		{ false, true, "counting" },
+		{ true, true, "rows and counting" },
+	};
 	bool ok = layout_text(p, o);
 
-	ok &= main_text(p, BPF_FUNC_probe_read, o);
-	if (p->host->read_helper != BPF_FUNC_probe_read)
-		ok &= main_text(p, p->host->read_helper, o);
+	for (size_t i = 0; i < sizeof(purposes) / sizeof(purposes[0]); i++) {
+		ok &= main_text(p, BPF_FUNC_probe_read, &purposes[i], o);
+		if (p->host->read_helper != BPF_FUNC_probe_read)
+			ok &= main_text(p, p->host->read_helper, &purposes[i], o);
+	}
 	return ok;
 }

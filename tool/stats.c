@@ -8,6 +8,7 @@
 void stats_free(struct stats *s)
 {
 	free(s->real);
+	free(s->state);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -74,6 +75,7 @@ void stats_add(struct stats_real *to, const struct stats_real *from)
 	for (int i = 0; i < STATS_COUNTERS; i++)
 		to->counter[i] += from->counter[i];
 	to->open += from->open;
+	to->changes += from->changes;
 	add_times(&to->connect, &from->connect);
 	add_times(&to->life, &from->life);
 }
@@ -100,6 +102,23 @@ static void subtract(struct stats_real *from, const struct stats_real *what)
 		from->counter[i] -= what->counter[i];
 	subtract_times(&from->connect, &what->connect);
 	subtract_times(&from->life, &what->life);
+	from->changes -= what->changes;
+}
+
+/* @n things of @size; not NULL where there are none. */
+static void *copy(const void *from, size_t n, size_t size)
+{
+	void *to = malloc((n + !n) * size);
+
+	if (to && n)
+		memcpy(to, from, n * size);
+	return to;
+}
+
+static void subtract_states(struct stats *from, size_t at, const struct stats *what, size_t what_at)
+{
+	for (unsigned i = 0; i < STATS_STATES; i++)
+		subtract_times(stats_state(from, &from->real[at], i), stats_state(what, &what->real[what_at], i));
 }
 
 int stats_since(struct stats *diff, const struct stats *now, const struct stats *before)
@@ -107,16 +126,20 @@ int stats_since(struct stats *diff, const struct stats *now, const struct stats 
 	size_t at = 0;
 
 	diff->n = now->n;
-	diff->real = malloc((now->n + !now->n) * sizeof(*diff->real));
-	if (!diff->real)
+	diff->real = copy(now->real, now->n, sizeof(*now->real));
+	diff->state = now->state ? copy(now->state, now->n * STATS_STATES, sizeof(*now->state)) : NULL;
+	if (!diff->real || (now->state && !diff->state)) {
+		stats_free(diff);
 		return -ENOMEM;
-	if (now->n)
-		memcpy(diff->real, now->real, now->n * sizeof(*now->real));
+	}
 	for (size_t i = 0; i < now->n; i++) {
 		while (at < before->n && stats_order(&before->real[at], &now->real[i]) < 0)
 			at++;
-		if (at < before->n && !stats_order(&before->real[at], &now->real[i]))
-			subtract(&diff->real[i], &before->real[at]);
+		if (at == before->n || stats_order(&before->real[at], &now->real[i]))
+			continue;
+		subtract(&diff->real[i], &before->real[at]);
+		if (diff->state)
+			subtract_states(diff, i, before, at);
 	}
 	return 0;
 }
@@ -132,7 +155,7 @@ bool stats_idle(const struct stats_real *r)
 	for (int i = 0; i < STATS_COUNTERS; i++)
 		if (r->counter[i])
 			return false;
-	return !r->open && !r->life.count;
+	return !r->open && !r->life.count && !r->changes;
 }
 
 static uint64_t trouble(const struct stats_real *r)

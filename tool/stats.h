@@ -34,6 +34,8 @@ enum stats_counter {
 	STATS_COUNTERS
 };
 
+#define STATS_STATES 16		/* numbers of TCP states, include/net/tcp_states.h, are below */
+
 /** One real server of one virtual service; counts are since the start of tracing. */
 struct stats_real {
 	struct endpoint vip;
@@ -42,12 +44,21 @@ struct stats_real {
 	uint64_t open;			/* established now, those from before the start too */
 	struct stats_histogram connect;	/* SYN_SENT to ESTABLISHED */
 	struct stats_histogram life;	/* ESTABLISHED to CLOSE */
+	uint64_t changes;		/* of state, that are in stats.state */
 };
 
 struct stats {
 	struct stats_real *real;	/* sorted by stats_order() */
 	size_t n;
+	struct stats_histogram *state;	/* STATS_STATES for each real server in their order: of the times in that
+					   state, of sockets that have left it; NULL: not asked for */
 };
+
+/** stats_state - the times of a real server of @s in a state, below STATS_STATES; only where they were asked for */
+static inline struct stats_histogram *stats_state(const struct stats *s, const struct stats_real *r, unsigned state)
+{
+	return &s->state[(size_t)(r - s->real) * STATS_STATES + state];
+}
 
 void stats_free(struct stats *s);
 

@@ -6,12 +6,12 @@
 #include "../probes/event.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 _Static_assert(BUCKETS == STATS_BUCKETS, "buckets are the same on both sides");
+_Static_assert(STATES == STATS_STATES, "states are the same on both sides");
 
 static void set_endpoint(struct endpoint *e, const void *addr, uint16_t port, uint8_t family)
 {
@@ -220,6 +220,18 @@ static void take_bucket(struct stats_histogram *h, uint32_t bucket, uint64_t n)
 		h->max_us = stats_bucket_low(bucket);
 }
 
+static void take_time(struct stats *s, struct stats_real *r, const struct bucket_key *key, uint64_t n)
+{
+	if (key->kind == BUCKET_CONNECT) {
+		take_bucket(&r->connect, key->bucket, n);
+	} else if (key->kind == BUCKET_LIFE) {
+		take_bucket(&r->life, key->bucket, n);
+	} else if (s->state && key->kind - BUCKET_STATE < STATS_STATES) {
+		take_bucket(stats_state(s, r, key->kind - BUCKET_STATE), key->bucket, n);
+		r->changes += n;
+	}
+}
+
 /* @all: sorted by id */
 static int read_buckets(const struct loaded *l, const struct items *all, struct stats *out)
 {
@@ -231,16 +243,13 @@ static int read_buckets(const struct loaded *l, const struct items *all, struct 
 	while (!(err = bpf_next(l->buckets_fd, &key, &key))) {
 		struct item wanted = { .tally.id = key.id };
 		const struct item *item;
-		struct stats_real *r;
 
 		err = bpf_lookup(l->buckets_fd, &key, &n);
 		if (err)
 			return err;
 		item = all->n ? bsearch(&wanted, all->item, all->n, sizeof(*all->item), by_id) : NULL;
-		if (!item || key.bucket >= STATS_BUCKETS)
-			continue;	/* of one that came after the tallies were read */
-		r = &out->real[item->at];
-		take_bucket(key.kind == BUCKET_CONNECT ? &r->connect : &r->life, key.bucket, n);
+		if (item && key.bucket < STATS_BUCKETS)	/* else of one that came after the tallies were read */
+			take_time(out, &out->real[item->at], &key, n);
 	}
 	return err == -ENOENT ? 0 : err;
 }
@@ -255,7 +264,9 @@ int summary_read(const struct summary *s, const struct loaded *l, struct stats *
 		goto out;
 	err = -ENOMEM;
 	stats.real = calloc(all.n + !all.n, sizeof(*stats.real));
-	if (!stats.real)
+	if (s->states)
+		stats.state = calloc((all.n + !all.n) * STATS_STATES, sizeof(*stats.state));
+	if (!stats.real || (s->states && !stats.state))
 		goto out;
 	stats.n = all.n;
 	if (all.n)

@@ -7,6 +7,8 @@
 #include "loader.h"
 #include "stats.h"
 
+#include <stdbool.h>
+
 /** A virtual service with a real server, and its connections that were open before the start. */
 struct summary_pair {
 	struct endpoint vip, real;
@@ -16,6 +18,7 @@ struct summary_pair {
 struct summary {
 	struct summary_pair *pair;	/* sorted */
 	size_t n, size;
+	bool states;			/* the times in each state too */
 };
 
 /**

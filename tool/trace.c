@@ -35,6 +35,7 @@ void trace_init(struct trace *t, struct plan *plan)
 	memset(t, 0, sizeof(*t));
 	t->plan = plan;
 	t->layout = (struct programs)PROGRAMS_NONE;
+	t->summary.states = plan->options->states;
 	memset(&t->loaded, -1, sizeof(t->loaded));
 	attach_init(&t->attached, plan->host);
 }
@@ -57,6 +58,8 @@ static void count_sizes(struct map_sizes *sizes, const struct options *o)
 
 	sizes->tallies = conns / 16 > TALLIES_MIN ? conns / 16 : TALLIES_MIN;
 	sizes->buckets = conns > TALLIES_MIN * 16 ? conns : TALLIES_MIN * 16;
+	if (o->states)	/* a life goes through six of them */
+		sizes->buckets *= 4;
 }
 
 int trace_load(struct trace *t, const struct object *programs, char *cause, size_t len)
@@ -73,6 +76,9 @@ int trace_load(struct trace *t, const struct object *programs, char *cause, size
 	if (options_counts(o))
 		count_sizes(&sizes, o);
 	err = loader_open(&t->loaded, programs, t->plan->chosen, &sizes, cause, len);
+	if (err == -E2BIG && options_counts(o))
+		snprintf(cause, len, "the verifier of this kernel takes no program as large as counting needs "
+			 "(from 4.7 on it does): do without --summary, --histogram and --metrics, rows work");
 	if (err)
 		return err;
 	err = loader_set_filters(&t->loaded, o);

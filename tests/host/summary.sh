@@ -138,6 +138,43 @@ histograms()
 	expect "sum" 23 "$(awk '/->/ { n += $5 } END { print n }' rows)"
 }
 
+# The time in each state, of each connection: as many as the rows of the same run say, and the same times.
+histograms_of_states()
+{
+	[ "$(command -v python3)" ] || skip "no python3 here"
+	own_port
+	server --log servers "$place_4" "$place_6"
+	tool_start -a -D "$port" --histogram --states -j --record recording
+	client -n 23 "$place_4"
+	client -c -n 11 "$place_6"
+	client_fails -n 7 "127.99.0.2:$port"
+	tool_stop
+	"$tool" --replay recording -j >rows.json
+	python3 "$top/tests/metrics.py" state-times rows.json rows >found || fail "$(cat found)"
+	expect "histograms" "7 127.99.0.2:$port - SYN_SENT
+$(for place in "11 $place_6" "23 $place_4"; do
+		for state in ESTABLISHED FIN_WAIT1 FIN_WAIT2 SYN_SENT; do
+			echo "$place - $state"
+		done
+	done)" "$(sort -n found)"
+}
+
+# Each interval has those of its own, also of a connection that was there before and only went on.
+states_in_intervals()
+{
+	own_port
+	server "$place_4"
+	tool_start -a -D "$port" --histogram --states -s 1
+	client_begin -o 60000 "$place_4"
+	wait_for grep -q ",SYN_SENT,.*,1$" rows
+	! grep -q ESTABLISHED rows || fail "it is established, and has left this state"
+	kill -KILL $!
+	wait_for grep -q ",FIN_WAIT2,.*,1$" rows
+	tool_stop
+	expect "states, as they were left" "SYN_SENT ESTABLISHED FIN_WAIT1 FIN_WAIT2" \
+		"$(awk -F , 'NR > 1 { print $5 }' rows | paste -s -d ' ')"
+}
+
 # 76 remote ends more than there is room for: said, and the rest is right.
 no_room()
 {
@@ -168,5 +205,7 @@ run_summary()
 	run "--summary: sleeps while it counts" traced asleep
 	run "--summary -j" traced summary_json
 	run "--histogram" traced histograms
+	run "--histogram --states: beside the rows of their recording" traced histograms_of_states
+	run "--histogram --states INTERVAL" traced states_in_intervals
 	run "--summary: no room" traced no_room
 }

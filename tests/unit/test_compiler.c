@@ -336,21 +336,13 @@ static void layout_text_without_ipvs(void **state)
 	assert_int_equal(l.dest_conn_flags, 0);
 }
 
-/* The main text on a kernel of each age, as far as formats go. */
-static void check_main_text(int helper, const char *state_format, const char *retransmit_format,
-			    bool state_tracepoint, bool retransmit_tracepoint)
+static void check_text(const struct probe_defines *d)
 {
-	char *a = state_format ? host_read_file(state_format) : NULL;
-	char *b = retransmit_format ? host_read_file(retransmit_format) : NULL;
-	struct probe_defines d;
 	struct object o;
 
-	probe_text_defines(&d, helper, a, b);
-	free(a);
-	free(b);
-	compile_well(probe_text_main(), d.flags, d.n, &o);
-	assert_int_equal(object_program(&o, "state_tracepoint") != NULL, state_tracepoint);
-	assert_int_equal(object_program(&o, "retransmit_tracepoint") != NULL, retransmit_tracepoint);
+	compile_well(probe_text_main(), d->flags, d->n, &o);
+	assert_int_equal(object_program(&o, "state_tracepoint") != NULL, d->state_tracepoint);
+	assert_int_equal(object_program(&o, "retransmit_tracepoint") != NULL, d->retransmit_tracepoint);
 	assert_non_null(object_program(&o, "state_kprobe"));
 	assert_non_null(object_program(&o, "retransmit_kprobe"));
 	assert_non_null(object_program(&o, "connect_kprobe"));
@@ -362,6 +354,26 @@ static void check_main_text(int helper, const char *state_format, const char *re
 	assert_true(object_map(&o, "settings") >= 0);
 	assert_true(object_map(&o, "events") >= 0);
 	object_free(&o);
+}
+
+/* The main text on a kernel of each age, as far as formats go; for rows, for counting, for both. */
+static void check_main_text(int helper, const char *state_format, const char *retransmit_format,
+			    bool state_tracepoint, bool retransmit_tracepoint)
+{
+	char *a = state_format ? host_read_file(state_format) : NULL;
+	char *b = retransmit_format ? host_read_file(retransmit_format) : NULL;
+
+	for (int purpose = 1; purpose <= 3; purpose++) {
+		struct probe_defines d;
+
+		probe_text_defines(&d, helper, a, b);
+		assert_int_equal(d.state_tracepoint, state_tracepoint);
+		assert_int_equal(d.retransmit_tracepoint, retransmit_tracepoint);
+		probe_text_add_purpose(&d, purpose & 1, purpose & 2);
+		check_text(&d);
+	}
+	free(a);
+	free(b);
 }
 
 static void main_text_for_4_4(void **state)

@@ -86,7 +86,7 @@ static void add(struct stats_histogram *h, uint64_t us)
 
 static char *written(struct place *p, const struct stats_real *real, size_t n)
 {
-	const struct stats s = { (struct stats_real *)real, n };
+	const struct stats s = { .real = (struct stats_real *)real, .n = n };
 	char *text;
 
 	if (metrics_write(&p->m, &s, &no_losses, p->cause, sizeof(p->cause)))
@@ -156,7 +156,7 @@ static void golden(void **state)
 	};
 	struct place *p = *state;
 	struct stats_real *real = reals(2);
-	const struct stats s = { real, 2 };
+	const struct stats s = { .real = real, .n = 2 };
 	char *text, line[512];
 
 	memcpy(real[0].counter, counters, sizeof(counters));
@@ -344,7 +344,7 @@ static void always_whole(void **state)
 	free(written(p, real, 100));
 	writer = fork();
 	if (!writer) {
-		const struct stats s = { real, 100 };
+		const struct stats s = { .real = real, .n = 100 };
 
 		for (int i = 0; i < 300; i++)
 			if (metrics_write(&p->m, &s, &no_losses, p->cause, sizeof(p->cause)))
@@ -379,7 +379,7 @@ static void cannot_write(void **state)
 {
 	struct place *p = *state;
 	struct stats_real *real = reals(100);
-	const struct stats s = { real, 100 };
+	const struct stats s = { .real = real, .n = 100 };
 	struct rlimit before, tight;
 	char *text;
 	int err;
@@ -437,7 +437,7 @@ static void bad_places(void **state)
 static void link_in_the_way(void **state)
 {
 	struct place *p = *state;
-	const struct stats s = { NULL, 0 };
+	const struct stats s = { .real = NULL, .n = 0 };
 	char victim[64];
 
 	snprintf(victim, sizeof(victim), "%s/victim", p->dir);
@@ -476,7 +476,7 @@ static void without_folder(void **state)
 {
 	struct place *p = *state;
 	char here[256], *text;
-	const struct stats s = { NULL, 0 };
+	const struct stats s = { .real = NULL, .n = 0 };
 
 	assert_non_null(getcwd(here, sizeof(here)));
 	assert_int_equal(chdir(p->dir), 0);

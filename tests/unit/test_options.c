@@ -439,7 +439,7 @@ static void recordings(void **state)
 		{ "--record=x", "record" }, { "--ebpf", "ebpf" }, { "--no-cache", "no-cache" },
 		{ "--cache-dir=x", "cache-dir" }, { "--hooks=raw", "hooks" }, { "--rehearse", "rehearse" },
 		{ "--summary", "summary" }, { "--histogram", "histogram" }, { "-C", "noclear" },
-		{ "-m", "milliseconds" },
+		{ "-m", "milliseconds" }, { "--states", "states" },
 	};
 	struct options o;
 
@@ -476,7 +476,10 @@ static void counting(void **state)
 	assert_int_equal(PARSE(&o, "--summary", "5"), 0);
 	assert_int_equal(o.interval, 5);
 	assert_int_equal(o.tables, 0);
+	assert_int_equal(PARSE(&o, "--histogram", "--states"), 0);
+	assert_true(o.histogram && o.states);
 	assert_int_equal(PARSE(&o, "--histogram", "-mC", "10", "3"), 0);
+	assert_false(o.states);
 	assert_true(o.histogram);
 	assert_true(o.milliseconds);
 	assert_true(o.noclear);
@@ -526,6 +529,8 @@ static void counting_excludes_rows(void **state)
 	CHECK_ERROR("--summary and --histogram exclude each other; give one", "--summary", "--histogram");
 	CHECK_ERROR("--noclear: goes with --summary or --histogram only", "-C");
 	CHECK_ERROR("--milliseconds: goes with --summary or --histogram only", "-am");
+	CHECK_ERROR("--states: goes with --histogram only", "--summary", "--states");
+	CHECK_ERROR("--states: goes with --histogram only", "--states");
 }
 
 static void unknown_options(void **state)
@@ -662,7 +667,8 @@ static char *sample(const char *value)
 /* Whether it is an option that goes without another one. */
 static bool alone(const char *name)
 {
-	return strcmp(name, "--noclear") != 0 && strcmp(name, "--milliseconds") != 0;
+	return strcmp(name, "--noclear") != 0 && strcmp(name, "--milliseconds") != 0 &&
+	       strcmp(name, "--states") != 0;
 }
 
 static void help_lists_what_the_parser_takes(void **state)

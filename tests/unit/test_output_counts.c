@@ -22,7 +22,7 @@ static struct endpoint ipv6(uint8_t last, uint16_t port)
 
 /* A healthy and a refusing real server of one service, and a service without any. */
 static struct stats_real reals[3];
-static const struct stats stats = { reals, 3 };
+static const struct stats stats = { .real = reals, .n = 3 };
 
 static int make_stats(void **state)
 {
@@ -104,7 +104,7 @@ static void summary_in_text(void **state)
 
 static void summary_with_the_time(void **state)
 {
-	struct stats none = { NULL, 0 };
+	struct stats none = { .real = NULL, .n = 0 };
 
 	(void)state;
 	setenv("TZ", "UTC", 1);
@@ -142,7 +142,7 @@ static void summary_in_csv(void **state)
 
 static void summary_in_json(void **state)
 {
-	const struct stats first = { reals, 1 };
+	const struct stats first = { .real = reals, .n = 1 };
 
 	(void)state;
 #define NUMBERS "\"connects\":12,\"established\":12,\"refused\":0,\"timeout\":0,\"unreachable\":0,\"aborted\":0," \
@@ -195,11 +195,39 @@ static void histogram_for_scripts(void **state)
 	       &stats, 0, .histogram = true, .json = true);
 }
 
+/* Those that are not empty, in the order of a life. */
+static void states_have_histograms(void **state)
+{
+	static struct stats_histogram times[3 * STATS_STATES];
+	const struct stats with = { .real = reals, .n = 3, .state = times };
+
+	(void)state;
+	stats_state(&with, &reals[0], 1)->bucket[7] = stats_state(&with, &reals[0], 1)->count = 2;
+	stats_state(&with, &reals[0], 2)->bucket[1] = stats_state(&with, &reals[0], 2)->count = 1;
+	EXPECT("\nvip = 10.0.0.1:80, real = 10.0.0.2:8080, state = SYN_SENT\n"
+	       "     usecs               : count     distribution\n"
+	       "         0 -> 1          : 1        |****************************************|\n"
+	       "\nvip = 10.0.0.1:80, real = 10.0.0.2:8080, state = ESTABLISHED\n"
+	       "     usecs               : count     distribution\n"
+	       "         0 -> 1          : 0        |                                        |\n"
+	       "         2 -> 3          : 0        |                                        |\n"
+	       "         4 -> 7          : 2        |****************************************|\n",
+	       &with, 0, .histogram = true, .states = true);
+	EXPECT("VIP,VPORT,REALADDR,REALPORT,STATE,FROM-US,TO-US,COUNT\n"
+	       "10.0.0.1,80,10.0.0.2,8080,SYN_SENT,1,1,1\n"
+	       "10.0.0.1,80,10.0.0.2,8080,ESTABLISHED,7,7,2\n", &with, 0, .histogram = true, .states = true, .csv = true);
+#define PLACE "{\"time\":\"1970-01-01T00:00:00.001500Z\",\"event\":\"histogram\",\"vip\":{\"addr\":\"10.0.0.1\"," \
+	"\"port\":80},\"real\":{\"addr\":\"10.0.0.2\",\"port\":8080},"
+	EXPECT(PLACE "\"state\":\"SYN_SENT\",\"state_us\":[{\"from\":1,\"to\":1,\"count\":1}]}\n"
+	       PLACE "\"state\":\"ESTABLISHED\",\"state_us\":[{\"from\":7,\"to\":7,\"count\":2}]}\n",
+	       &with, 0, .histogram = true, .states = true, .json = true);
+}
+
 /* More than fits the buffer at once: nothing is cut. */
 static void many_real_servers(void **state)
 {
 	const struct options options = { .summary = true, .csv = true };
-	struct stats many = { calloc(400, sizeof(*many.real)), 400 };
+	struct stats many = { .real = calloc(400, sizeof(*many.real)), .n = 400 };
 	char *text;
 	int lines = 0;
 
@@ -230,6 +258,7 @@ int main(void)
 		cmocka_unit_test(histogram_in_text),
 		cmocka_unit_test(histogram_in_milliseconds),
 		cmocka_unit_test(histogram_for_scripts),
+		cmocka_unit_test(states_have_histograms),
 		cmocka_unit_test(many_real_servers),
 	};
 

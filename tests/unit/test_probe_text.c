@@ -174,6 +174,19 @@ static void printed_text_begins_with_defines(void **state)
 	free(printed);
 }
 
+static void purpose(void **state)
+{
+	static const char *const flags[] = { "-DREAD_KERNEL=4", "-DTELL_ROWS=0", "-DTELL_COUNTS=1" };
+	struct probe_defines d;
+
+	(void)state;
+	make(&d, 4, NULL, NULL);
+	probe_text_add_purpose(&d, false, true);
+	check_flags(&d, flags, N_OF(flags));
+	assert_false(d.rows);
+	assert_true(d.counts);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +198,7 @@ int main(void)
 		cmocka_unit_test(main_text_is_whole),
 		cmocka_unit_test(layout_text_is_whole),
 		cmocka_unit_test(printed_text_begins_with_defines),
+		cmocka_unit_test(purpose),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

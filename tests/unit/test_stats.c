@@ -169,7 +169,7 @@ static void order_is_by_service_then_server(void **state)
 static void differences(void **state)
 {
 	struct stats_real old[] = { real(1, 1), real(2, 1) }, fresh[] = { real(1, 1), real(1, 2), real(2, 1) };
-	struct stats before = { old, 2 }, now = { fresh, 3 }, diff;
+	struct stats before = { .real = old, .n = 2 }, now = { .real = fresh, .n = 3 }, diff;
 
 	(void)state;
 	for (int i = 0; i < STATS_COUNTERS; i++) {
@@ -203,9 +203,37 @@ static void differences(void **state)
 	assert_null(diff.real);
 }
 
+/* Of a real server that comes between two others, and of one that only left states. */
+static void differences_of_states(void **state)
+{
+	struct stats_real old[] = { real(1, 1), real(2, 1) }, fresh[] = { real(1, 1), real(1, 2), real(2, 1) };
+	struct stats_histogram times[5 * STATS_STATES];
+	struct stats before = { .real = old, .n = 2, .state = times };
+	struct stats now = { .real = fresh, .n = 3, .state = times + 2 * STATS_STATES }, diff;
+
+	(void)state;
+	memset(times, 0, sizeof(times));
+	add(stats_state(&before, &old[1], 4), 100, 3);
+	add(stats_state(&now, &fresh[2], 4), 100, 5);
+	add(stats_state(&now, &fresh[1], 1), 200, 1);
+	old[1].changes = 3;
+	fresh[2].changes = 5;
+	fresh[1].changes = 1;
+	assert_int_equal(stats_since(&diff, &now, &before), 0);
+	assert_int_equal(stats_state(&diff, &diff.real[0], 4)->count, 0);
+	assert_int_equal(stats_state(&diff, &diff.real[2], 4)->count, 2);
+	assert_int_equal(stats_state(&diff, &diff.real[1], 1)->count, 1);
+	assert_true(stats_idle(&diff.real[0]));
+	assert_false(stats_idle(&diff.real[1]));
+	assert_int_equal(diff.real[2].changes, 2);
+	assert_int_equal(stats_state(&now, &fresh[2], 4)->count, 5);
+	stats_free(&diff);
+	assert_null(diff.state);
+}
+
 static void nothing_at_all(void **state)
 {
-	struct stats none = { NULL, 0 }, diff;
+	struct stats none = { .n = 0 }, diff;
 	struct stats_ranking ranking;
 
 	(void)state;
@@ -228,7 +256,7 @@ static void worst_first(void **state)
 		real(3, 1),	/* idle */
 		real(4, 1),	/* open only */
 	};
-	struct stats s = { all, N_OF(all) };
+	struct stats s = { .real = all, .n = N_OF(all) };
 	struct stats_ranking r;
 
 	(void)state;
@@ -265,7 +293,7 @@ static void each_trouble_counts(void **state)
 	(void)state;
 	for (size_t i = 0; i < N_OF(troubles); i++) {
 		struct stats_real all[] = { real(1, 1), real(1, 2) };
-		struct stats s = { all, 2 };
+		struct stats s = { .real = all, .n = 2 };
 		struct stats_ranking r;
 
 		all[0].counter[STATS_CONNECTS] = 9;
@@ -288,6 +316,7 @@ int main(void)
 		cmocka_unit_test(great_counts_do_not_overflow),
 		cmocka_unit_test(order_is_by_service_then_server),
 		cmocka_unit_test(differences),
+		cmocka_unit_test(differences_of_states),
 		cmocka_unit_test(nothing_at_all),
 		cmocka_unit_test(worst_first),
 		cmocka_unit_test(each_trouble_counts),

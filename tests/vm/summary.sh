@@ -204,6 +204,26 @@ histogram()
 	expect "sum of the counts" 10 "$(awk '/->/ { n += $5 } END { print n }' rows)"
 }
 
+# Of each real server the time in each state: as many as its rows say, and the same times.
+histogram_of_states()
+{
+	[ "$(command -v python3)" ] || skip "no python3 here"
+	network "$1"
+	service "$vip:80" "$real_1" "$refusing" "$real_2"
+	server "$real_1" "$real_2"
+	tool_start --histogram --states -j --record record
+	client_fails -n 21 "$vip:80"
+	tool_stop
+	"$tool" --replay record -j >rows.json
+	python3 "$top/tests/metrics.py" state-times rows.json rows >found || fail "$(cat found)"
+	expect "histograms" "7 $vip:80 $refusing SYN_SENT
+$(for real in "$real_1" "$real_2"; do
+		for state in ESTABLISHED FIN_WAIT1 FIN_WAIT2 SYN_SENT; do
+			echo "7 $vip:80 $real $state"
+		done
+	done)" "$(grep -F " $refusing " found; grep -vF " $refusing " found | sort)"
+}
+
 run_summary()
 {
 	local ip
@@ -219,4 +239,6 @@ run_summary()
 	run "--summary -L" counted_only "10.99.0.1:81 [fd00:99::1]:80" -L 41002,41003
 	run "--summary -4 -D" counted_only "10.99.0.1:80" -4 -D 80
 	run "--histogram" histogram 4
+	run "IPv4, --histogram --states: beside the rows of their recording" histogram_of_states 4
+	run "IPv6, --histogram --states: beside the rows of their recording" histogram_of_states 6
 }
