@@ -101,6 +101,10 @@ static inline bool is_ipv4(const u32 addr[4])
 	return !addr[0] && !addr[1] && addr[2] == MAPPED;
 }
 
+/* Before 4.10 the verifier learns that it is not NULL of the very register that was compared, not of copies that were
+ * made before. */
+#define CHECKED(pointer) asm volatile("" : "+r"(pointer))
+
 /* The first 20 bytes of struct sock_common have not moved since 3.x. */
 struct common {
 	u32 daddr, rcv_saddr, hash;

@@ -171,6 +171,7 @@ int ipvs_kprobe(struct pt_regs *ctx)
 	e = socks.lookup(&sk);
 	if (!e)
 		return 0;
+	CHECKED(e);
 	read_addr(real.addr, dest_af, daddr);
 	real.port = BE16(dport);
 	real.method = forwarding_method(s, flags, dest);

@@ -193,7 +193,7 @@ static inline void tally_change(const struct settings *s, struct sock_entry *e, 
 				u8 newstate, u64 now)
 {
 	struct tally *t;
-	u64 why;
+	u64 why, id;
 	u32 err;
 
 	if (!(e->conn.flags & CONN_COUNTED))
@@ -205,8 +205,7 @@ static inline void tally_change(const struct settings *s, struct sock_entry *e, 
 		count(COUNT_TALLIES_FULL);
 		return;
 	}
-	if (s->flags & SETTING_STATE_TIMES && e->since_ns)
-		raise_bucket(t->id, BUCKET_STATE + oldstate, (now - e->since_ns) / 1000);
+	id = t->id;
 	if (e->conn.flags & CONN_OPEN) {
 		RAISE(t->left);
 		e->conn.flags &= ~CONN_OPEN;
@@ -219,4 +218,6 @@ static inline void tally_change(const struct settings *s, struct sock_entry *e, 
 		JOIN(why);
 		tally_close(t, e, oldstate, why, now);
 	}
+	if (s->flags & SETTING_STATE_TIMES && e->since_ns)
+		raise_bucket(id, BUCKET_STATE + oldstate, (now - e->since_ns) / 1000);
 }
