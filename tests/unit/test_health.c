@@ -2,6 +2,7 @@
 /* Which rows make a real server go down and up, and what is said of it. */
 #include "unit.h"
 
+#include "endpoint.h"
 #include "health.h"
 
 #include <stdlib.h>
@@ -14,18 +15,6 @@ enum { ESTABLISHED = 1, SYN_SENT, CLOSE = 7 };
 #define SECOND 1000000000ULL
 #define REAL_A 1
 #define REAL_B 2
-
-static struct endpoint ipv4(uint32_t host, uint16_t port)
-{
-	struct endpoint e = { .port = port, .family = AF_INET };
-
-	e.addr[10] = e.addr[11] = 0xff;
-	e.addr[12] = 10;
-	e.addr[13] = (uint8_t)(host >> 16);
-	e.addr[14] = (uint8_t)(host >> 8);
-	e.addr[15] = (uint8_t)host;
-	return e;
-}
 
 /* A connect to 10.0.0.99:80 that came to real server @real and ended at @at_ns, after @span_ns. */
 static struct row connect_row(uint32_t real, uint8_t newstate, uint64_t at_ns, uint64_t span_ns, const char *reason)

@@ -2,6 +2,7 @@
 /* Metrics: the text, its sums and limits, and how the file comes to its place. */
 #include "unit.h"
 
+#include "endpoint.h"
 #include "host.h"
 #include "output_metrics.h"
 
@@ -47,18 +48,6 @@ static int remove_place(void **state)
 	assert_int_equal(rmdir(p->dir), 0);	/* else there are leftovers */
 	free(p);
 	return 0;
-}
-
-static struct endpoint ipv4(uint32_t host, uint16_t port)
-{
-	struct endpoint e = { .port = port, .family = AF_INET };
-
-	e.addr[10] = e.addr[11] = 0xff;
-	e.addr[12] = 10;
-	e.addr[13] = (uint8_t)(host >> 16);
-	e.addr[14] = (uint8_t)(host >> 8);
-	e.addr[15] = (uint8_t)host;
-	return e;
 }
 
 static struct stats_real *reals(size_t n)

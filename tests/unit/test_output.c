@@ -2,6 +2,7 @@
 /* Rows as text, wide text and CSV, beside tcpstates' own format strings; names made safe. */
 #include "unit.h"
 
+#include "endpoint.h"
 #include "output.h"
 
 #include <errno.h>
@@ -16,9 +17,6 @@
 
 enum { ESTABLISHED = 1, SYN_SENT, SYN_RECV, FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSE };
 
-#define IPV4(a, b, c, d, port_) \
-	{ .addr = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d }, .port = (port_), \
-	  .family = AF_INET }
 /* fd00::X:Y and a full one */
 #define IPV6(x, y, port_) \
 	{ .addr = { 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, x, 0, y }, .port = (port_), \

@@ -2,18 +2,12 @@
 /* Counts in each format, to the letter. */
 #include "unit.h"
 
+#include "endpoint.h"
 #include "output_counts.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static struct endpoint ipv4(uint8_t last, uint16_t port)
-{
-	return (struct endpoint){
-		.addr = { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = last }, .port = port, .family = AF_INET,
-	};
-}
 
 static struct endpoint ipv6(uint8_t last, uint16_t port)
 {

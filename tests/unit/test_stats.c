@@ -2,6 +2,7 @@
 /* Buckets, percentiles and their error, differences, and the order of trouble. */
 #include "unit.h"
 
+#include "endpoint.h"
 #include "stats.h"
 
 #include <linux/types.h>
@@ -133,21 +134,14 @@ static void great_counts_do_not_overflow(void **state)
 	assert_int_equal(stats_percentile(&h, 99), 5);
 }
 
-static struct endpoint end(uint8_t last, uint16_t port)
-{
-	return (struct endpoint){
-		.addr = { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = last }, .port = port, .family = AF_INET,
-	};
-}
-
 static struct stats_real real(uint8_t vip, uint8_t last)
 {
 	struct stats_real r;
 
 	memset(&r, 0, sizeof(r));
-	r.vip = end(vip, 80);
+	r.vip = ipv4(vip, 80);
 	if (last)
-		r.real = end(last, 8080);
+		r.real = ipv4(last, 8080);
 	return r;
 }
 

@@ -2,6 +2,7 @@
 /* Text on a pseudo-terminal: columns that grow, headings again, colour. */
 #include "unit.h"
 
+#include "endpoint.h"
 #include "output.h"
 
 #include <fcntl.h>
@@ -13,9 +14,6 @@
 
 enum { ESTABLISHED = 1, SYN_SENT, CLOSE = 7 };
 
-#define IPV4(a, b, c, d, port_) \
-	{ .addr = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d }, .port = (port_), \
-	  .family = AF_INET }
 #define IPV6_LONG(port_) \
 	{ .addr = { 0x20, 0x01, 0x0d, 0xb8, 0x11, 0x11, 0x22, 0x22, 0x33, 0x33, 0x44, 0x44, 0x55, \
 		    0x55, 0x66, 0x66 }, .port = (port_), .family = AF_INET6 }
