@@ -273,7 +273,7 @@ mixed()
 	done
 	wait "${groups[@]}"
 	shows=$(awk '$3 != "direct" { n += $2 } END { print n }' plan)
-	wait_for has_ended 10000 65535 "$shows"
+	(wait_for has_ended 10000 65535 "$shows") || echo "see what is missing:"
 	sleep 1.5	# rows too many would come by now
 	tool_stop
 	rm listing
