@@ -271,12 +271,21 @@ def once(what, found):
 
 
 def read_entries():
-    """Port to (service, real server), as ipvsadm listed them from time to time."""
-    entries = collections.defaultdict(set)
+    """Port to (service, real server), as ipvsadm listed them from time to time; and the beginning and end of each
+    list."""
+    entries, lists = collections.defaultdict(set), []
     for line in lines("entries"):
         if len(line) == 6 and line[0] == "TCP":
             entries[port_of(line[3])].add((end(line[4]), end(line[5])))
-    return entries
+        elif line[:1] == ["LISTED"]:
+            lists.append((float(line[1]), float(line[2])))
+    return entries, lists
+
+
+def was_listed(rows, lists):
+    """Whether there was a list while IPVS had the entry: ten seconds more than the connection, where it was reset."""
+    first, last = seconds(rows[0]["time"]), seconds(rows[-1]["time"])
+    return any(began >= first and ended < last + 9 for began, ended in lists)
 
 
 def count_syns():
@@ -300,8 +309,8 @@ def read_methods():
     return methods
 
 
-def mixed_connection(port, planned, its_rows, client, logged, entries, methods, syn_lost):
-    """Returns outcome and number of retransmits."""
+def mixed_connection(port, planned, its_rows, client, logged, entries, listed, methods, syn_lost):
+    """Returns outcome and number of retransmits. @entries may be empty where they were not listed in time."""
     outcome, real, service, _ = planned
     result = client[3]
     if outcome == "either":
@@ -320,10 +329,11 @@ def mixed_connection(port, planned, its_rows, client, logged, entries, methods, 
     elif real == "-":
         chosen = None
     elif real == "either":	# none of the two has a log: IPVS knows
-        chosen = next(iter(entries))[1] if entries else None
+        chosen = next(iter(entries))[1] if entries else None if listed else real_of(its_rows[0])
     else:
         chosen = end(real)
-    compare(f"{port}: entries of IPVS", {(service, chosen)} if chosen else set(), entries)
+    if entries or listed or not chosen:
+        compare(f"{port}: entries of IPVS", {(service, chosen)} if chosen else set(), entries)
     again = check_life(port, its_rows, outcome, chosen, client, syn_lost)
     for row in its_rows:
         compare(f"{port}: service", service, (row["raddr"], row["rport"]))
@@ -341,7 +351,7 @@ def mixed():
     first_ports = sorted({planned[3] for planned in plan.values()})
     clients = once("clients", [(port_of(line[1]), line) for first in first_ports for line in lines(f"clients.{first}")])
     logged = once("servers", [(port_of(line[1]), end(line[3])) for line in lines("logged")])
-    entries, methods = read_entries(), read_methods()
+    (entries, lists), methods = read_entries(), read_methods()
     ports = by_port(rows)
     compare("ports of the clients", sorted(plan), sorted(clients))
     for port in sorted(set(ports) - set(plan)):
@@ -352,14 +362,19 @@ def mixed():
         mismatch(f"IPVS has an entry of port {port}, which no client had")
     inodes = {place: int(lines(f"netns.{place}")[0][0]) for place in ("host", "pod")}
     outcomes = collections.Counter()
-    retransmits, syn_lost = {}, []
+    retransmits, syn_lost, unlisted = {}, [], 0
     for port in sorted(set(plan) & set(clients)):
+        listed = port not in ports or was_listed(ports[port], lists)
+        unlisted += not listed
         outcome, retransmits[port] = mixed_connection(
-            port, plan[port], ports.get(port, []), clients[port], logged, entries.get(port, set()), methods, syn_lost)
+            port, plan[port], ports.get(port, []), clients[port], logged, entries.get(port, set()), listed, methods,
+            syn_lost)
         outcomes[outcome] += 1
         for row in ports.get(port, []):
             place = "pod" if row["laddr"] in ("10.99.2.2", "fd00:99:2::2") else "host"
             compare(f"{port}: namespace", inodes[place], row["netns"])
+    if unlisted > len(plan) / 4:
+        mismatch(f"the entries of {unlisted} connections were not listed while IPVS had them")
     captured = check_capture(plan, retransmits)
     finish(f"{len(plan)} connections ({', '.join(f'{n} {name}' for name, n in sorted(outcomes.items()))}), "
            f"{len(rows)} rows, {sum(retransmits.values())} of them retransmits, "

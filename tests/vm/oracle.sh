@@ -241,10 +241,12 @@ mixed_clients()
 # Entries of those that were reset are gone after ten seconds. Once more at the end, which is when "listing" is gone.
 list_entries()
 {
-	local last=0
+	local last=0 began
 	while [ $last = 0 ]; do
 		[ -e listing ] || last=1
+		began=$(date +%s.%N)
 		ipvsadm -Lnc
+		echo "LISTED $began $(date +%s.%N)"
 		sleep 1
 	done >entries
 }
