@@ -21,13 +21,19 @@ take_out()
 	} | ipvsadm -R
 }
 
-# pass STATES CLIENT_OPTION... - a round: connections one after another; adds to the sums of "checked"
+# pass STATES PORTS CLIENT_OPTION... - a round: a client for each of PORTS makes connections from there on, one after
+# another
 pass()
 {
-	local states=$1
-	shift
+	local states=$1 port client clients=()
 	: >clients
-	"$peers/client" "$@" "$vip:81" >>clients
+	for port in $2; do
+		"$peers/client" -p "$port" "${@:3}" "$vip:81" >>clients &
+		clients+=($!)
+	done
+	for client in "${clients[@]}"; do
+		wait "$client"
+	done
 	# IPVS drops what is sent again to a real server taken out, so all is to be over; what never comes is told below.
 	(wait_for has_all $(($(wc -l <clients) * ($(wc -w <<<"$states") - 1)))) || :
 	check_lives "$states" "$vip:81" clients servers rows
@@ -42,15 +48,16 @@ has_all()
 }
 
 # check_lives STATES SERVICE CLIENTS SERVERS ROWS - files of connections whose sockets go through STATES, of which each
-# may have "/REASON"; adds to "connections", "shown" (rows), "again" (retransmits of a SYN, which are rows too) and
-# "late" (rows with syn-lost: as IPVS took it, it was time for a retransmit)
+# may have "/REASON"; adds to "connections", "shown" (rows), "again" (retransmits of a SYN, which are rows too),
+# "late" (rows with syn-lost: as IPVS took it, it was time for a retransmit) and "other" (lives of a port with another
+# real server than the one before in this round)
 check_lives()
 {
 	local sums
 	sums=$(lives "$@") || fail "$sums"
 	read -r -a sums <<<"$sums"
 	connections=$((connections + sums[0])) shown=$((shown + sums[1]))
-	again=$((again + sums[2])) late=$((late + sums[3]))
+	again=$((again + sums[2])) late=$((late + sums[3])) other=$((other + sums[4]))
 }
 
 # A port may come any number of times: the servers write down each connection before its client can end it, so that
@@ -108,6 +115,7 @@ lives()
 		}
 		part == "server" {
 			real[$2, ++served[$2]] = $4
+			other += served[$2] > 1 && $4 != real[$2, served[$2] - 1]
 			next
 		}
 		$1 == "SKADDR" { next }
@@ -148,7 +156,7 @@ lives()
 			if (mismatches)
 				print mismatches " mismatches"
 			else
-				print connections + 0, shown + 0, again + 0, late + 0
+				print connections + 0, shown + 0, again + 0, late + 0, other + 0
 			exit mismatches != 0
 		}' part=client "$3" part=server "$4" part=row "$5"
 }
@@ -164,17 +172,18 @@ ${tool##*/}: $1 rows, 0 lost" "$(cat err)"
 # for a new connection, and gives it another real server, as 7 is no multiple of 2.
 port_reuse()
 {
-	local round reals connections=0 shown=0 again=0 late=0
+	local round reals connections=0 shown=0 again=0 late=0 other=0
 	network 4
 	changing_service
 	server --reset "${reals[@]}"
 	tool_start
 	for round in 1 2 3 4 5 6 7 8 9 10 11 12; do
 		take_out $round
-		pass "CLOSE SYN_SENT ESTABLISHED CLOSE/reset" -b 1 -w -p 42000 -P 7 -n 420
+		pass "CLOSE SYN_SENT ESTABLISHED CLOSE/reset" 42000 -b 1 -w -P 7 -n 420
 	done
 	tool_stop
 	expect "connections" 5040 "$connections"
+	expect "connections with another real server than the one before" $((12 * 7 * 59)) "$other"
 	nothing_lost "$shown"
 	note "$connections connections from 7 ports, $shown rows, $again retransmits, $late times syn-lost, no mismatch"
 }
@@ -182,7 +191,8 @@ port_reuse()
 # 20 connections stay while a lot of others, SHORT_CONNECTIONS, pass through tables with places for 64.
 long_and_short()
 {
-	local total=${SHORT_CONNECTIONS:-6000} round=0 n reals connections=0 shown=0 again=0 late=0
+	local left=$(((${SHORT_CONNECTIONS:-6000} + 1) / 2)) most round=0 n	# of each of two clients
+	local total=$((2 * left)) reals connections=0 shown=0 again=0 late=0 other=0
 	local states="CLOSE SYN_SENT ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE"
 	network "$1"
 	ipvsadm --set 86400 120 300	# IPVS is to forget none that is idle for long
@@ -198,12 +208,12 @@ long_and_short()
 	wait_for has_all 40
 	cp rows rows.long
 	: >rows
-	while [ "$connections" -lt "$total" ]; do
-		n=$(((total + 5) / 6))
-		[ $n -le 20000 ] || n=20000
-		[ $n -le $((total - connections)) ] || n=$((total - connections))
+	most=$((left > 60000 ? 10000 : (left + 5) / 6))
+	while [ $left -gt 0 ]; do
+		n=$((left < most ? left : most))
+		left=$((left - n))
 		take_out $((++round))
-		pass "$states" -w -p 20000 -n $n
+		pass "$states" "20000 40000" -w -n $n
 	done
 	kill -KILL "$(cat server_pids.long)"
 	wait_for has_all 60
