@@ -191,8 +191,8 @@ port_reuse()
 # 20 connections stay while a lot of others, SHORT_CONNECTIONS, pass through tables with places for 64.
 long_and_short()
 {
-	local left=$(((${SHORT_CONNECTIONS:-6000} + 1) / 2)) most round=0 n	# of each of two clients
-	local total=$((2 * left)) reals connections=0 shown=0 again=0 late=0 other=0
+	local left=$(((${SHORT_CONNECTIONS:-6000} + 7) / 8)) most round=0 n	# of each of eight clients
+	local total=$((8 * left)) reals connections=0 shown=0 again=0 late=0 other=0
 	local states="CLOSE SYN_SENT ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE"
 	network "$1"
 	ipvsadm --set 86400 120 300	# IPVS is to forget none that is idle for long
@@ -208,12 +208,12 @@ long_and_short()
 	wait_for has_all 40
 	cp rows rows.long
 	: >rows
-	most=$((left > 60000 ? 10000 : (left + 5) / 6))
+	most=$((left > 15000 ? 2500 : (left + 5) / 6))
 	while [ $left -gt 0 ]; do
 		n=$((left < most ? left : most))
 		left=$((left - n))
 		take_out $((++round))
-		pass "$states" "20000 40000" -w -n $n
+		pass "$states" "20000 23000 26000 29000 32000 35000 38000 41000" -w -n $n
 	done
 	kill -KILL "$(cat server_pids.long)"
 	wait_for has_all 60
