@@ -132,7 +132,7 @@ lives()
 				wrong("owner, which was " pid[end, life[end]])
 			if ($1 != socket_of[end])
 				wrong("socket, which was " socket_of[end])
-			if ($13 == "retransmit" && $8 == "SYN_SENT" && $10 == "SYN_SENT" && at[end] == 2 && $11 >= 950)
+			if ($13 == "retransmit" && $8 == "SYN_SENT" && $10 == "SYN_SENT" && at[end] == 2)
 				again++
 			else
 				check_change(end, at[end])
@@ -161,11 +161,14 @@ lives()
 		}' part=client "$3" part=server "$4" part=row "$5"
 }
 
-# nothing_lost ROWS - in the tool's last words, which tell of sockets not followed and of connects without real server too
+# nothing_lost - in the tool's last words, which tell of sockets not followed and of connects without real server too;
+# and no retransmit shown that the kernel does not know of. How long one waits says nothing: where a CPU stalls, jiffies
+# leap, and a timer that was set just before ends at once.
 nothing_lost()
 {
 	expect "what the tool said" "${tool##*/}: tracing; Ctrl-C ends it
-${tool##*/}: $1 rows, 0 lost" "$(cat err)"
+${tool##*/}: $shown rows, 0 lost" "$(cat err)"
+	between "retransmits shown" 0 "$again" "$(syn_retransmits)"
 }
 
 # A handful of ports. The server resets, so that no socket waits where the same ends come again; IPVS takes such a SYN
@@ -184,7 +187,7 @@ port_reuse()
 	tool_stop
 	expect "connections" 2520 "$connections"
 	expect "connections with another real server than the one before" $((12 * 7 * 29)) "$other"
-	nothing_lost "$shown"
+	nothing_lost
 	note "$connections connections from 7 ports, $shown rows, $again retransmits, $late times syn-lost, no mismatch"
 }
 
@@ -221,7 +224,7 @@ long_and_short()
 	cat rows >>rows.long
 	check_lives "$states" "$vip:80" clients.long servers.long rows.long
 	expect "connections" $((total + 20)) "$connections"
-	nothing_lost "$shown"
+	nothing_lost
 	note "20 long connections and $total short ones in $round rounds, $shown rows, $again retransmits, $late times syn-lost, no mismatch"
 }
 
