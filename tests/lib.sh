@@ -205,7 +205,7 @@ tool_start()
 {
 	: >rows
 	: >err
-	"$tool" --cache-dir "$cache" "${tool_options[@]}" "$@" >rows 2>err &
+	"$tool" --cache-dir "$cache" "${tool_options[@]}" "$@" >>rows 2>err &	# ">>": a test may cut off what it has checked
 	tool_pid=$!
 	pids+=("$tool_pid")
 	wait_for ready

@@ -20,11 +20,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 4096 };
+enum { THREADS_MAX = 4096, PORT_MAX = 65535 };
 
 struct options {
 	union address to;
-	int connections, port, give_up_ms, hold_ms, bytes, mark;
+	int connections, port, ports, give_up_ms, hold_ms, bytes, mark;
 	bool concurrently, reset, close_now, wait_first, late;
 };
 
@@ -36,6 +36,7 @@ static void usage(FILE *to)
 		"  -n, --connections N  how many, one after another (default 1)\n"
 		"  -c, --concurrently   all at once\n"
 		"  -p, --port PORT      from this port, the next ones from those after it\n"
+		"  -P, --ports N        after N ports from the first one again\n"
 		"  -g, --give-up MS     close where connect is not through after MS\n"
 		"  -o, --hold MS        keep each connection for MS\n"
 		"  -b, --bytes N        send N bytes\n"
@@ -153,7 +154,7 @@ static bool make_connection(int number)
 	if (fd < 0)
 		die("socket");
 	if (options.port) {
-		address_set_port(&local, (unsigned)(options.port + number));
+		address_set_port(&local, (unsigned)(options.port + number % options.ports));
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 		if (bind(fd, &local.any, address_len(&local)))
 			die("bind");
@@ -181,7 +182,7 @@ static void *connect_in_thread(void *cookie)
 
 static bool connect_concurrently(void)
 {
-	static pthread_t threads[CONNECTIONS_MAX];
+	static pthread_t threads[THREADS_MAX];
 	bool ok = true;
 	void *result;
 
@@ -203,6 +204,7 @@ static int parse(int argc, char *argv[])
 		{ "connections", required_argument, NULL, 'n' },
 		{ "concurrently", no_argument, NULL, 'c' },
 		{ "port", required_argument, NULL, 'p' },
+		{ "ports", required_argument, NULL, 'P' },
 		{ "give-up", required_argument, NULL, 'g' },
 		{ "hold", required_argument, NULL, 'o' },
 		{ "bytes", required_argument, NULL, 'b' },
@@ -216,11 +218,12 @@ static int parse(int argc, char *argv[])
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "n:cp:g:o:b:lm:rqwh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "n:cp:P:g:o:b:lm:rqwh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'n': options.connections = atoi(optarg); break;
 		case 'c': options.concurrently = true; break;
 		case 'p': options.port = atoi(optarg); break;
+		case 'P': options.ports = atoi(optarg); break;
 		case 'g': options.give_up_ms = atoi(optarg); break;
 		case 'o': options.hold_ms = atoi(optarg); break;
 		case 'b': options.bytes = atoi(optarg); break;
@@ -235,7 +238,11 @@ static int parse(int argc, char *argv[])
 	}
 	if (optind + 1 != argc || address_parse(&options.to, argv[optind]))
 		return -EINVAL;
-	return options.connections >= 1 && options.connections <= CONNECTIONS_MAX ? 0 : -EINVAL;
+	if (!options.ports)
+		options.ports = options.connections;
+	if (options.connections < 1 || options.ports < 1 || (options.concurrently && options.connections > THREADS_MAX))
+		return -EINVAL;
+	return !options.port || options.ports <= PORT_MAX + 1 - options.port ? 0 : -EINVAL;
 }
 
 int main(int argc, char *argv[])

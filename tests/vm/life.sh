@@ -331,31 +331,6 @@ brought_by_sync()
 	ip netns exec r$$ grep -q "^TCP .* A028 " /proc/net/ip_vs_conn	# port 41000
 }
 
-# The same ports again and again, while the real server changes: each row has that of its own connection.
-port_reuse()
-{
-	local round real
-	network 4
-	service "$vip:80" "$real_1"
-	server --close-first "$real_1" "$real_2"
-	tool_start
-	: >all
-	for round in 1 2 3 4 5 6 7 8 9 10; do
-		real=$([ $((round % 2)) = 1 ] && echo "$real_1" || echo "$real_2")
-		ipvsadm -a -t "$vip:80" -r "$real" -m 2>/dev/null || :
-		ipvsadm -d -t "$vip:80" -r "$([ "$real" = "$real_1" ] && echo "$real_2" || echo "$real_1")" 2>/dev/null || :
-		: >clients
-		sleep 1	# for TIME_WAIT of the last round but one, whose ports and server are the same
-		client -w -p 42000 -n 40 "$vip:80"
-		wait_for all_closed	# IPVS drops the FIN that is sent again to a real server taken out
-		expected_rows "$vip:80" "CLOSE SYN_SENT ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE" "$real" >>all
-	done
-	wait_for has_changes 400 LAST_ACK CLOSE
-	tool_stop
-	expect "lines in the servers' log" 400 "$(wc -l <servers)"
-	expect "rows, sorted" "$(sort all)" "$(rows | sort)"
-}
-
 run_life()
 {
 	local ip
@@ -385,5 +360,4 @@ run_life()
 	run "IPv6, service by firewall mark" mark 6 -6
 	run "UDP beside TCP" udp
 	run "entries of a sync daemon" synced
-	run "the same ports, other real servers" port_reuse
 }
