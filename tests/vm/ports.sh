@@ -194,7 +194,7 @@ port_reuse()
 # 20 connections stay while a lot of others, SHORT_CONNECTIONS, pass through tables with places for 64.
 long_and_short()
 {
-	local left=$(((${SHORT_CONNECTIONS:-3000} + 7) / 8)) most round=0 n	# of each of eight clients
+	local left=$(((${SHORT_CONNECTIONS:-2000} + 7) / 8)) most round=0 n	# of each of eight clients
 	local total=$((8 * left)) reals connections=0 shown=0 again=0 late=0 other=0
 	local states="CLOSE SYN_SENT ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE"
 	network "$1"
