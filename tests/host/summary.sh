@@ -50,6 +50,26 @@ sums()
 	expect "lost" "0" "$(sed -n 's/.*: \([0-9]*\) lost$/\1/p' err)"
 }
 
+# -p counts the connects of one process, -T tells when.
+one_process()
+{
+	local wanted
+	own_port
+	server "$place_4"
+	mkfifo go
+	{ read -r _ <go; exec "$peers/client" -n 3 "$place_4"; } >clients.wanted &
+	wanted=$!
+	pids+=("$wanted")
+	tool_start -a -T --summary -p "$wanted"
+	client -n 5 "$place_4"
+	echo >go
+	wait "$wanted"
+	client -n 7 "$place_4"
+	tool_stop
+	expect "connects" "3 3" "$(numbers "$place_4" 3 4)"
+	[[ $(head -n 1 rows) =~ ^[0-2][0-9]:[0-5][0-9]:[0-6][0-9]$ ]] || fail "no time: $(head -n 1 rows)"
+}
+
 # has_clients_open N - whether as many of the client's connections are established
 has_clients_open()
 {
@@ -200,6 +220,7 @@ no_room()
 run_summary()
 {
 	run "--summary: 136 connects, and the rows of their recording" traced sums
+	run "--summary -T -p: one process of two" traced one_process
 	run "--summary INTERVAL COUNT" traced tables
 	run "--summary: the last table has what is left" traced last_table
 	run "--summary: sleeps while it counts" traced asleep
