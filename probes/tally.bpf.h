@@ -198,7 +198,8 @@ static inline void tally_change(const struct settings *s, struct sock_entry *e, 
 
 	if (!(e->conn.flags & CONN_COUNTED))
 		return;
-	if (!(s->flags & SETTING_STATE_TIMES) && !(e->conn.flags & CONN_OPEN) && newstate != TCP_ESTABLISHED && newstate != TCP_CLOSE)
+	if (!(s->flags & SETTING_STATE_TIMES) && !(e->conn.flags & CONN_OPEN) && newstate != TCP_ESTABLISHED &&
+	    newstate != TCP_CLOSE)
 		return;
 	t = find_tally(&e->conn);
 	if (!t) {

@@ -158,6 +158,7 @@ refused()
 	expect rows "$(refused_rows)" "$(rows)"
 	one_socket_each
 	within_connect CLOSE refused
+	between "MS until refused, the median" 0 "$(milliseconds SYN_SENT CLOSE refused | median)" 100
 }
 
 # The kernel has forgotten the address of a socket whose connect failed.

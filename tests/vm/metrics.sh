@@ -38,14 +38,6 @@ has_results()
 	[ "$(results "$vip:81" "$silent")" = "$1" ]
 }
 
-# syn_retransmits - of the client's namespace, as its kernel has counted them
-syn_retransmits()
-{
-	# shellcheck disable=SC2016 # fields of awk
-	"${client_in[@]}" awk '$1 == "TcpExt:" && !column { for (column = 1; $column != "TCPSynRetrans"; column++) ; next }
-		$1 == "TcpExt:" { print $column }' /proc/net/netstat
-}
-
 metrics_of_troubles()
 {
 	local again

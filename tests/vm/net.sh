@@ -155,6 +155,27 @@ within_connect()
 		END { exit !n }' clients rows || fail "MS of SYN_SENT -> $1 does not fit"
 }
 
+# median - of the numbers on stdin
+median()
+{
+	sort -n | awk '{ n[NR] = $1 } END { print n[int((NR + 1) / 2)] }'
+}
+
+# kernel_count FILE GROUP NAME - a counter of the client's namespace in its /proc/net/FILE
+kernel_count()
+{
+	# shellcheck disable=SC2016 # fields of awk
+	"${client_in[@]}" awk -v group="$2:" -v name="$3" '
+		$1 == group && !column { for (column = 1; $column != name; column++) ; next }
+		$1 == group { print $column }' "/proc/net/$1"
+}
+
+# syn_retransmits - of the client's namespace, as its kernel has counted them
+syn_retransmits()
+{
+	kernel_count netstat TcpExt TCPSynRetrans
+}
+
 # longest_connect - of the clients, in ms
 longest_connect()
 {

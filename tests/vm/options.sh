@@ -92,9 +92,7 @@ other_retransmits()
 # retransmits - of the client's namespace, as its kernel has counted them
 retransmits()
 {
-	# shellcheck disable=SC2016 # fields of awk
-	"${client_in[@]}" awk '$1 == "Tcp:" && !column { for (column = 1; $column != "RetransSegs"; column++) ; next }
-		$1 == "Tcp:" { print $column }' /proc/net/snmp
+	kernel_count snmp Tcp RetransSegs
 }
 
 retransmitted()

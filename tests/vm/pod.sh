@@ -110,6 +110,7 @@ pod_refused()
 		"$(rows | tail -n 14 | cut -d ' ' -f 1,2 | sort -u)"
 	mv all clients
 	within_connect CLOSE refused
+	between "MS until refused, the median" 0 "$(milliseconds SYN_SENT CLOSE refused | median)" 100
 }
 
 pod_silent()

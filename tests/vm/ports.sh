@@ -162,8 +162,9 @@ lives()
 }
 
 # nothing_lost - in the tool's last words, which tell of sockets not followed and of connects without real server too
-# (that the end of an entry was not seen, as newer kernels tell, makes no difference to these rows); and no retransmit shown that the kernel does not know of. How long one waits says nothing: where a CPU stalls, jiffies
-# leap, and a timer that was set just before ends at once.
+# (that the end of an entry was not seen, as newer kernels tell, makes no difference to these rows); and no retransmit
+# shown that the kernel does not know of. How long one waits says nothing: where a CPU stalls, jiffies leap, and a timer
+# that was set just before ends at once.
 nothing_lost()
 {
 	expect "what the tool said" "${tool##*/}: tracing; Ctrl-C ends it
