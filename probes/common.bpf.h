@@ -9,6 +9,7 @@
  *                 (bpf_probe_read) on kernels before 5.5
  *   TELL_ROWS, TELL_COUNTS  0 or 1: what becomes of what is seen, tell.bpf.h
  *   RAW_TRACEPOINTS  this kernel has them
+ *   NAMED_KPROBES  kprobes are lines of kprobe_events
  *   STATE_*, RETRANSMIT_*  offsets of tracepoint fields on this kernel
  */
 #include <uapi/linux/errno.h>
@@ -87,6 +88,23 @@ static inline void count(int slot)
 	if (n)
 		__sync_fetch_and_add(n, 1);
 }
+
+#ifdef NAMED_KPROBES
+/* Of a kprobe that is a line of kprobe_events the kernel counts the hits; the difference is what it skipped this program
+ * for. Each CPU has slots of its own, and no program on a kprobe interrupts another one there. The tool sizes the map. */
+BPF_TABLE("array", int, u64, runs, RUN_SLOTS);
+
+static inline void ran(int slot)
+{
+	int place = bpf_get_smp_processor_id() * RUN_SLOTS + slot;
+	u64 *n = runs.lookup(&place);
+
+	if (n)
+		*n += 1;
+}
+#else
+#define ran(slot) do { } while (0)
+#endif
 
 static inline void set_ipv4(u32 addr[4], u32 ipv4)
 {

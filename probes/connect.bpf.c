@@ -13,6 +13,7 @@ int connect_kprobe(struct pt_regs *ctx)
 	struct tuple t;
 	struct settings *s;
 
+	ran(RUN_CONNECT);
 	if (!e)
 		return 0;
 	s = get_settings();

@@ -30,5 +30,6 @@ int error_raw(void *ctx)
 
 int error_kprobe(struct pt_regs *ctx)
 {
+	ran(RUN_ERROR);
 	return error_report(PT_REGS_PARM1(ctx));
 }

@@ -210,6 +210,18 @@ enum count_slot {
 	COUNT_SLOTS
 };
 
+/* Map "runs": how often each program on a kprobe ran, by CPU and slot. */
+enum run_slot {
+	RUN_STATE,
+	RUN_RETRANSMIT,
+	RUN_ERROR,
+	RUN_CONNECT,
+	RUN_IPVS,
+	RUN_NO_DESTINATION,
+	RUN_EXPIRY,
+	RUN_SLOTS = 8		/* those of a CPU are a cache line */
+};
+
 _Static_assert(sizeof(struct tuple) == 40, "struct tuple has a hole");
 _Static_assert(sizeof(struct real) == 20, "struct real has a hole");
 _Static_assert(sizeof(struct conn) == 96, "struct conn has a hole");

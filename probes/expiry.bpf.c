@@ -25,6 +25,7 @@ int expiry_kprobe(struct pt_regs *ctx)
 	struct sock_entry *e;
 	u32 daddr[4] = {}, now;
 
+	ran(RUN_EXPIRY);
 	if (!s || !s->cp_rcu_head)
 		return 0;
 	cp -= s->cp_rcu_head;

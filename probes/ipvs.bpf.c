@@ -139,6 +139,7 @@ int ipvs_kprobe(struct pt_regs *ctx)
 	u32 flags;
 	u16 dport, dest_af;
 
+	ran(RUN_IPVS);
 	read_kernel(&p, sizeof(p), (void *)PT_REGS_PARM1(ctx));
 	if (p.protocol != IPPROTO_TCP)
 		return 0;

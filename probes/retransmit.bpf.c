@@ -76,5 +76,6 @@ int retransmit_tracepoint(void *ctx)
 
 int retransmit_kprobe(struct pt_regs *ctx)
 {
+	ran(RUN_RETRANSMIT);
 	return retransmit(ctx, PT_REGS_PARM1(ctx));
 }

@@ -390,6 +390,7 @@ int state_kprobe(struct pt_regs *ctx)
 		.source = FROM_KPROBE,
 	};
 
+	ran(RUN_STATE);
 	read_kernel(&oldstate, 1, (void *)(ch.sk + 18));
 	ch.oldstate = oldstate;
 	state_change(ctx, &ch);

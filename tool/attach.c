@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/perf_event.h>
 #include <signal.h>
@@ -15,10 +16,12 @@
 
 #define GROUP "ipvs_tcpstate_"
 
-void attach_init(struct attached *a, const struct host *host)
+void attach_init(struct attached *a, const struct host *host, const struct loaded *loaded, bool by_name)
 {
 	memset(a, 0, sizeof(*a));
 	a->host = host;
+	a->loaded = loaded;
+	a->by_name = by_name;
 	for (int i = 0; i < HOOK_FACTS; i++)
 		a->event_fd[i] = -1;
 }
@@ -77,20 +80,22 @@ static int open_kprobe_pmu(const struct host *h, const struct hook *hook)
 	return open_event(&attr);
 }
 
-bool attach_allowed(const struct host *host, const struct hook *hook)
+bool attach_allowed(const struct attached *a, const struct hook *hook)
 {
-	int fd = host->kprobe_pmu < 0 ? 0 : open_kprobe_pmu(host, hook);
+	int fd = a->by_name ? -EPERM : open_kprobe_pmu(a->host, hook);
 
-	if (host->kprobe_pmu >= 0 && fd >= 0)
+	if (fd >= 0)
 		close(fd);
 	return fd != -EACCES && fd != -EPERM;
 }
 
-/* The group's name holds our pid, so that leftovers of a killed one are known. */
-static void event_name(const struct hook *hook, char *name, size_t len)
+/* The group's name holds our pid, so that leftovers of a killed one are known. So does the event's own, as
+ * kprobe_profile has no groups. Return: where that begins. */
+static const char *event_name(const struct hook *hook, char *name, size_t len)
 {
-	snprintf(name, len, GROUP "%d/%s_%c", getpid(), hook->target,
-		 hook->kind == HOOK_KRETPROBE ? 'r' : 'p');
+	snprintf(name, len, GROUP "%d/%s_%c_%d", getpid(), hook->target,
+		 hook->kind == HOOK_KRETPROBE ? 'r' : 'p', getpid());
+	return strchr(name, '/') + 1;
 }
 
 static int write_kprobe_events(const struct host *h, const char *line)
@@ -111,31 +116,77 @@ static int write_kprobe_events(const struct host *h, const char *line)
 /* Before 4.17: by a line in kprobe_events, which outlives a killed process. */
 static int open_kprobe_named(struct attached *a, const struct hook *hook)
 {
-	char name[96], line[192], *slash;
+	char name[128], group[sizeof(name)], line[256];
+	const char *event = event_name(hook, name, sizeof(name));
 	int err;
 
-	event_name(hook, name, sizeof(name));
 	snprintf(line, sizeof(line), "%c:%s %s", hook->kind == HOOK_KRETPROBE ? 'r' : 'p', name,
 		 hook->target);
 	err = write_kprobe_events(a->host, line);
 	if (err)
 		return err;
 	a->named[hook->fact] = true;
-	slash = strchr(name, '/');
-	if (!slash)
-		return -EINVAL;
-	*slash = '\0';
-	return open_tracepoint(a->host, name, slash + 1);
+	snprintf(group, sizeof(group), "%.*s", (int)(event - name - 1), name);
+	return open_tracepoint(a->host, group, event);
 }
 
 static void remove_name(struct attached *a, enum hook_fact fact)
 {
-	char name[96], line[128];
+	char name[128], line[160];
 
 	event_name(a->hook[fact], name, sizeof(name));
 	snprintf(line, sizeof(line), "-:%s", name);
 	write_kprobe_events(a->host, line);
 	a->named[fact] = false;
+}
+
+/* A line of kprobe_profile: "  NAME   HITS   MISSES"; a hit in the course of another kprobe's is a miss. */
+static bool read_hits(const struct attached *a, enum hook_fact fact, uint64_t *hits)
+{
+	char name[128], path[96], *text, *line, *rest;
+	const char *event = event_name(a->hook[fact], name, sizeof(name));
+	bool found = false;
+
+	snprintf(path, sizeof(path), "%s/kprobe_profile", a->host->tracefs);
+	rest = text = host_read_file(path);
+	while (!found && (line = strsep(&rest, "\n"))) {
+		char of[128];
+		uint64_t n, missed;
+
+		found = sscanf(line, "%127s %" SCNu64 " %" SCNu64, of, &n, &missed) == 3 && !strcmp(of, event);
+		if (found)
+			*hits = n + missed;
+	}
+	free(text);
+	return found;
+}
+
+/* @unmatched: hits that were no runs, modulo 2^64. On a busy host more come while one looks: then there are a few too
+ * few, as the runs are read last. */
+static bool compare_hits(const struct attached *a, enum hook_fact fact, uint64_t *unmatched)
+{
+	uint64_t before, runs = loader_runs(a->loaded, fact), hits;
+	int tries = 0;
+
+	do {
+		before = runs;
+		if (!read_hits(a, fact, &hits))
+			return false;
+		runs = loader_runs(a->loaded, fact);
+	} while (runs != before && ++tries < 8);
+	*unmatched = hits - runs;
+	return true;
+}
+
+uint64_t attach_skipped(const struct attached *a, enum hook_fact fact)
+{
+	uint64_t n;
+
+	if (!a->named[fact] || a->hook[fact]->kind != HOOK_KPROBE || a->event_fd[fact] < 0)
+		return a->skipped[fact];
+	if (!compare_hits(a, fact, &n) || n - a->unmatched[fact] > INT64_MAX)
+		return a->skipped[fact];
+	return a->skipped[fact] + n - a->unmatched[fact];
 }
 
 void attach_clear_leftovers(const struct host *host)
@@ -162,13 +213,13 @@ void attach_clear_leftovers(const struct host *host)
 	free(text);
 }
 
-static int open_hook(struct attached *a, const struct loaded *l, const struct hook *hook)
+static int open_hook(struct attached *a, const struct hook *hook)
 {
 	if (hook->kind == HOOK_RAW_TRACEPOINT)
-		return open_raw_tracepoint(hook->target, l->program_fd[hook->fact]);
+		return open_raw_tracepoint(hook->target, a->loaded->program_fd[hook->fact]);
 	if (hook->kind == HOOK_TRACEPOINT)
 		return open_tracepoint(a->host, hook->category, hook->target);
-	if (a->host->kprobe_pmu >= 0)
+	if (!a->by_name)
 		return open_kprobe_pmu(a->host, hook);
 	return open_kprobe_named(a, hook);
 }
@@ -187,25 +238,28 @@ static const char *why(int err)
 	}
 }
 
-int attach_hook(struct attached *a, const struct loaded *l, const struct hook *hook, char *cause,
-		size_t len)
+int attach_hook(struct attached *a, const struct hook *hook, char *cause, size_t len)
 {
 	enum hook_fact fact = hook->fact;
 	int fd, err;
 
 	a->hook[fact] = hook;
-	fd = open_hook(a, l, hook);
+	fd = open_hook(a, hook);
 	if (fd < 0) {
 		err = fd;
 		goto fail;
 	}
 	a->event_fd[fact] = fd;
 	if (hook->kind != HOOK_RAW_TRACEPOINT &&
-	    (ioctl(fd, PERF_EVENT_IOC_SET_BPF, l->program_fd[fact]) ||
+	    (ioctl(fd, PERF_EVENT_IOC_SET_BPF, a->loaded->program_fd[fact]) ||
 	     ioctl(fd, PERF_EVENT_IOC_ENABLE, 0))) {
 		err = -errno;
 		goto fail;
 	}
+	/* Those between the hook's first hit and its program's first run, and runs at an earlier line. */
+	a->unmatched[fact] = 0;
+	if (a->named[fact])
+		compare_hits(a, fact, &a->unmatched[fact]);
 	return 0;
 
 fail:
@@ -217,6 +271,7 @@ fail:
 
 void attach_undo(struct attached *a, enum hook_fact fact)
 {
+	a->skipped[fact] = attach_skipped(a, fact);
 	if (a->event_fd[fact] >= 0)
 		close(a->event_fd[fact]);
 	a->event_fd[fact] = -1;

@@ -9,13 +9,21 @@
 
 struct attached {
 	const struct host *host;
+	const struct loaded *loaded;
+	bool by_name;			/* kprobes by lines of kprobe_events, as before 4.17 */
 	const struct hook *hook[HOOK_FACTS];
 	int event_fd[HOOK_FACTS];	/* what runs the program, closed to stop it; -1: not attached */
 	bool named[HOOK_FACTS];		/* a line in kprobe_events is ours */
+	uint64_t unmatched[HOOK_FACTS];	/* hits of that line, less runs of its program, when it was attached */
+	uint64_t skipped[HOOK_FACTS];	/* of the times that it was attached before; see attach_skipped() */
 };
 
-/** attach_init - nothing attached yet; @host must outlive @a */
-void attach_init(struct attached *a, const struct host *host);
+/**
+ * attach_init - nothing attached yet
+ * @host, @loaded: must outlive @a; programs are still to be loaded
+ * @by_name: see above
+ */
+void attach_init(struct attached *a, const struct host *host, const struct loaded *loaded, bool by_name);
 
 /**
  * attach_hook - run a loaded program at its hook from now on
@@ -23,15 +31,22 @@ void attach_init(struct attached *a, const struct host *host);
  * Return: 0, or -ENOENT where the kernel has no such function or tracepoint now, or another
  *	negative errno.
  */
-int attach_hook(struct attached *a, const struct loaded *l, const struct hook *hook, char *cause,
-		size_t len);
+int attach_hook(struct attached *a, const struct hook *hook, char *cause, size_t len);
+
+/**
+ * attach_skipped - how often the kernel has hit a kprobe and not run its program, as another one ran on that CPU
+ * Known where kprobes have lines in kprobe_events; exact once they are not hit any more. 0 elsewhere, and for kretprobes.
+ * Source: kprobe_dispatcher(), probes_profile_seq_show() in kernel/trace/trace_kprobe.c; before 4.6 CPUs may overwrite
+ *	each other's hits there.
+ */
+uint64_t attach_skipped(const struct attached *a, enum hook_fact fact);
 
 /**
  * attach_allowed - whether a kprobe of @hook could be put on by this process as it is now
  * Debian's and other kernels want more than CAP_PERFMON for it (kernel.perf_event_paranoid above 2). Tried, and
- * taken off again; it runs nothing.
+ * taken off again; it runs nothing. By name it is not tried: the kernels that need that have no CAP_PERFMON.
  */
-bool attach_allowed(const struct host *host, const struct hook *hook);
+bool attach_allowed(const struct attached *a, const struct hook *hook);
 
 /**
  * attach_clear_leftovers - remove kprobes that killed processes of ours have left in tracefs

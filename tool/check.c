@@ -129,10 +129,10 @@ static void check_kprobes(struct checker *c)
 {
 	struct finding f = { .name = "kprobes" };
 
-	if (c->host->kprobe_pmu >= 0) {
-		strcpy(f.found, "by perf event");
-	} else if (c->host->kprobes) {
+	if (c->plan->named_kprobes) {
 		strcpy(f.found, "by tracefs kprobe_events");
+	} else if (c->host->kprobes) {
+		strcpy(f.found, "by perf event");
 	} else {
 		f.status = c->plan->options->all ? WARNING : MISSING;
 		strcpy(f.found, "none (CONFIG_KPROBE_EVENTS): IPVS cannot be seen, only -a works");

@@ -21,6 +21,8 @@ static uint32_t map_size(const struct object_map *m, const struct map_sizes *siz
 		return sizes->tallies;
 	if (!strcmp(m->name, "buckets"))
 		return sizes->buckets;
+	if (!strcmp(m->name, "runs"))
+		return sizes->cpus * RUN_SLOTS;
 	return strcmp(m->name, "earlier") ? m->max_entries : sizes->earlier;
 }
 
@@ -188,6 +190,7 @@ int loader_open(struct loaded *l, const struct object *o, const struct hook *con
 	l->tallies_fd = map_by_name(l, o, "tallies");
 	l->buckets_fd = map_by_name(l, o, "buckets");
 	l->counts_fd = map_by_name(l, o, "counts");
+	l->runs_fd = map_by_name(l, o, "runs");
 	l->events_fd = map_by_name(l, o, "events");
 	return load_programs(l, o, chosen, cause, len);
 }
@@ -346,8 +349,24 @@ static int read_count(const struct loaded *l, int slot, uint64_t *n)
 	return bpf_lookup(l->counts_fd, &slot, n);
 }
 
-/* How often the kernel skipped a program; 0 too where it does not say. */
-static uint64_t misses_of(const struct loaded *l, enum hook_fact fact)
+uint64_t loader_runs(const struct loaded *l, enum hook_fact fact)
+{
+	static const int slots[HOOK_FACTS] = {
+		[HOOK_STATE] = RUN_STATE, [HOOK_STATE_NESTED] = -1, [HOOK_RETRANSMIT] = RUN_RETRANSMIT,
+		[HOOK_ERROR] = RUN_ERROR, [HOOK_CONNECT] = RUN_CONNECT, [HOOK_CONNECT_RETURN] = -1,
+		[HOOK_IPVS] = RUN_IPVS, [HOOK_NO_DESTINATION] = RUN_NO_DESTINATION, [HOOK_EXPIRY] = RUN_EXPIRY,
+	};
+	uint64_t sum = 0, n;
+
+	if (l->runs_fd < 0 || slots[fact] < 0)
+		return 0;
+	for (int place = slots[fact]; !bpf_lookup(l->runs_fd, &place, &n); place += RUN_SLOTS)
+		sum += n;
+	return sum;
+}
+
+/* How often the kernel skipped a program, as far as it is known. */
+static uint64_t misses_of(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], enum hook_fact fact)
 {
 	char path[64], *text, *at;
 	uint64_t n;
@@ -359,7 +378,7 @@ static uint64_t misses_of(const struct loaded *l, enum hook_fact fact)
 	at = text ? strstr(text, "recursion_misses:") : NULL;
 	n = at ? strtoull(at + strlen("recursion_misses:"), NULL, 10) : 0;
 	free(text);
-	return n;
+	return n > skipped[fact] ? n : skipped[fact];
 }
 
 static uint64_t less(uint64_t n, uint64_t by)
@@ -369,18 +388,18 @@ static uint64_t less(uint64_t n, uint64_t by)
 
 /* What the first program for state changes was skipped for, the second one did; what that was skipped for, the
  * first has done. A connect whose return was missed is shown by the socket's next event. */
-static uint64_t rows_missed(const struct loaded *l, uint64_t nested)
+static uint64_t rows_missed(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], uint64_t nested)
 {
-	return less(misses_of(l, HOOK_STATE), nested) + misses_of(l, HOOK_RETRANSMIT) +
-	       misses_of(l, HOOK_CONNECT) + misses_of(l, HOOK_IPVS);
+	return less(misses_of(l, skipped, HOOK_STATE), nested) + misses_of(l, skipped, HOOK_RETRANSMIT) +
+	       misses_of(l, skipped, HOOK_CONNECT) + misses_of(l, skipped, HOOK_IPVS);
 }
 
-static uint64_t reasons_missed(const struct loaded *l)
+static uint64_t reasons_missed(const struct loaded *l, const uint64_t skipped[HOOK_FACTS])
 {
-	return misses_of(l, HOOK_ERROR) + misses_of(l, HOOK_NO_DESTINATION) + misses_of(l, HOOK_EXPIRY);
+	return misses_of(l, skipped, HOOK_ERROR) + misses_of(l, skipped, HOOK_NO_DESTINATION) + misses_of(l, skipped, HOOK_EXPIRY);
 }
 
-int loader_losses(const struct loaded *l, struct losses *lost)
+int loader_losses(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], struct losses *lost)
 {
 	struct losses now = { 0 };
 	uint64_t nested = 0, misses;
@@ -390,10 +409,10 @@ int loader_losses(const struct loaded *l, struct losses *lost)
 		err = read_count(l, COUNT_GAPS, &now.missed);
 	if (!err)
 		err = read_count(l, COUNT_NESTED, &nested);
-	misses = rows_missed(l, nested);
+	misses = rows_missed(l, skipped, nested);
 	if (misses > now.missed)
 		now.missed = misses;
-	now.reasons = reasons_missed(l);
+	now.reasons = reasons_missed(l, skipped);
 	if (!err)
 		err = read_count(l, COUNT_SOCKS_FULL, &now.socks_full);
 	if (!err)

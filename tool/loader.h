@@ -15,7 +15,7 @@ struct loaded {
 	int map_fd[OBJECT_MAPS_MAX];
 	int program_fd[HOOK_FACTS];	/* -1: not loaded */
 	int settings_fd, ports_fd, ends_fd, earlier_fd, tuples_fd, tallies_fd, buckets_fd, counts_fd,
-	    events_fd;			/* also in map_fd */
+	    runs_fd, events_fd;		/* also in map_fd */
 };
 
 /** Entries of maps that depend on the host. */
@@ -23,6 +23,7 @@ struct map_sizes {
 	uint32_t conns;			/* sockets that are followed at a time */
 	uint32_t earlier;		/* connections that IPVS had before the start */
 	uint32_t tallies, buckets;	/* of counting; 1 where nothing is counted */
+	uint32_t cpus;
 };
 
 /**
@@ -73,14 +74,22 @@ struct losses {
 };
 
 /**
+ * loader_runs - how often the program of @fact has run, on all CPUs; 0 where that is not counted (see NAMED_KPROBES
+ * in probes/common.bpf.h)
+ */
+uint64_t loader_runs(const struct loaded *l, enum hook_fact fact);
+
+/**
  * loader_losses - what has been lost so far
+ * @skipped: by fact, how often its program was skipped as far as attach_skipped() knows
  * The kernel runs no program of a kind inside another on the same CPU, so that an interrupt may
- * bring an event that none sees. From 5.12 on it counts them, for all sockets, also those that are
- * filtered out; we count the sockets whose state is not the one we saw last. The larger is taken.
+ * bring an event that none sees. From 6.7 on it counts them (on raw tracepoints from 6.2 on, before that it skips none
+ * there), for all sockets, also those that are filtered out; we count the sockets whose state is not the one we saw
+ * last. The largest is taken.
  * Return: 0 or a negative errno
  * Source: trace_call_bpf(), kernel/trace/bpf_trace.c; bpf_prog_show_fdinfo(), kernel/bpf/syscall.c
  */
-int loader_losses(const struct loaded *l, struct losses *lost);
+int loader_losses(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], struct losses *lost);
 
 /** loader_close - close all; the kernel frees what nothing else holds */
 void loader_close(struct loaded *l);

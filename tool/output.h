@@ -21,6 +21,7 @@ struct output_losses {
 	uint64_t tuples_full;		/* connects that may lack their real server: map full */
 	uint64_t tallies_full;		/* connections that are not counted: map full */
 	uint64_t buckets_full;		/* times that are in no percentile: map full */
+	uint64_t reasons;		/* not rows, but what would have given one its reason: not seen by any program */
 	uint64_t damaged;		/* samples that are no events of ours; known at the end only */
 };
 

@@ -90,6 +90,8 @@ static void put_losses(struct output *o, const struct output_losses *lost)
 	put_u64(o, lost->socks_full);
 	put_text(o, ",\"connects_without_real\":");
 	put_u64(o, lost->tuples_full);
+	put_text(o, ",\"reasons_missed\":");
+	put_u64(o, lost->reasons);
 	if (options_counts(o->options)) {
 		put_text(o, ",\"connections_not_counted\":");
 		put_u64(o, lost->tallies_full);

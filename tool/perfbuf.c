@@ -96,15 +96,21 @@ static int open_ring(struct perfbuf *p, int map_fd, int cpu)
 	return tell_programs(map_fd, cpu, fd);
 }
 
-int perfbuf_open(struct perfbuf *p, int map_fd, size_t pages)
+size_t perfbuf_cpus(void)
 {
 	long cpus = read_cpus(CPUS "possible", 0, NULL, NULL) + 1;
+
+	if (cpus <= 0)
+		cpus = sysconf(_SC_NPROCESSORS_CONF);
+	return cpus > 0 ? (size_t)cpus : 1;
+}
+
+int perfbuf_open(struct perfbuf *p, int map_fd, size_t pages)
+{
 	int err = 0;
 
 	memset(p, 0, sizeof(*p));
-	if (cpus <= 0)
-		cpus = sysconf(_SC_NPROCESSORS_CONF);
-	p->n = cpus > 0 ? (size_t)cpus : 1;
+	p->n = perfbuf_cpus();
 	p->data_size = pages * (size_t)getpagesize();
 	p->scratch = malloc(RECORD_MAX);
 	p->rings = calloc(p->n, sizeof(*p->rings));

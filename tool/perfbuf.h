@@ -27,6 +27,9 @@ struct perfbuf {
 /** Called for each sample, in the order of its CPU's buffer; @data is not aligned. */
 typedef void (*perfbuf_sample)(void *cookie, const void *data, size_t len);
 
+/** perfbuf_cpus - how many CPUs this machine may ever have, at least 1 */
+size_t perfbuf_cpus(void);
+
 /**
  * perfbuf_open - map a buffer for each online CPU and put it into @map_fd
  * @p:      filled; on failure too: perfbuf_close() it

@@ -20,6 +20,9 @@ void plan_make(struct plan *p, const struct options *options, const struct host 
 	probe_text_defines(&p->defines, host->read_helper, state, retransmit);
 	if (host->raw_tracepoints)
 		probe_text_add_raw(&p->defines, host->raw_preemptible);
+	p->named_kprobes = host->kprobes && (host->kprobe_pmu < 0 || options->hooks == HOOK_WISH_KPROBE);
+	if (p->named_kprobes)
+		probe_text_add_named_kprobes(&p->defines);
 	probe_text_add_purpose(&p->defines, !options_counts(options) || options->record,
 			       options_counts(options));
 	p->offsets_final = plan_read_btf(p);

@@ -17,6 +17,7 @@ struct plan {
 	struct probe_defines defines;	/* points into itself: a plan is not copied */
 	struct layout offsets;		/* 0: not known, or not yet */
 	bool offsets_final;		/* nothing is left to ask */
+	bool named_kprobes;		/* kprobes are lines of kprobe_events: before 4.17, or asked for */
 	const struct hook *chosen[HOOK_FACTS];	/* NULL: this fact is not to be had, or not wanted */
 };
 

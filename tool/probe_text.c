@@ -91,6 +91,11 @@ void probe_text_add_raw(struct probe_defines *d, bool preemptible)
 		add(d, "-DTRACEPOINT_LEAVES_NOTES=1");
 }
 
+void probe_text_add_named_kprobes(struct probe_defines *d)
+{
+	add(d, "-DNAMED_KPROBES=1");
+}
+
 void probe_text_add_purpose(struct probe_defines *d, bool rows, bool counts)
 {
 	d->rows = rows;

@@ -43,6 +43,9 @@ void probe_text_defines(struct probe_defines *d, int read_helper, const char *st
  */
 void probe_text_add_raw(struct probe_defines *d, bool preemptible);
 
+/** probe_text_add_named_kprobes - have the programs on kprobes count their runs */
+void probe_text_add_named_kprobes(struct probe_defines *d);
+
 /** probe_text_add_purpose - what the programs tell: events for rows, counters, or both; one of them at least */
 void probe_text_add_purpose(struct probe_defines *d, bool rows, bool counts);
 

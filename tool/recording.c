@@ -7,6 +7,8 @@
  *   LOST     what was lost since the LOST before; not in version 1
  *   END      what was lost over all
  *
+ * What was lost has no reasons before version 3.
+ *
  * The rounds make the order of rows on replay that of the printed ones. Each block
  * has a checksum over its bytes and the checksum before it. All lengths are
  * multiples of 8.
@@ -44,6 +46,17 @@ struct block {
 
 struct round {
 	uint64_t before_ns, rows;
+};
+
+/* Before version 3. */
+struct old_end {
+	uint64_t buffer_full, missed, socks_full, tuples_full;
+};
+
+struct old_lost {
+	uint64_t ts_ns;
+	struct old_end since;
+	uint64_t last;
 };
 
 #define BUFFER_SIZE (SAMPLES_MAX + 2 * sizeof(struct block) + sizeof(struct recording_lost))
@@ -302,9 +315,9 @@ static bool size_fits(const struct block *b, uint32_t version)
 	case ROUND:
 		return b->size == sizeof(struct round);
 	case END:
-		return b->size == sizeof(struct recording_end);
+		return b->size == (version > 2 ? sizeof(struct recording_end) : sizeof(struct old_end));
 	case LOST:
-		return version > 1 && b->size == sizeof(struct recording_lost);
+		return version > 1 && b->size == (version > 2 ? sizeof(struct recording_lost) : sizeof(struct old_lost));
 	default:
 		return false;
 	}
@@ -353,6 +366,19 @@ static int take_sample(struct recording_reader *r, struct recording_item *item, 
 	return 0;
 }
 
+static void take_end(const struct recording_reader *r, size_t at, struct recording_end *end)
+{
+	memset(end, 0, sizeof(*end));
+	memcpy(end, r->block + at, r->version > 2 ? sizeof(*end) : sizeof(struct old_end));
+}
+
+static void take_lost(const struct recording_reader *r, struct recording_lost *lost)
+{
+	memcpy(&lost->ts_ns, r->block + offsetof(struct recording_lost, ts_ns), sizeof(lost->ts_ns));
+	take_end(r, offsetof(struct recording_lost, since), &lost->since);
+	memcpy(&lost->last, r->block + r->size - sizeof(lost->last), sizeof(lost->last));
+}
+
 int recording_next(struct recording_reader *r, struct recording_item *item, char *cause, size_t len)
 {
 	struct round round;
@@ -379,13 +405,13 @@ int recording_next(struct recording_reader *r, struct recording_item *item, char
 		break;
 	case LOST:
 		item->kind = RECORDING_LOST;
-		memcpy(&item->lost, r->block, sizeof(item->lost));
+		take_lost(r, &item->lost);
 		break;
 	default:
 		if (getc(r->file) != EOF)
 			return damaged(cause, len);
 		item->kind = RECORDING_END;
-		memcpy(&item->end, r->block, sizeof(item->end));
+		take_end(r, 0, &item->end);
 	}
 	r->at = r->size;
 	return 0;

@@ -12,8 +12,8 @@
 #include <stdio.h>
 
 /* To be raised with every change of the file or of struct event, of its values too. */
-#define RECORDING_VERSION 2
-#define RECORDING_OLDEST 1	/* that can be read: it has no losses but those of the end */
+#define RECORDING_VERSION 3
+#define RECORDING_OLDEST 1	/* that can be read: 1 has no losses but those of the end, 2 no missed reasons */
 
 struct recording {
 	int fd;
@@ -27,6 +27,7 @@ struct recording {
 /** What was lost over all; see struct output_losses. */
 struct recording_end {
 	uint64_t buffer_full, missed, socks_full, tuples_full;
+	uint64_t reasons;		/* 0 before format 3 */
 };
 
 /** What was lost since the last time. */

@@ -80,6 +80,7 @@ static struct output_losses losses(const struct recording_end *end, uint64_t dam
 		.missed = end->missed,
 		.socks_full = end->socks_full,
 		.tuples_full = end->tuples_full,
+		.reasons = end->reasons,
 		.damaged = damaged,
 	};
 }

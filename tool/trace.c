@@ -37,7 +37,7 @@ void trace_init(struct trace *t, struct plan *plan)
 	t->layout = (struct programs)PROGRAMS_NONE;
 	t->summary.states = plan->options->states;
 	memset(&t->loaded, -1, sizeof(t->loaded));
-	attach_init(&t->attached, plan->host);
+	attach_init(&t->attached, plan->host, &t->loaded, plan->named_kprobes);
 }
 
 static int set_settings(struct trace *t)
@@ -70,6 +70,7 @@ int trace_load(struct trace *t, const struct object *programs, char *cause, size
 		.earlier = earlier_room(o->proc_root, (uint32_t)o->max_conns),
 		.tallies = 1,
 		.buckets = 1,
+		.cpus = (uint32_t)perfbuf_cpus(),
 	};
 	int err;
 
@@ -135,7 +136,7 @@ static void attach_ipvs(struct trace *t)
 
 		if (!hook || t->attached.event_fd[of_ipvs[i]] >= 0)
 			continue;
-		err = attach_hook(&t->attached, &t->loaded, hook, cause, sizeof(cause));
+		err = attach_hook(&t->attached, hook, cause, sizeof(cause));
 		if (err == -ENOENT && of_ipvs[i] == HOOK_IPVS)
 			return;		/* the module is about to come or to go */
 		if (!err)
@@ -200,7 +201,7 @@ int trace_attach(struct trace *t, char *cause, size_t len)
 
 		if (!hook)
 			continue;
-		err = attach_hook(&t->attached, &t->loaded, hook, cause, len);
+		err = attach_hook(&t->attached, hook, cause, len);
 		if (!err)
 			continue;
 		if (order[i] == HOOK_STATE || (order[i] == HOOK_CONNECT && !all))
@@ -316,22 +317,26 @@ static uint64_t raise_to(uint64_t *n, uint64_t now)
 /* What was lost since the last look. @last: tracing has ended */
 static void tell_losses(struct trace *t, bool last)
 {
+	uint64_t skipped[HOOK_FACTS];
 	struct losses now = { 0 };
 	struct recording_lost lost = { .ts_ns = trace_now_ns(), .last = last };
 	struct recording_end *since = &lost.since;
 	struct output_losses told = { 0 };
 
-	loader_losses(&t->loaded, &now);
-	t->reasons_missed = now.reasons;
+	for (int fact = 0; fact < HOOK_FACTS; fact++)
+		skipped[fact] = attach_skipped(&t->attached, (enum hook_fact)fact);
+	loader_losses(&t->loaded, skipped, &now);
 	told.buffer_full = since->buffer_full = raise_to(&t->lost.buffer_full, now.buffer_full);
 	told.missed = since->missed = raise_to(&t->lost.missed, now.missed);
 	told.socks_full = since->socks_full = raise_to(&t->lost.socks_full, now.socks_full);
 	told.tuples_full = since->tuples_full = raise_to(&t->lost.tuples_full, now.tuples_full);
+	told.reasons = since->reasons = raise_to(&t->lost.reasons, now.reasons);
 	told.tallies_full = raise_to(&t->lost.tallies_full, now.tallies_full);
 	told.buckets_full = raise_to(&t->lost.buckets_full, now.buckets_full);
-	if (told.buffer_full | told.missed | told.socks_full | told.tuples_full | told.tallies_full | told.buckets_full)
+	if (told.buffer_full | told.missed | told.socks_full | told.tuples_full | told.reasons | told.tallies_full |
+	    told.buckets_full)
 		output_lost(&t->output, lost.ts_ns, &told, last);
-	if (since->buffer_full | since->missed | since->socks_full | since->tuples_full)
+	if (since->buffer_full | since->missed | since->socks_full | since->tuples_full | since->reasons)
 		follow_recording(t, recording_lost(&t->recording, &lost));
 }
 
@@ -343,17 +348,18 @@ void trace_find_losses(struct trace *t)
 static void end_recording(struct trace *t)
 {
 	const struct recording_end end = { t->lost.buffer_full, t->lost.missed, t->lost.socks_full,
-					   t->lost.tuples_full };
+					   t->lost.tuples_full, t->lost.reasons };
 
 	follow_recording(t, recording_end(&t->recording, &end));
 }
 
 static bool can_count(void *cookie)
 {
+	const uint64_t skipped[HOOK_FACTS] = { 0 };
 	const struct trace *t = cookie;
 	struct losses lost;
 
-	return !loader_losses(&t->loaded, &lost);
+	return !loader_losses(&t->loaded, skipped, &lost);
 }
 
 static bool can_probe(void *cookie)
@@ -361,7 +367,7 @@ static bool can_probe(void *cookie)
 	const struct trace *t = cookie;
 	const struct hook *connect = t->plan->chosen[HOOK_CONNECT];
 
-	return !t->plan->chosen[HOOK_IPVS] || !connect || attach_allowed(t->plan->host, connect);
+	return !t->plan->chosen[HOOK_IPVS] || !connect || attach_allowed(&t->attached, connect);
 }
 
 /* What is left to do needs privilege where IPVS is seen: its kprobes are attached anew when it comes
@@ -464,9 +470,6 @@ void trace_say_end(const struct trace *t)
 {
 	if (t->health.forgotten)
 		log_warning(HEALTH_FORGOTTEN, t->health.forgotten);
-	if (t->reasons_missed)
-		log_warning("%" PRIu64 " times an error, a missing destination or the end of an IPVS connection was not seen, "
-			    "a BPF program was running on that CPU: reasons may be missing", t->reasons_missed);
 	output_say_end(&t->output, &t->lost);
 }
 

@@ -34,7 +34,6 @@ struct trace {
 	struct summary summary;		/* where options_counts() */
 	struct metrics metrics;		/* where they are to be written */
 	struct output_losses lost;	/* so far */
-	uint64_t reasons_missed;	/* what would have given a row its reason */
 	uint64_t services;		/* of IPVS's connections from before the start; see loader_add_earlier() */
 	uint64_t ipvs;			/* the ip_vs that is probed, as host_ipvs() tells */
 	uint64_t looked_ns;		/* when ip_vs was last looked for */

@@ -59,7 +59,7 @@ def check_counts(lines, end):
         sys.exit(f"not all that was sent is accounted for: {end}")
     if end["lost"] != end["lost_buffer_full"] + end["lost_missed"] + end["lost_damaged"]:
         sys.exit(f"losses do not add up: {end}")
-    for key in ("lost_buffer_full", "lost_missed", "sockets_not_followed", "connects_without_real"):
+    for key in ("lost_buffer_full", "lost_missed", "sockets_not_followed", "connects_without_real", "reasons_missed"):
         said = [line[key] for line in losses]
         if losses and sum(said) != end[key]:
             sys.exit(f"{key}: {said}, the end says {end[key]}")

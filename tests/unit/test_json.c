@@ -195,25 +195,25 @@ static void strings(void **state)
 
 static void last_line(void **state)
 {
-	static const struct output_losses none = { 0 }, some = { 1, 20, 300, UINT64_MAX, 0, 0, 4000 };
+	static const struct output_losses none = { 0 }, some = { 1, 20, 300, UINT64_MAX, 0, 0, 50, 4000 };
 	char *text = written(NULL, &none);
 
 	(void)state;
 	assert_string_equal(text, "{\"event\":\"end\",\"rows\":0,\"lost\":0,\"lost_buffer_full\":0,"
-		"\"lost_missed\":0,\"sockets_not_followed\":0,\"connects_without_real\":0,"
+		"\"lost_missed\":0,\"sockets_not_followed\":0,\"connects_without_real\":0,\"reasons_missed\":0,"
 		"\"lost_damaged\":0,\"filtered\":0,\"sent\":0}\n");
 	free(text);
 	text = written(&sample, &some);
 	assert_non_null(strstr(text, "}\n{\"event\":\"end\",\"rows\":1,\"lost\":4021,\"lost_buffer_full\":1,"
 		"\"lost_missed\":20,\"sockets_not_followed\":300,"
-		"\"connects_without_real\":18446744073709551615,\"lost_damaged\":4000,"
+		"\"connects_without_real\":18446744073709551615,\"reasons_missed\":50,\"lost_damaged\":4000,"
 		"\"filtered\":50000,\"sent\":54022}\n"));
 	free(text);
 }
 
 static void line_of_losses(void **state)
 {
-	static const struct output_losses since = { 1, 20, UINT64_MAX, 300, 0, 0, 0 };
+	static const struct output_losses since = { 1, 20, UINT64_MAX, 300, 0, 0, 7, 0 };
 	char text[OUTPUT_ROW_MAX] = "";
 	struct output out = { .options = &json, .at = text, .end = text + sizeof(text), .stamp_s = -1 };
 
@@ -223,7 +223,7 @@ static void line_of_losses(void **state)
 	output_lost(&out, 5000001234, &since, true);
 	assert_string_equal(text, "{\"time\":\"2001-09-09T01:46:45.000001Z\",\"event\":\"lost\","
 		"\"lost_buffer_full\":1,\"lost_missed\":20,"
-		"\"sockets_not_followed\":18446744073709551615,\"connects_without_real\":300}\n");
+		"\"sockets_not_followed\":18446744073709551615,\"connects_without_real\":300,\"reasons_missed\":7}\n");
 	assert_false(out.told_events || out.told_socks || out.told_tuples);
 }
 

@@ -137,7 +137,7 @@ static void golden(void **state)
 		"ipvs_tcpstate_connects_not_counted_total 5", "ipvs_tcpstate_times_not_counted_total 6",
 		"ipvs_tcpstate_real_servers_limit 512", "ipvs_tcpstate_real_servers_other 0",
 	};
-	static const struct output_losses lost = { 1, 2, 3, 4, 5, 6, 0 };
+	static const struct output_losses lost = { 1, 2, 3, 4, 5, 6, 0, 0 };
 	static const uint64_t counters[STATS_COUNTERS] = {
 		[STATS_CONNECTS] = 31, [STATS_ESTABLISHED] = 2, [STATS_REFUSED] = 3, [STATS_TIMED_OUT] = 4,
 		[STATS_UNREACHABLE] = 5, [STATS_ABORTED] = 6, [STATS_FAILED] = 7, [STATS_SYN_RETRANSMITS] = 8,

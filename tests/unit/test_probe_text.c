@@ -187,6 +187,17 @@ static void purpose(void **state)
 	assert_true(d.counts);
 }
 
+static void named_kprobes(void **state)
+{
+	static const char *const flags[] = { "-DREAD_KERNEL=4", "-DNAMED_KPROBES=1" };
+	struct probe_defines d;
+
+	(void)state;
+	make(&d, 4, NULL, NULL);
+	probe_text_add_named_kprobes(&d);
+	check_flags(&d, flags, N_OF(flags));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +210,7 @@ int main(void)
 		cmocka_unit_test(layout_text_is_whole),
 		cmocka_unit_test(printed_text_begins_with_defines),
 		cmocka_unit_test(purpose),
+		cmocka_unit_test(named_kprobes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@
 
 #define REALTIME_NS (-1234567890123LL)
 
-static const struct recording_end losses = { 1, 20, 300, UINT64_MAX };
+static const struct recording_end losses = { 1, 20, 300, UINT64_MAX, 4000 };
 
 struct place {
 	char dir[32], path[64];
@@ -65,7 +65,7 @@ static void finish(struct recording *r)
 
 static void lose(struct recording *r, unsigned round)
 {
-	const struct recording_lost lost = { round * 1000 + 1, { round, 2, 3, UINT64_MAX }, round == 3 };
+	const struct recording_lost lost = { round * 1000 + 1, { round, 2, 3, UINT64_MAX, 5 }, round == 3 };
 
 	assert_int_equal(recording_lost(r, &lost), 0);
 }
@@ -119,6 +119,7 @@ static int read_rounds(struct place *p, unsigned rounds)
 			assert_int_equal(item.lost.ts_ns, (round - 1) * 1000 + 1);
 			assert_int_equal(item.lost.since.buffer_full, round - 1);
 			assert_true(item.lost.since.tuples_full == UINT64_MAX);
+			assert_int_equal(item.lost.since.reasons, 5);
 			assert_int_equal(item.lost.last, round == 4);
 			i = 0;
 		} else {
@@ -379,7 +380,7 @@ static void foreign_files(void **state)
 
 	memcpy(changed, bytes, len);
 	changed[12]++;
-	check_refused(p, changed, len, "has format 3 with events of 128 bytes, this tool reads formats 1 to 2");
+	check_refused(p, changed, len, "has format 4 with events of 128 bytes, this tool reads formats 1 to 3");
 	memcpy(changed, bytes, len);
 	changed[16] = (char)136;
 	check_refused(p, changed, len, "with events of 136 bytes");

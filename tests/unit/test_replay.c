@@ -78,7 +78,7 @@ static void round_of(struct place *p, uint64_t before, uint64_t rows)
 
 static void finish(struct place *p)
 {
-	static const struct recording_end end = { 1, 2, 3, 4 };
+	static const struct recording_end end = { 1, 2, 3, 4, 5 };
 
 	assert_int_equal(recording_end(&p->r, &end), 0);
 }
@@ -247,7 +247,7 @@ static void clock_and_losses(void **state)
 				     "\"reason\":\"reset\",\"age_ms\":null,\"gone_ms\":null}\n"));
 	assert_non_null(strstr(text, "\n{\"event\":\"end\",\"rows\":1,\"lost\":3,\"lost_buffer_full\":1,"
 				     "\"lost_missed\":2,\"sockets_not_followed\":3,"
-				     "\"connects_without_real\":4,\"lost_damaged\":0,"
+				     "\"connects_without_real\":4,\"reasons_missed\":5,\"lost_damaged\":0,"
 				     "\"filtered\":0,\"sent\":4}\n"));
 	free(text);
 }

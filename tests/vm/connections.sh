@@ -80,10 +80,11 @@ ipvs_has_counted()
 }
 
 # All at once, so that events of both CPUs have to be put in order. The kernel skips a kprobe, and the tracepoint without
-# the raw one behind it, in an interrupt that comes while a BPF program runs: there a few rows may be missing.
+# the raw one behind it, in an interrupt that comes while a BPF program runs: there rows may be missing. For kprobes that
+# is counted, and one that is skipped takes at most the five rows of a connection with it.
 concurrent()
 {
-	local expected missing
+	local expected missing most=50
 	network "$1"
 	service "$vip:80" "$real_1" "$real_2"
 	server "$real_1" "$real_2"
@@ -94,7 +95,8 @@ concurrent()
 	if [ "${hooks-}" ]; then
 		missing=$(comm -23 <(echo "$expected") <(rows | sort) | wc -l)
 		note "$missing of 505 missing, $(lost) said to be lost"
-		between "rows missing" 0 "$missing" 10
+		[ "$hooks" != kprobe ] || most=$((5 * $(lost)))
+		between "rows missing" 0 "$missing" "$most"
 		expect "rows that nobody expected" "" "$(comm -13 <(echo "$expected") <(rows | sort))"
 		return
 	fi

@@ -145,7 +145,7 @@ closed_pipe()
 	server "$real_1"
 	: >err
 	{
-		"$tool" --cache-dir "$cache" 2>err > >(exec head -n 1 >rows) && echo 0 >status || echo $? >status
+		"$tool" --cache-dir "$cache" "${tool_options[@]}" 2>err > >(exec head -n 1 >rows) && echo 0 >status || echo $? >status
 	} &
 	tool_pid=$!
 	wait_for ready

@@ -81,7 +81,7 @@ def read_rows():
     rows = [row for row in rows if row["event"] != "lost"]
     compare("rows lost", 0, end["lost"])
     compare("rows counted by the tool", len(rows), end["rows"])
-    for key in ("lost_buffer_full", "lost_missed", "sockets_not_followed", "connects_without_real"):
+    for key in ("lost_buffer_full", "lost_missed", "sockets_not_followed", "connects_without_real", "reasons_missed"):
         compare(f"{key}, summed", end[key], sum(loss[key] for loss in losses))
     return rows, end
 
