@@ -195,12 +195,13 @@ void attach_clear_leftovers(const struct host *host)
 
 	snprintf(path, sizeof(path), "%s/kprobe_events", host->tracefs);
 	rest = text = host_read_file(path);
-	/* p:ipvs_tcpstate_123/tcp_connect_p tcp_connect */
+	/* p:ipvs_tcpstate_123/tcp_connect_p_123 tcp_connect; for the return also r8:..., with its number of places */
 	while ((line = strsep(&rest, "\n"))) {
+		const char *colon = strchr(line, ':');
 		char name[128], remove[160], *end;
 		long pid;
 
-		if (sscanf(line, "%*c:%127s", name) != 1 || strncmp(name, GROUP, strlen(GROUP)))
+		if (!colon || sscanf(colon + 1, "%127s", name) != 1 || strncmp(name, GROUP, strlen(GROUP)))
 			continue;
 		pid = strtol(name + strlen(GROUP), &end, 10);
 		if (*end != '/' || pid <= 0 || pid > INT_MAX)
