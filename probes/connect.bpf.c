@@ -8,12 +8,13 @@
 int connect_kprobe(struct pt_regs *ctx)
 {
 	u64 sk = PT_REGS_PARM1(ctx), thread;
-	struct sock_entry *e = socks.lookup(&sk);
 	struct common skc = {};
-	struct tuple t;
+	struct sock_entry *e;
 	struct settings *s;
+	struct tuple t;
 
 	ran(RUN_CONNECT);
+	e = socks.lookup(&sk);
 	if (!e)
 		return 0;
 	s = get_settings();

@@ -18,7 +18,7 @@ static inline void read_any_addr(u32 addr[4], u64 from)
 
 int expiry_kprobe(struct pt_regs *ctx)
 {
-	struct settings *s = get_settings();
+	struct settings *s;
 	u64 cp = PT_REGS_PARM1(ctx), ipvs = 0, sk;
 	u16 protocol = 0, cport = 0, vport = 0, dport = 0;
 	struct tuple t = {};
@@ -26,6 +26,7 @@ int expiry_kprobe(struct pt_regs *ctx)
 	u32 daddr[4] = {}, now;
 
 	ran(RUN_EXPIRY);
+	s = get_settings();
 	if (!s || !s->cp_rcu_head)
 		return 0;
 	cp -= s->cp_rcu_head;

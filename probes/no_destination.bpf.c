@@ -20,7 +20,7 @@ struct ip_header {
 int leave_kprobe(struct pt_regs *ctx)
 {
 	u64 svc = PT_REGS_PARM1(ctx), skb = PT_REGS_PARM2(ctx), iph = PT_REGS_PARM4(ctx);
-	struct settings *s = get_settings();
+	struct settings *s;
 	struct ip_header h = {};
 	struct tuple t = {};
 	struct sock_entry *e;
@@ -28,6 +28,7 @@ int leave_kprobe(struct pt_regs *ctx)
 	u64 data = 0, ipvs = 0, sk;
 
 	ran(RUN_NO_DESTINATION);
+	s = get_settings();
 	if (!s || !s->skb_data || !s->svc_af || !s->svc_ipvs)
 		return 0;
 	read_kernel(&h, sizeof(h), (void *)iph);

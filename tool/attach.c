@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <linux/perf_event.h>
 #include <signal.h>
@@ -150,12 +149,14 @@ static bool read_hits(const struct attached *a, enum hook_fact fact, uint64_t *h
 	snprintf(path, sizeof(path), "%s/kprobe_profile", a->host->tracefs);
 	rest = text = host_read_file(path);
 	while (!found && (line = strsep(&rest, "\n"))) {
-		char of[128];
-		uint64_t n, missed;
+		char of[128], *misses;
+		int at;
 
-		found = sscanf(line, "%127s %" SCNu64 " %" SCNu64, of, &n, &missed) == 3 && !strcmp(of, event);
-		if (found)
-			*hits = n + missed;
+		if (sscanf(line, "%127s%n", of, &at) != 1 || strcmp(of, event) != 0)
+			continue;
+		*hits = strtoull(line + at, &misses, 10);
+		*hits += strtoull(misses, NULL, 10);
+		found = true;
 	}
 	free(text);
 	return found;
