@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Retransmits: tcp:tcp_retransmit_skb (4.15 and later), else the entry of
- * tcp_retransmit_skb(sk, ...). State and ends are the socket's: the tracepoint
+ * __tcp_retransmit_skb(sk, ...), where that tracepoint is too: tail loss probes
+ * do not pass tcp_retransmit_skb(). State and ends are the socket's: the tracepoint
  * has no state on 4.15 to 5.3 and no family before 5.16. The raw tracepoint is
  * not skipped where the timer interrupts another program.
  */

@@ -51,7 +51,7 @@ run()
 		[ ! -e "$dir/note" ] || text=$(<"$dir/note")
 		echo "PASS $name$text"
 		;;
-	4) echo "SKIP $name: $(tail -n 1 "$dir/log")" ;;
+	4) echo "SKIP $name: $(grep -v '^took ' "$dir/log" | tail -n 1)" ;;
 	*)
 		echo "FAIL $name"
 		failures=$((failures + 1))

@@ -18,8 +18,9 @@ state_with()
 	for bit; do
 		set=$((set | 1 << bit))
 	done
-	printf 'CapInh: %016x CapPrm: %016x CapEff: %016x CapBnd: %016x CapAmb: %016x NoNewPrivs: 1 Seccomp: 2' \
-		0 $set $set 0 0
+	printf 'CapInh: %016x CapPrm: %016x CapEff: %016x CapBnd: %016x CapAmb: %016x ' 0 $set $set 0 0
+	! grep -q ^NoNewPrivs: /proc/self/status || printf 'NoNewPrivs: 1 '	# told from 4.10 on
+	printf 'Seccomp: 2'
 }
 
 # of_kernel BIT - before 5.8 CAP_SYS_ADMIN is what CAP_PERFMON and CAP_BPF are since

@@ -134,6 +134,12 @@ has_changes()
 	[ "$(rows | grep -c " $2 $3 ")" -ge "$1" ]
 }
 
+# by_kprobe - whether the tool sees state changes by a kprobe; before 4.16 there is no tracepoint
+by_kprobe()
+{
+	[ "${hooks-}" = kprobe ] || [ ! -e /sys/kernel/tracing/events/sock/inet_sock_set_state ]
+}
+
 # milliseconds OLDSTATE NEWSTATE REASON - MS of such rows
 milliseconds()
 {

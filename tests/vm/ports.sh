@@ -200,7 +200,12 @@ long_and_short()
 	local states="CLOSE SYN_SENT ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE"
 	network "$1"
 	ipvsadm --set 86400 120 300	# IPVS is to forget none that is idle for long
-	echo 262144 >/proc/sys/net/ipv4/tcp_max_tw_buckets	# a server that may not wait resets
+	# a server that may not wait resets; before 4.10 one number for all namespaces
+	if [ -e /proc/sys/net/ipv4/tcp_max_tw_buckets ]; then
+		echo 262144 >/proc/sys/net/ipv4/tcp_max_tw_buckets
+	else
+		nsenter -t 1 -n -m sh -c 'echo 262144 >/proc/sys/net/ipv4/tcp_max_tw_buckets'
+	fi
 	service "$vip:80" "$real_1" "$real_2"
 	changing_service
 	"$peers/server" --log servers.long "$real_1" "$real_2" >server_pids
