@@ -49,15 +49,16 @@ has_all()
 
 # check_lives STATES SERVICE CLIENTS SERVERS ROWS - files of connections whose sockets go through STATES, of which each
 # may have "/REASON"; adds to "connections", "shown" (rows), "again" (retransmits of a SYN, which are rows too),
-# "late" (rows with syn-lost: as IPVS took it, it was time for a retransmit) and "other" (lives of a port with another
-# real server than the one before in this round)
+# "late" (rows with syn-lost: as IPVS took it, it was time for a retransmit), "other" (lives of a port with another
+# real server than the one before in this round) and "reset" (a FIN that met the server's socket on its way to TIME_WAIT
+# may be answered by a reset)
 check_lives()
 {
 	local sums
 	sums=$(lives "$@") || fail "$sums"
 	read -r -a sums <<<"$sums"
 	connections=$((connections + sums[0])) shown=$((shown + sums[1]))
-	again=$((again + sums[2])) late=$((late + sums[3])) other=$((other + sums[4]))
+	again=$((again + sums[2])) late=$((late + sums[3])) other=$((other + sums[4])) reset=$((reset + sums[5]))
 }
 
 # A port may come any number of times: the servers write down each connection before its client can end it, so that
@@ -84,6 +85,8 @@ lives()
 			if (step == 1 && $13 == "syn-lost") {
 				late++
 				waited[end] = 1
+			} else if ($8 == "LAST_ACK" && reason[step + 1] == "-" && $13 == "reset") {
+				reset++
 			} else if ($13 != reason[step + 1]) {
 				wrong("reason")
 			}
@@ -156,27 +159,28 @@ lives()
 			if (mismatches)
 				print mismatches " mismatches"
 			else
-				print connections + 0, shown + 0, again + 0, late + 0, other + 0
+				print connections + 0, shown + 0, again + 0, late + 0, other + 0, reset + 0
 			exit mismatches != 0
 		}' part=client "$3" part=server "$4" part=row "$5"
 }
 
 # nothing_lost - in the tool's last words, which tell of sockets not followed and of connects without real server too
-# (that the end of an entry was not seen, as newer kernels tell, makes no difference to these rows); and no retransmit
-# shown that the kernel does not know of. How long one waits says nothing: where a CPU stalls, jiffies leap, and a timer
+# (that the end of an entry was not seen, as newer kernels tell, makes no difference to these rows); and no retransmit and
+# no reset shown that the kernel does not know of. How long one waits says nothing: where a CPU stalls, jiffies leap, and a timer
 # that was set just before ends at once.
 nothing_lost()
 {
 	expect "what the tool said" "${tool##*/}: tracing; Ctrl-C ends it
 ${tool##*/}: $shown rows, 0 lost" "$(grep -v 'reasons may be missing$' err)"
 	between "retransmits shown" 0 "$again" "$(syn_retransmits)"
+	between "resets shown" 0 "$reset" "$(kernel_count snmp Tcp OutRsts)"
 }
 
 # A handful of ports. The server resets, so that no socket waits where the same ends come again; IPVS takes such a SYN
 # for a new connection, and gives it another real server, as 7 is no multiple of 2.
 port_reuse()
 {
-	local round reals connections=0 shown=0 again=0 late=0 other=0
+	local round reals connections=0 shown=0 again=0 late=0 other=0 reset=0
 	network 4
 	changing_service
 	server --reset "${reals[@]}"
@@ -196,7 +200,7 @@ port_reuse()
 long_and_short()
 {
 	local left=$(((${SHORT_CONNECTIONS:-2000} + 7) / 8)) most round=0 n	# of each of eight clients
-	local total=$((8 * left)) reals connections=0 shown=0 again=0 late=0 other=0
+	local total=$((8 * left)) reals connections=0 shown=0 again=0 late=0 other=0 reset=0
 	local states="CLOSE SYN_SENT ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE"
 	network "$1"
 	ipvsadm --set 86400 120 300	# IPVS is to forget none that is idle for long
@@ -231,7 +235,7 @@ long_and_short()
 	check_lives "$states" "$vip:80" clients.long servers.long rows.long
 	expect "connections" $((total + 20)) "$connections"
 	nothing_lost
-	note "20 long connections and $total short ones in $round rounds, $shown rows, $again retransmits, $late times syn-lost, no mismatch"
+	note "20 long connections and $total short ones in $round rounds, $shown rows, $again retransmits, $late times syn-lost, $reset resets, no mismatch"
 }
 
 run_port_reuse()
