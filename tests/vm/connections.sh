@@ -84,7 +84,7 @@ ipvs_has_counted()
 # is counted, and one that is skipped takes at most the five rows of a connection with it.
 concurrent()
 {
-	local expected missing most=50
+	local expected missing most=10
 	network "$1"
 	service "$vip:80" "$real_1" "$real_2"
 	server "$real_1" "$real_2"
