@@ -269,7 +269,7 @@ bypass()
 	tool_start -j
 	client -g 5000 -m 7 "$real_2" || :
 	tool_stop
-	[[ $(<clients) != *gave-up* ]] || skip "IPVS of this kernel drops what it is to bypass"
+	[[ $(<clients) != *gave-up* || $(uname -r) != 4.* ]] || skip "IPVS of this kernel drops what it is to bypass"
 	expect "real server and method" "5 \"real\":{\"addr\":\"10.99.3.2\",\"port\":8080,\"method\":\"bypass\"" \
 		"$(grep '"event":"state"' rows | grep -o '"real":{[^}]*' | sort | uniq -c | sed 's/^ *//')"
 }
