@@ -23,7 +23,7 @@ HARDEN := -fPIE -fstack-protector-strong $(call accepts,-fstack-clash-protection
 	$(if $(filter-out -O0,$(filter -O%,$(CFLAGS))),$(or $(call accepts,$(call fortify,3)),$(call fortify,2)))
 LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-LIBS := -ldl
+LIBS := -ldl -lseccomp
 
 PROBES := event.h common.bpf.h reason.h bucket.h tally.bpf.h tell.bpf.h \
 	state.bpf.c connect.bpf.c retransmit.bpf.c error.bpf.c ipvs.bpf.c no_destination.bpf.c expiry.bpf.c

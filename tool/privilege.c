@@ -2,11 +2,9 @@
 #include "privilege.h"
 
 #include <errno.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/sched.h>
-#include <linux/seccomp.h>
+#include <seccomp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -219,97 +217,72 @@ static const struct call not_of_compiler[] = {
 
 #define COUNT(calls) (sizeof(calls) / sizeof((calls)[0]))
 
-enum { PER_CALL = 6, FRAME = 7, X32 = 0x40000000, MOST = FRAME + PER_CALL * (COUNT(of_trace) + COUNT(of_journal) + COUNT(of_metrics)) };
-
-#if defined(__x86_64__)
-#define ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define ARCH AUDIT_ARCH_AARCH64
-#endif
-
-struct program {
-	struct sock_filter insn[MOST];
-	unsigned short n;
-};
-
-static void add(struct program *p, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
+static int add_call(scmp_filter_ctx filter, uint32_t action, const struct call *c)
 {
-	p->insn[p->n++] = (struct sock_filter){ code, jt, jf, k };
+	int err = 0;
+
+	if (c->high == UINT32_MAX)
+		return seccomp_rule_add(filter, action, c->number, 0);
+	/* The lower half of the argument: those that are compared are ints. */
+	for (uint32_t value = c->low; value <= c->high && !err; value++)
+		err = seccomp_rule_add(filter, action, c->number, 1,
+				       SCMP_CMP(c->arg, SCMP_CMP_MASKED_EQ, UINT32_MAX, value));
+	return err;
 }
 
-/* The lower half of an argument: those that are compared are ints. Both machines have it first. */
-static uint32_t offset_of_arg(uint32_t arg)
+static int add_calls(scmp_filter_ctx filter, uint32_t action, const struct call *calls, size_t n)
 {
-	return (uint32_t)offsetof(struct seccomp_data, args) + arg * 8;
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = add_call(filter, action, &calls[i]);
+	return err;
 }
 
-static void add_calls(struct program *p, const struct call *calls, size_t n, uint32_t then, uint32_t otherwise)
-{
-	for (size_t i = 0; i < n; i++) {
-		const struct call *c = &calls[i];
-		bool any = c->high == UINT32_MAX;
+static const uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
 
-		add(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)c->number, 0, any ? 1 : 5);
-		if (!any) {
-			add(p, BPF_LD | BPF_W | BPF_ABS, offset_of_arg(c->arg), 0, 0);
-			add(p, BPF_JMP | BPF_JGE | BPF_K, c->low, 0, 1);
-			add(p, BPF_JMP | BPF_JGT | BPF_K, c->high, 0, 1);
-			add(p, BPF_RET | BPF_K, otherwise, 0, 0);
-		}
-		add(p, BPF_RET | BPF_K, then, 0, 0);
-	}
+/* @action for all that no rule is added for; calls by another architecture's numbers, as 32-bit ones and those of x32, are
+ * refused. */
+static scmp_filter_ctx begin(uint32_t action)
+{
+	scmp_filter_ctx filter = seccomp_init(action);
+
+	if (filter)
+		seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, refuse);
+	return filter;
 }
 
-/* Calls by another architecture's numbers, as 32-bit ones and those of x32, are refused. */
-static void begin(struct program *p, uint32_t refuse)
+static int install(scmp_filter_ctx filter, int err)
 {
-#ifdef ARCH
-	add(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
-	add(p, BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0);
-#endif
-	add(p, BPF_RET | BPF_K, refuse, 0, 0);
-	add(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
-#ifdef __x86_64__
-	add(p, BPF_JMP | BPF_JGE | BPF_K, X32, 0, 1);
-	add(p, BPF_RET | BPF_K, refuse, 0, 0);
-#endif
+	if (!err)
+		err = seccomp_load(filter);
+	seccomp_release(filter);
+	return err;
 }
-
-static int install(struct program *p)
-{
-	const struct sock_fprog filter = { p->n, p->insn };
-
-#ifndef ARCH
-	return -ENOSYS;
-#endif
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) ? -errno : 0;
-}
-
-enum { ALLOW = SECCOMP_RET_ALLOW, REFUSE = SECCOMP_RET_ERRNO | EPERM };
 
 int privilege_trace_only(bool journal, bool metrics)
 {
-	struct program p = { .n = 0 };
+	scmp_filter_ctx filter = begin(refuse);
+	int err = filter ? 0 : -ENOMEM;
 
-	begin(&p, REFUSE);
-	add_calls(&p, of_trace, COUNT(of_trace), ALLOW, REFUSE);
-	if (journal)
-		add_calls(&p, of_journal, COUNT(of_journal), ALLOW, REFUSE);
-	if (metrics)
-		add_calls(&p, of_metrics, COUNT(of_metrics), ALLOW, REFUSE);
-	add(&p, BPF_RET | BPF_K, REFUSE, 0, 0);
-	return install(&p);
+	if (!err)
+		err = add_calls(filter, SCMP_ACT_ALLOW, of_trace, COUNT(of_trace));
+	if (!err && journal)
+		err = add_calls(filter, SCMP_ACT_ALLOW, of_journal, COUNT(of_journal));
+	if (!err && metrics)
+		err = add_calls(filter, SCMP_ACT_ALLOW, of_metrics, COUNT(of_metrics));
+	return install(filter, err);
 }
 
 int privilege_compile_only(void)
 {
-	struct program p = { .n = 0 };
 	int err = privilege_drop(privilege_bpf(), NULL, 0, NULL);
+	scmp_filter_ctx filter;
 
 	if (err)
 		return err;
-	begin(&p, REFUSE);
-	add_calls(&p, not_of_compiler, COUNT(not_of_compiler), REFUSE, ALLOW);
-	add(&p, BPF_RET | BPF_K, ALLOW, 0, 0);
-	return install(&p);
+	filter = begin(SCMP_ACT_ALLOW);
+	if (!filter)
+		return -ENOMEM;
+	return install(filter, add_calls(filter, refuse, not_of_compiler, COUNT(not_of_compiler)));
 }

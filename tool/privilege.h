@@ -44,8 +44,8 @@ int privilege_drop(uint64_t keep, const struct privilege_spare *spare, size_t n,
  * privilege_drop() comes before. Once for good; a file can still be opened and written to.
  * @journal: sd_journal_sendv() too
  * @metrics: metrics_write() too
- * Return: 0 or a negative errno: -EINVAL where the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER),
- *	-ENOSYS on a machine that this program has no list for.
+ * Return: 0 or a negative errno: -ECANCELED where the kernel takes no seccomp filter (CONFIG_SECCOMP_FILTER),
+ *	see seccomp_load(3)
  */
 int privilege_trace_only(bool journal, bool metrics);
 

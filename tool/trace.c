@@ -239,7 +239,8 @@ static void follow_layout(struct trace *t)
 	/* From here on nothing is started, loaded or kept any more. */
 	err = privilege_trace_only(t->output.journal, t->metrics.path);
 	if (err)
-		log_debug("every system call stays allowed: %s", strerror(-err));
+		log_debug("every system call stays allowed: %s", err == -ECANCELED ? "this kernel takes no seccomp filter" :
+										     strerror(-err));
 	log_info("tracing; Ctrl-C ends it");
 }
 

@@ -27,7 +27,7 @@ static int in_child(int (*confine)(void), long (*try)(void))
 	if (!child) {
 		int err = confine();
 
-		err = err == -EINVAL ? UNKNOWN : err ? OTHER : try() < 0 ? errno : 0;
+		err = err == -ECANCELED ? UNKNOWN : err ? OTHER : try() < 0 ? errno : 0;
 		syscall(SYS_exit_group, err);	/* at _exit() the leak sanitizer would want a thread */
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
