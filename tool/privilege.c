@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <linux/sched.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -173,6 +173,7 @@ static const struct call of_trace[] = {
 	ANY(clock_gettime), ANY(clock_nanosleep), ANY(nanosleep), ANY(gettimeofday), ANY(futex),
 	ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn), ANY(restart_syscall),
 	ANY(getpid), ANY(gettid), ANY(tgkill), ANY(sched_getaffinity), ANY(exit), ANY(exit_group),
+	{ __NR_sched_setscheduler, 1, SCHED_OTHER | SCHED_RESET_ON_FORK, SCHED_OTHER | SCHED_RESET_ON_FORK },
 	/* those that newer machines have no more, and older ones not yet */
 #ifdef __NR_open
 	ANY(open), ANY(stat), ANY(lstat), ANY(access), ANY(readlink), ANY(epoll_wait), ANY(poll), ANY(time),

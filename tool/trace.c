@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +19,6 @@
 #define SETTLE_MS 2	/* how late an event may reach its buffer after its time was taken */
 #define LOOK_AROUND_MS 1000
 #define TALLIES_MIN 1024	/* pairs of a virtual service and a real server; else a 16th of the sockets */
-#define NICE (-20)
 
 uint64_t trace_now_ns(void)
 {
@@ -392,9 +390,7 @@ static void drop_privilege(const struct trace *t)
 
 void trace_begin(struct trace *t)
 {
-	/* Rows are lost where a busy host lets the reader wait; it needs little of the CPU. */
-	if (setpriority(PRIO_PROCESS, 0, NICE))
-		log_debug("cannot set priority %d: %s", NICE, strerror(errno));
+	priority_raise(&t->priority, has_events(t));
 	drop_privilege(t);
 	t->looked_ns = trace_now_ns();
 }
@@ -425,6 +421,7 @@ int trace_step(struct trace *t, int ms)
 		if (has_events(t))
 			perfbuf_follow(&t->perfbuf, t->loaded.events_fd, cpu_came);
 		tell_losses(t, false);
+		priority_follow(&t->priority);
 		t->looked_ns = now;
 	}
 	return err;

@@ -13,6 +13,7 @@
 #include "output_metrics.h"
 #include "perfbuf.h"
 #include "plan.h"
+#include "priority.h"
 #include "programs.h"
 #include "recording.h"
 #include "summary.h"
@@ -33,6 +34,7 @@ struct trace {
 	struct journal journal;
 	struct summary summary;		/* where options_counts() */
 	struct metrics metrics;		/* where they are to be written */
+	struct priority priority;
 	struct output_losses lost;	/* so far */
 	uint64_t services;		/* of IPVS's connections from before the start; see loader_add_earlier() */
 	uint64_t ipvs;			/* the ip_vs that is probed, as host_ipvs() tells */

@@ -325,6 +325,18 @@ hundred_thousand()
 	between "us for 100,000 connections" 1 "$us" 999999
 }
 
+# As /proc/PID/stat has them: SCHED_RR is 2; where nothing can be lost nobody is to wait for it.
+realtime()
+{
+	chrt -r 1 true 2>/dev/null || skip "no process may run at a realtime priority here"
+	tool_start -a
+	expect "policy and priority" "2 1" "$(awk '{ print $41, $40 }' "/proc/$tool_pid/stat")"
+	tool_stop
+	tool_start -a --summary
+	expect "policy and priority, counting" "0 0" "$(awk '{ print $41, $40 }' "/proc/$tool_pid/stat")"
+	tool_stop
+}
+
 run_host()
 {
 	run_misuse
@@ -339,6 +351,7 @@ run_host()
 	run "full disk: status 1 and why" traced full_disk
 	run "no stdout: status 1 and why" traced no_stdout
 	run "100,000 connections from before the start" traced hundred_thousand
+	run "realtime priority" traced realtime
 	run "memory: below 6 MB" traced memory -a
 	run "memory: below 6 MB after compiling" traced memory -a --no-cache
 	run "killed while compiling: so is the compiler" traced killed_while_compiling
