@@ -191,18 +191,32 @@ bool correlate_next(struct correlate *c, uint64_t before_ns, struct row *row)
 	return true;
 }
 
+/* Those that stay move to the first places, as long as one that stays is not there already. Only they are looked at: most
+ * rounds keep few. */
 void correlate_keep(struct correlate *c, uint64_t before_ns)
 {
-	uint32_t kept = 0;
+	struct order *stays, *taken = c->spare;
+	uint32_t kept, place = 0;
 
-	for (uint32_t i = 0; c->next < c->n && i < c->n; i++) {
-		if (c->events[i].ts_ns < before_ns)
+	while (c->next < c->n && c->order[c->next].ts_ns < before_ns)
+		c->next++;
+	stays = c->order + c->next;
+	kept = c->n - c->next;
+	for (uint32_t i = 0; i < kept; i++)
+		taken[i].at = 0;
+	for (uint32_t i = 0; i < kept; i++)
+		if (stays[i].at < kept)
+			taken[stays[i].at].at = 1;
+	for (uint32_t i = 0; i < kept; i++) {
+		struct order *o = &c->order[i];
+
+		*o = stays[i];
+		if (o->at < kept)
 			continue;
-		if (kept != i)
-			c->events[kept] = c->events[i];
-		c->order[kept].ts_ns = c->events[kept].ts_ns;
-		c->order[kept].at = kept;
-		kept++;
+		while (taken[place].at)
+			place++;
+		c->events[place] = c->events[o->at];
+		o->at = place++;
 	}
 	c->next = 0;
 	c->n = kept;

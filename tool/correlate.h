@@ -43,7 +43,7 @@ void correlate_sort(struct correlate *c);
  */
 bool correlate_next(struct correlate *c, uint64_t before_ns, struct row *row);
 
-/** correlate_keep - drop the events before @before_ns, all taken, and keep the rest for the next round */
+/** correlate_keep - drop the events before @before_ns, taken or not, and keep the rest for the next round */
 void correlate_keep(struct correlate *c, uint64_t before_ns);
 
 void correlate_fini(struct correlate *c);

@@ -332,14 +332,12 @@ void output_comm(char *to, size_t size, const char comm[16], int max)
 	*to = '\0';
 }
 
-const char *output_state(uint8_t state)
-{
-	/* include/net/tcp_states.h */
-	static const char *const names[16] = {
-		"0",	      "ESTABLISHED", "SYN_SENT", "SYN_RECV",   "FIN_WAIT1", "FIN_WAIT2",
-		"TIME_WAIT",  "CLOSE",	     "CLOSE_WAIT", "LAST_ACK", "LISTEN",    "CLOSING",
-		"NEW_SYN_RECV", "BOUND_INACTIVE", "14",	"15",
-	};
+#define STATE(name) { name, sizeof(name) - 1 }
 
-	return names[state & 15];
-}
+/* include/net/tcp_states.h */
+const struct output_state output_states[16] = {
+	STATE("0"),	    STATE("ESTABLISHED"), STATE("SYN_SENT"),	 STATE("SYN_RECV"),
+	STATE("FIN_WAIT1"), STATE("FIN_WAIT2"),	  STATE("TIME_WAIT"),	 STATE("CLOSE"),
+	STATE("CLOSE_WAIT"), STATE("LAST_ACK"),	  STATE("LISTEN"),	 STATE("CLOSING"),
+	STATE("NEW_SYN_RECV"), STATE("BOUND_INACTIVE"), STATE("14"),	 STATE("15"),
+};

@@ -127,7 +127,7 @@ void output_close(struct output *o);
 
 static inline void put_char(struct output *o, char c)
 {
-	*o->at++ = c;
+	put_one(&o->at, c);
 }
 
 static inline void put_text(struct output *o, const char *text)
@@ -154,9 +154,7 @@ static inline void put_decimals(struct output *o, uint64_t n, int digits)
 /** Milliseconds with 3 decimals, cut off. */
 static inline void put_ms(struct output *o, uint64_t ns)
 {
-	put_number(&o->at, ns / 1000000);
-	*o->at++ = '.';
-	put_fraction(&o->at, ns / 1000 % 1000, 3);
+	put_milliseconds(&o->at, ns);
 }
 
 /** Spaces up to @width columns after @start, at most 32; none if there are as many already. */
@@ -193,7 +191,16 @@ void put_time_heads(struct output *o, char separator);
  */
 void output_comm(char *to, size_t size, const char comm[16], int max);
 
-const char *output_state(uint8_t state);
+/** Names of states; 16 bytes each, so that they can be copied without a look at their lengths. */
+extern const struct output_state {
+	char name[15];
+	uint8_t len;
+} output_states[16];
+
+static inline const char *output_state(uint8_t state)
+{
+	return output_states[state & 15].name;
+}
 
 extern const struct output_format output_text, output_wide, output_terminal, output_csv, output_json;
 

@@ -10,12 +10,18 @@
 const struct text_widths output_widths_narrow = { 10, 10, 0, 15, 5, 11, 21 };
 const struct text_widths output_widths_wide = { 16, 16, 2, 26, 5, 11, 32 };
 
-/* put_pad() has 32 spaces, which is enough where no terminal makes columns grow. */
-static inline void pad(struct output *o, const char *start, int width)
+/*
+ * A row is written by way of a copy of o->at, here called "at": the compiler keeps that in a register, while o->at
+ * would be read and written again at each byte, as a char may be part of anything.
+ */
+
+/* put_spaces() has 32, which is enough where no terminal makes columns grow. */
+static inline void pad(char **at, const char *start, int width)
 {
-	put_pad(o, start, width);
+	put_spaces(at, start, width);
 	if (width > 32)
-		put_pad(o, start, width);
+		put_spaces(at, start, width);
+	put_one(at, ' ');
 }
 
 static inline void put_field(struct output *o, const char *text, int width)
@@ -23,60 +29,104 @@ static inline void put_field(struct output *o, const char *text, int width)
 	const char *start = o->at;
 
 	put_text(o, text);
-	pad(o, start, width);
-	put_char(o, ' ');
+	pad(&o->at, start, width);
 }
 
-static inline void put_number_field(struct output *o, uint64_t n, int width)
+static inline void put_number_field(char **at, uint64_t n, int width)
 {
-	const char *start = o->at;
+	const char *start = *at;
 
-	put_u64(o, n);
-	put_pad(o, start, width);
-	put_char(o, ' ');
+	put_number(at, n);
+	pad(at, start, width);
 }
 
-static inline void put_padded_addr(struct output *o, const struct endpoint *e, int width)
+static inline void put_hex_field(char **at, uint64_t n, int width)
 {
-	const char *start = o->at;
+	const char *start = *at;
 
+	put_base16(at, n);
+	pad(at, start, width);
+}
+
+static inline void put_state_field(char **at, uint8_t state, int width)
+{
+	const struct output_state *s = &output_states[state & 15];
+	const char *start = *at;
+
+	memcpy(*at, s->name, sizeof(s->name));
+	*at += s->len;
+	pad(at, start, width);
+}
+
+static char *put_addr_far(struct output *o, char *at, const struct endpoint *e)
+{
+	o->at = at;
 	put_addr(o, e);
-	pad(o, start, width);
-	put_char(o, ' ');
+	return o->at;
+}
+
+static char *put_addr_port_far(struct output *o, char *at, const struct endpoint *e)
+{
+	o->at = at;
+	put_addr_port(o, e);
+	return o->at;
+}
+
+static inline char *put_addr_field(struct output *o, char *at, const struct endpoint *e, int width)
+{
+	const char *start = at;
+
+	if (e->family == AF_INET6)
+		at = put_addr_far(o, at, e);
+	else
+		put_octets(&at, e->addr + 12);
+	pad(&at, start, width);
+	return at;
+}
+
+static inline char *put_real_field(struct output *o, char *at, const struct endpoint *e, int width)
+{
+	const char *start = at;
+
+	if (!e->family)
+		put_one(&at, '-');
+	else
+		at = put_addr_port_far(o, at, e);
+	pad(&at, start, width);
+	return at;
 }
 
 /* Escapes and characters of several bytes: columns are not bytes. */
-static void put_comm(struct output *o, const char comm[16], const struct text_widths *w)
+static char *put_comm_far(char *at, const char comm[16], const struct text_widths *w)
 {
 	char safe[80];
-	int columns = 0, plain = 0;
+	int columns = 0;
+
+	output_comm(safe, sizeof(safe), comm, w->comm_cut);
+	for (const char *s = safe; *s; s++) {
+		put_one(&at, *s);
+		columns += (*s & 0xc0) != 0x80;
+	}
+	for (; columns < w->comm; columns++)
+		put_one(&at, ' ');
+	put_one(&at, ' ');
+	return at;
+}
+
+static inline char *put_comm_field(char *at, const char comm[16], const struct text_widths *w)
+{
+	const char *start = at;
+	int plain = 0;
 
 	/* Nearly every name is of plain characters only. */
 	while (plain < w->comm_cut && comm[plain] > ' ' && comm[plain] < 0x7f && comm[plain] != '\\')
 		plain++;
-	if (plain == w->comm_cut || !comm[plain]) {
-		const char *start = o->at;
-
-		put_raw(&o->at, comm, (size_t)plain);
-		put_pad(o, start, w->comm + 1);
-		return;
-	}
-	output_comm(safe, sizeof(safe), comm, w->comm_cut);
-	for (const char *s = safe; *s; s++)
-		columns += (*s & 0xc0) != 0x80;
-	put_text(o, safe);
-	for (; columns < w->comm; columns++)
-		put_char(o, ' ');
-	put_char(o, ' ');
-}
-
-static void put_real(struct output *o, const struct endpoint *e, int width)
-{
-	const char *start = o->at;
-
-	put_addr_port(o, e);
-	pad(o, start, width);
-	put_char(o, ' ');
+	if (plain != w->comm_cut && comm[plain])
+		return put_comm_far(at, comm, w);
+	memcpy(at, comm, 16);
+	at += plain;
+	pad(&at, start, w->comm);
+	return at;
 }
 
 void text_header(struct output *o, const struct text_widths *w)
@@ -113,7 +163,7 @@ static void put_known(struct output *o, int64_t n, int width)
 	if (n < 0)
 		put_field(o, "-", width);
 	else
-		put_number_field(o, (uint64_t)n, width);
+		put_number_field(&o->at, (uint64_t)n, width);
 }
 
 void text_end(struct output *o, const struct row *r)
@@ -126,7 +176,7 @@ void text_end(struct output *o, const struct row *r)
 		put_char(o, ' ');
 		put_field(o, r->method ? r->method : "-", 6);
 		put_known(o, r->netns ? (int64_t)r->netns : -1, 10);
-		put_number_field(o, r->uid, 5);
+		put_number_field(&o->at, r->uid, 5);
 		put_known(o, r->age_ms, 8);
 		if (r->gone_ms < 0)
 			put_char(o, '-');
@@ -139,28 +189,29 @@ void text_end(struct output *o, const struct row *r)
 static inline void columns(struct output *o, const struct row *r, const struct text_widths *w)
 {
 	const char *start;
+	char *at;
 
 	put_times(o, r, ' ');
-	start = o->at;
-	put_hex(o, r->skaddr);
-	put_pad(o, start, 16);
-	put_char(o, ' ');
-	put_number_field(o, r->pid, 5);
-	put_comm(o, r->comm, w);
-	if (w->ip)
-		put_field(o, r->local.family == AF_INET6 ? "6" : "4", w->ip);
-	put_padded_addr(o, &r->local, w->addr);
-	put_number_field(o, r->local.port, 5);
-	put_padded_addr(o, &r->remote, w->addr);
-	put_number_field(o, r->remote.port, w->rport);
-	put_field(o, output_state(r->oldstate), 11);
-	put_field(o, "->", 2);
-	put_field(o, output_state(r->newstate), 11);
-	start = o->at;
-	put_ms(o, r->span_ns);
-	put_pad(o, start, w->ms);
-	put_char(o, ' ');
-	put_real(o, &r->real, w->real);
+	at = o->at;
+	put_hex_field(&at, r->skaddr, 16);
+	put_number_field(&at, r->pid, 5);
+	at = put_comm_field(at, r->comm, w);
+	if (w->ip) {
+		start = at;
+		put_one(&at, r->local.family == AF_INET6 ? '6' : '4');
+		pad(&at, start, w->ip);
+	}
+	at = put_addr_field(o, at, &r->local, w->addr);
+	put_number_field(&at, r->local.port, 5);
+	at = put_addr_field(o, at, &r->remote, w->addr);
+	put_number_field(&at, r->remote.port, w->rport);
+	put_state_field(&at, r->oldstate, 11);
+	put_raw(&at, "-> ", 3);
+	put_state_field(&at, r->newstate, 11);
+	start = at;
+	put_milliseconds(&at, r->span_ns);
+	pad(&at, start, w->ms);
+	o->at = put_real_field(o, at, &r->real, w->real);
 }
 
 void text_columns(struct output *o, const struct row *r, const struct text_widths *w)

@@ -6,6 +6,7 @@
 #ifndef PUT_H
 #define PUT_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -27,22 +28,28 @@ static inline const char *put_pair(unsigned n)
 	return pairs + 2 * (size_t)n;
 }
 
+static inline int digits_of(uint64_t n)
+{
+	int digits = 1;
+
+	for (; n >= 10000; n /= 10000)
+		digits += 4;
+	return digits + (n > 9) + (n > 99) + (n > 999);
+}
+
 static inline void put_number(char **at, uint64_t n)
 {
-	char digits[20], *from = digits + sizeof(digits);
+	char *from = *at += digits_of(n);
 
 	while (n >= 100) {
 		from -= 2;
 		memcpy(from, put_pair((unsigned)(n % 100)), 2);
 		n /= 100;
 	}
-	if (n >= 10) {
-		from -= 2;
-		memcpy(from, put_pair((unsigned)n), 2);
-	} else {
-		*--from = (char)('0' + n);
-	}
-	put_raw(at, from, (size_t)(digits + sizeof(digits) - from));
+	if (n >= 10)
+		memcpy(from - 2, put_pair((unsigned)n), 2);
+	else
+		from[-1] = (char)('0' + n);
 }
 
 /* With leading zeros, @digits of them in all. */
@@ -55,30 +62,66 @@ static inline void put_fraction(char **at, uint64_t n, int digits)
 	*at += digits;
 }
 
+/* With 3 decimals, cut off. */
+static inline void put_milliseconds(char **at, uint64_t ns)
+{
+	unsigned us = (unsigned)(ns / 1000 % 1000);
+
+	put_number(at, ns / 1000000);
+	*(*at)++ = '.';
+	*(*at)++ = (char)('0' + us / 100);
+	put_raw(at, put_pair(us % 100), 2);
+}
+
+/* The 8 digits of @n, as they are to be in memory: each digit in a byte of its own, all at once. */
+static inline uint64_t digits16(uint32_t n)
+{
+	const uint64_t ones = 0x0101010101010101;
+	uint64_t x = n, letters;
+
+	x = (x << 32 | x >> 16) & 0x0000ffff0000ffff;
+	x = (x << 16 | x >> 8) & 0x00ff00ff00ff00ff;
+	x = (x << 8 | x >> 4) & 0x0f0f0f0f0f0f0f0f;
+	letters = (x + 6 * ones) >> 4 & ones;
+	return htole64(x + '0' * ones + letters * ('a' - '0' - 10));
+}
+
 static inline void put_base16(char **at, uint64_t n)
 {
-	int shift = n ? (63 - __builtin_clzll(n)) & ~3 : 0;
+	int zeros = (n ? __builtin_clzll(n) : 60) / 4;
+	uint64_t high, low;
 
-	for (; shift >= 0; shift -= 4)
-		*(*at)++ = "0123456789abcdef"[n >> shift & 15];
+	n <<= 4 * zeros;
+	high = digits16((uint32_t)(n >> 32));
+	low = digits16((uint32_t)n);
+	memcpy(*at, &high, 8);
+	memcpy(*at + 8, &low, 8);
+	*at += 16 - zeros;
 }
+
+/* A number of an address and the dot behind it. */
+#define OCTET(n)									\
+	{ (char)('0' + ((n) > 99 ? (n) / 100 : (n) > 9 ? (n) / 10 : (n))),		\
+	  (char)((n) > 99 ? '0' + (n) / 10 % 10 : (n) > 9 ? '0' + (n) % 10 : '.'),	\
+	  (char)((n) > 99 ? '0' + (n) % 10 : '.'), '.' }
+#define OCTETS_4(n) OCTET(n), OCTET((n) + 1), OCTET((n) + 2), OCTET((n) + 3)
+#define OCTETS_16(n) OCTETS_4(n), OCTETS_4((n) + 4), OCTETS_4((n) + 8), OCTETS_4((n) + 12)
+#define OCTETS_64(n) OCTETS_16(n), OCTETS_16((n) + 16), OCTETS_16((n) + 32), OCTETS_16((n) + 48)
 
 static inline void put_octets(char **at, const uint8_t octet[4])
 {
-	for (int i = 0; i < 4; i++) {
-		unsigned n = octet[i];
+	static const char texts[256][4] = { OCTETS_64(0), OCTETS_64(64), OCTETS_64(128), OCTETS_64(192) };
 
-		if (n >= 100) {
-			*(*at)++ = (char)('0' + n / 100);
-			put_raw(at, put_pair(n % 100), 2);
-		} else if (n >= 10) {
-			put_raw(at, put_pair(n), 2);
-		} else {
-			*(*at)++ = (char)('0' + n);
-		}
-		*(*at)++ = '.';
+	for (int i = 0; i < 4; i++) {
+		memcpy(*at, texts[octet[i]], 4);
+		*at += 2 + (octet[i] > 9) + (octet[i] > 99);
 	}
 	--*at;
+}
+
+static inline void put_one(char **at, char c)
+{
+	*(*at)++ = c;
 }
 
 /* Spaces up to @width columns from @start: a wide copy, as the buffer has room for it. */
