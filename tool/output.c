@@ -4,7 +4,6 @@
 #include "log.h"
 #include "output_journal.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -187,12 +186,6 @@ void put_json(struct output *o, const char *text)
 		}
 	}
 	put_char(o, '"');
-}
-
-void put_addr6(struct output *o, const struct endpoint *e)
-{
-	inet_ntop(AF_INET6, e->addr, o->at, INET6_ADDRSTRLEN);
-	o->at += strlen(o->at);
 }
 
 void put_addr_port(struct output *o, const struct endpoint *e)

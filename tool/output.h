@@ -163,12 +163,10 @@ static inline void put_pad(struct output *o, const char *start, int width)
 	put_spaces(&o->at, start, width);
 }
 
-void put_addr6(struct output *o, const struct endpoint *e);
-
 static inline void put_addr(struct output *o, const struct endpoint *e)
 {
 	if (e->family == AF_INET6)
-		put_addr6(o, e);
+		put_groups(&o->at, e->addr);
 	else
 		put_octets(&o->at, e->addr + 12);
 }

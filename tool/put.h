@@ -119,6 +119,49 @@ static inline void put_octets(char **at, const uint8_t octet[4])
 	--*at;
 }
 
+/* The first of the longest runs of at least two groups that are 0. */
+static inline void find_zeros(const uint16_t group[8], int *start, int *len)
+{
+	int run = 0;
+
+	*start = 8;
+	*len = 1;
+	for (int i = 0; i < 8; i++) {
+		run = group[i] ? 0 : run + 1;
+		if (run > *len) {
+			*len = run;
+			*start = i + 1 - run;
+		}
+	}
+}
+
+/* An IPv6 address as inet_ntop(3) has it: RFC 5952, and the last 4 bytes as octets where they are an IPv4 address. */
+static inline void put_groups(char **at, const uint8_t addr[16])
+{
+	uint16_t group[8];
+	int start, len;
+
+	for (int i = 0; i < 8; i++)
+		group[i] = (uint16_t)(addr[2 * i] << 8 | addr[2 * i + 1]);
+	find_zeros(group, &start, &len);
+	for (int i = 0; i < 8; i++) {
+		if (i >= start && i < start + len) {
+			if (i == start)
+				*(*at)++ = ':';
+			continue;
+		}
+		if (i)
+			*(*at)++ = ':';
+		if (i == 6 && !start && (len == 6 || (len == 5 && group[5] == 0xffff))) {
+			put_octets(at, addr + 12);
+			return;
+		}
+		put_base16(at, group[i]);
+	}
+	if (start + len == 8)
+		*(*at)++ = ':';
+}
+
 static inline void put_one(char **at, char c)
 {
 	*(*at)++ = c;
