@@ -247,7 +247,7 @@ run_long_and_short()
 {
 	local ip
 	for ip in 4 6; do
-		limit=$((240 + ${SHORT_CONNECTIONS:-0} / 300)) \
+		limit=$((240 + ${SHORT_CONNECTIONS:-0} / 200)) \
 			run "IPv$ip, long connections while short ones pass" long_and_short $ip
 	done
 }
