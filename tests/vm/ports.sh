@@ -51,7 +51,7 @@ has_all()
 # may have "/REASON"; adds to "connections", "shown" (rows), "again" (retransmits of a SYN, which are rows too),
 # "late" (rows with syn-lost: as IPVS took it, it was time for a retransmit), "other" (lives of a port with another
 # real server than the one before in this round) and "reset" (a FIN that met the server's socket on its way to TIME_WAIT
-# may be answered by a reset)
+# may be answered by a reset), and "moved" (IPVS sent the first SYN and the one sent again to different real servers)
 check_lives()
 {
 	local sums
@@ -59,6 +59,7 @@ check_lives()
 	read -r -a sums <<<"$sums"
 	connections=$((connections + sums[0])) shown=$((shown + sums[1]))
 	again=$((again + sums[2])) late=$((late + sums[3])) other=$((other + sums[4])) reset=$((reset + sums[5]))
+	moved=$((moved + sums[6]))
 }
 
 # A port may come any number of times: the servers write down each connection before its client can end it, so that
@@ -79,6 +80,17 @@ lives()
 			at[end] = 1
 			socket_of[end] = socket
 			waited[end] = 0
+			unsure[end] = ""
+		}
+		# The first SYN, and the next ones, may have gone elsewhere: then a row says that it moved.
+		function check_real(end)
+		{
+			if ($12 == real[end, life[end]] && (!unsure[end] || $13 == "moved"))
+				return
+			if ($8 == "CLOSE")
+				unsure[end] = $0
+			else if (!unsure[end] || $13 != "retransmit")
+				wrong("real server, which was " real[end, life[end]])
 		}
 		function check_reason(end, step)
 		{
@@ -129,16 +141,19 @@ lives()
 				begin(end, $1)
 			if ($6 ":" $7 != service || $9 != "->")
 				wrong("virtual service")
-			if ($12 != real[end, life[end]])
-				wrong("real server, which was " real[end, life[end]])
+			check_real(end)
 			if ($2 != pid[end, life[end]] || $3 != "client")
 				wrong("owner, which was " pid[end, life[end]])
 			if ($1 != socket_of[end])
 				wrong("socket, which was " socket_of[end])
 			if ($13 == "retransmit" && $8 == "SYN_SENT" && $10 == "SYN_SENT" && at[end] == 2)
 				again++
+			else if ($13 == "moved" && $8 == "SYN_SENT" && unsure[end] && at[end] == 2)
+				moved++
 			else
 				check_change(end, at[end])
+			if ($13 == "moved")
+				unsure[end] = ""
 		}
 		END {
 			$0 = ""
@@ -154,12 +169,12 @@ lives()
 			for (end in life)
 				if (!made[end])
 					wrong("no client: " end)
-			if (shown != connections * changes + again)
+			if (shown != connections * changes + again + moved)
 				wrong(shown + 0 " rows, of " connections + 0 " connections")
 			if (mismatches)
 				print mismatches " mismatches"
 			else
-				print connections + 0, shown + 0, again + 0, late + 0, other + 0, reset + 0
+				print connections + 0, shown + 0, again + 0, late + 0, other + 0, reset + 0, moved + 0
 			exit mismatches != 0
 		}' part=client "$3" part=server "$4" part=row "$5"
 }
@@ -173,6 +188,7 @@ nothing_lost()
 	expect "what the tool said" "${tool##*/}: tracing; Ctrl-C ends it
 ${tool##*/}: $shown rows, 0 lost" "$(grep -v 'reasons may be missing$' err)"
 	between "retransmits shown" 0 "$again" "$(syn_retransmits)"
+	between "moves shown, each by a SYN sent again" 0 "$moved" "$again"
 	between "resets shown" 0 "$reset" "$(kernel_count snmp Tcp OutRsts)"
 }
 
@@ -180,7 +196,7 @@ ${tool##*/}: $shown rows, 0 lost" "$(grep -v 'reasons may be missing$' err)"
 # for a new connection, and gives it another real server, as 7 is no multiple of 2.
 port_reuse()
 {
-	local round reals connections=0 shown=0 again=0 late=0 other=0 reset=0
+	local round reals connections=0 shown=0 again=0 late=0 other=0 reset=0 moved=0
 	network 4
 	changing_service
 	server --reset "${reals[@]}"
@@ -193,14 +209,14 @@ port_reuse()
 	expect "connections" 2520 "$connections"
 	expect "connections with another real server than the one before" $((12 * 7 * 29)) "$other"
 	nothing_lost
-	note "$connections connections from 7 ports, $shown rows, $again retransmits, $late times syn-lost, no mismatch"
+	note "$connections connections from 7 ports, $shown rows, $again retransmits, $late times syn-lost, $moved times moved, no mismatch"
 }
 
 # 20 connections stay while a lot of others, SHORT_CONNECTIONS, pass through tables with places for 64.
 long_and_short()
 {
 	local left=$(((${SHORT_CONNECTIONS:-2000} + 7) / 8)) most round=0 n	# of each of eight clients
-	local total=$((8 * left)) reals connections=0 shown=0 again=0 late=0 other=0 reset=0
+	local total=$((8 * left)) reals connections=0 shown=0 again=0 late=0 other=0 reset=0 moved=0
 	local states="CLOSE SYN_SENT ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE"
 	network "$1"
 	ipvsadm --set 86400 120 300	# IPVS is to forget none that is idle for long
@@ -235,7 +251,7 @@ long_and_short()
 	check_lives "$states" "$vip:80" clients.long servers.long rows.long
 	expect "connections" $((total + 20)) "$connections"
 	nothing_lost
-	note "20 long connections and $total short ones in $round rounds, $shown rows, $again retransmits, $late times syn-lost, $reset resets, no mismatch"
+	note "20 long connections and $total short ones in $round rounds, $shown rows, $again retransmits, $late times syn-lost, $moved times moved, $reset resets, no mismatch"
 }
 
 run_port_reuse()
