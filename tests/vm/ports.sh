@@ -231,7 +231,7 @@ long_and_short()
 	"$peers/server" --log servers.long "$real_1" "$real_2" >server_pids
 	cp server_pids server_pids.long
 	server --close-first "${reals[@]}"
-	tool_start --max-conns 64
+	tool_start --max-conns 64 -b 2048	# an emulated CPU may stand still for long
 	"$peers/client" -c -w -p 9000 -n 20 "$vip:80" >clients.long &
 	pids+=($!)
 	wait_for has_all 40
@@ -243,6 +243,7 @@ long_and_short()
 		left=$((left - n))
 		take_out $((++round))
 		pass "$states" "20000 23000 26000 29000 32000 35000 38000 41000" -w -n $n
+		echo "$connections connections compared"	# shown where a later one fails
 	done
 	kill -KILL "$(cat server_pids.long)"
 	wait_for has_all 60
