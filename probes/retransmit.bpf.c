@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Retransmits: tcp:tcp_retransmit_skb (4.15 and later), else the entry of
- * __tcp_retransmit_skb(sk, ...), where that tracepoint is too: tail loss probes
- * do not pass tcp_retransmit_skb(). State and ends are the socket's: the tracepoint
- * has no state on 4.15 to 5.3 and no family before 5.16. The raw tracepoint is
+ * tcp_retransmit_skb(sk, ...). Tail loss probes do not pass that. The tracepoint is in __tcp_retransmit_skb(), but that
+ * may be a part of the former, as in Debian's 6.1, where its own entry sees no SYN. State and ends are
+ * the socket's: the tracepoint has no state on 4.15 to 5.3 and no family before 5.16. The raw tracepoint is
  * not skipped where the timer interrupts another program.
  */
 static inline void adopt_at_retransmit(const struct settings *s, u64 sk)

@@ -10,7 +10,7 @@ static const struct hook table[] = {
 	{ HOOK_STATE, HOOK_KPROBE, NULL, "tcp_set_state", "state_kprobe" },
 	{ HOOK_RETRANSMIT, HOOK_RAW_TRACEPOINT, NULL, "tcp_retransmit_skb", "retransmit_raw" },
 	{ HOOK_RETRANSMIT, HOOK_TRACEPOINT, "tcp", "tcp_retransmit_skb", "retransmit_tracepoint" },
-	{ HOOK_RETRANSMIT, HOOK_KPROBE, NULL, "__tcp_retransmit_skb", "retransmit_kprobe" },
+	{ HOOK_RETRANSMIT, HOOK_KPROBE, NULL, "tcp_retransmit_skb", "retransmit_kprobe" },
 	{ HOOK_ERROR, HOOK_RAW_TRACEPOINT, NULL, "inet_sk_error_report", "error_raw" },
 	{ HOOK_ERROR, HOOK_KPROBE, NULL, "sock_def_error_report", "error_kprobe" },
 	{ HOOK_CONNECT, HOOK_KPROBE, NULL, "tcp_connect", "connect_kprobe" },

@@ -103,7 +103,7 @@ static void kprobes_on_wish(void **state)
 	check_hook(chosen[HOOK_STATE], HOOK_STATE, HOOK_KPROBE, NULL, "tcp_set_state",
 		   "state_kprobe");
 	check_hook(chosen[HOOK_RETRANSMIT], HOOK_RETRANSMIT, HOOK_KPROBE, NULL,
-		   "__tcp_retransmit_skb", "retransmit_kprobe");
+		   "tcp_retransmit_skb", "retransmit_kprobe");
 	check_ipvs_and_connects(chosen);
 }
 
