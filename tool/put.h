@@ -86,6 +86,7 @@ static inline uint64_t digits16(uint32_t n)
 	return htole64(x + '0' * ones + letters * ('a' - '0' - 10));
 }
 
+/* Writes 16 bytes, however few count. */
 static inline void put_base16(char **at, uint64_t n)
 {
 	int zeros = (n ? __builtin_clzll(n) : 60) / 4;

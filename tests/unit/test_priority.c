@@ -5,7 +5,6 @@
 #include "log.h"
 #include "priority.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
