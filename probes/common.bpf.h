@@ -45,7 +45,7 @@ struct sock_entry {
 	u64 since_ns;		/* start of the present state */
 	u64 established_ns;	/* 0: not seen */
 	u32 err;		/* the last sk_err that the socket's owner was told of */
-	u32 pad;
+	u32 connected;		/* tcp_connect() was seen */
 };
 
 /* Whom a connection key belongs to. */

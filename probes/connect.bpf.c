@@ -28,6 +28,7 @@ int connect_kprobe(struct pt_regs *ctx)
 		return 0;
 	}
 	e->conn.tuple = t;
+	e->connected = 1;
 	claim_tuple(&t, sk);
 	if (s->flags & SETTING_ALL) {
 		thread = bpf_get_current_pid_tgid();

@@ -202,7 +202,7 @@ struct bucket_key {
 enum count_slot {
 	COUNT_LOST,		/* perf buffer full */
 	COUNT_NESTED,		/* state changes that the second program saw, not the first */
-	COUNT_GAPS,		/* a socket's state is not the one we saw last */
+	COUNT_GAPS,		/* a socket's state is not the one we saw last, or its tcp_connect() was not seen */
 	COUNT_SOCKS_FULL,	/* map "socks" full: socket not followed */
 	COUNT_TUPLES_FULL,	/* map "tuples" full: real server may be missing */
 	COUNT_TALLIES_FULL,	/* map "tallies" full: connection not counted */

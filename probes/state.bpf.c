@@ -245,17 +245,19 @@ static inline void state_change(void *ctx, const struct change *ch)
 		first_change(ctx, s, ch);
 		return;
 	}
+	/* Counters need no more than the remote end, and to know of a failed one whether it had a port. */
+	if (!e->connected && ends_may_change(ch->oldstate) && (TELL_ROWS || ch->newstate != TCP_ESTABLISHED))
+		refresh_ends(ctx, s, ch, &e->conn);
 	if (e->conn.flags & CONN_PENDING) {
+		/* Its SYN was answered: the kernel skipped the program on tcp_connect(), or kprobes are switched off. */
+		if (!e->connected && ch->newstate != TCP_CLOSE)
+			count(COUNT_GAPS);
 		if (!(s->flags & SETTING_ALL) && !(e->conn.flags & CONN_NO_DESTINATION)) {
 			handshake_without_ipvs(s, e, sk);
 			return;
 		}
 		tell_syn_sent(ctx, s, e, sk);
 	}
-	/* Counters need no more than the remote end, and to know of a failed one whether it had a port. */
-	if (!(e->conn.flags & CONN_ACTIVE) && ends_may_change(ch->oldstate) &&
-	    (TELL_ROWS || ch->newstate != TCP_ESTABLISHED))
-		refresh_ends(ctx, s, ch, &e->conn);
 	now = times_count(s, ch->newstate) ? bpf_ktime_get_ns() : 0;
 	FORGET(now);
 	tell_change(ctx, s, e, sk, ch->oldstate, ch->newstate, now);

@@ -129,7 +129,11 @@ static void check_kprobes(struct checker *c)
 {
 	struct finding f = { .name = "kprobes" };
 
-	if (c->plan->named_kprobes) {
+	if (c->host->kprobes && c->host->kprobes_off) {
+		f.status = c->plan->options->all ? WARNING : MISSING;
+		strcpy(f.found, "switched off by somebody: IPVS cannot be seen");
+		strcpy(f.mend, "echo 1 >" HOST_KPROBES_SWITCH);
+	} else if (c->plan->named_kprobes) {
 		strcpy(f.found, "by tracefs kprobe_events");
 	} else if (c->host->kprobes) {
 		strcpy(f.found, "by perf event");

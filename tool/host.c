@@ -196,6 +196,15 @@ static void probe_bpf(struct host *h)
 	h->bpf = !err || err == -EINVAL;
 }
 
+bool host_kprobes_off(void)
+{
+	char *text = host_read_file(HOST_KPROBES_SWITCH);
+	bool off = text && *text == '0';
+
+	free(text);
+	return off;
+}
+
 static void probe_kprobes(struct host *h)
 {
 	char path[96], *type;
@@ -207,6 +216,7 @@ static void probe_kprobes(struct host *h)
 	free(type);
 	snprintf(path, sizeof(path), "%s/kprobe_events", h->tracefs);
 	h->kprobes = h->kprobe_pmu >= 0 || exists(path);
+	h->kprobes_off = host_kprobes_off();
 }
 
 static void probe_lockdown(struct host *h)

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/utsname.h>
 
+#define HOST_KPROBES_SWITCH "/sys/kernel/debug/kprobes/enabled"
+
 struct host {
 	struct utsname uts;
 	char tracefs[64];		/* "" where none is mounted, or none that this user can read */
@@ -20,6 +22,7 @@ struct host {
 	bool bpf;			/* bpf(2) loads programs */
 	bool lockdown;			/* "confidentiality": no BPF program may read memory */
 	bool kprobes;
+	bool kprobes_off;		/* all are switched off now, see host_kprobes_off() */
 	int kprobe_pmu;			/* perf type for kprobes, -1 before 4.17 */
 	bool raw_tracepoints;		/* from 4.17 */
 	bool raw_preemptible;		/* a thread may lose its CPU within a program on one: from 7.0 */
@@ -53,6 +56,12 @@ void host_libbcc_hint(char *line, size_t len);
  * Return: its text, for the caller to free, or NULL where the host has no such tracepoint.
  */
 char *host_format(const struct host *h, const char *category, const char *name);
+
+/**
+ * host_kprobes_off - whether somebody has switched off all kprobes: they can be made, and are never hit
+ * Source: write_enabled_file_bool(), kernel/kprobes.c; it shows in debugfs alone
+ */
+bool host_kprobes_off(void);
 
 /** host_ipvs - 0: ip_vs is not in the kernel now; else a number that changes when it is loaded anew */
 uint64_t host_ipvs(void);

@@ -131,8 +131,8 @@ void output_say_end(const struct output *o, const struct output_losses *lost)
 	if (lost->buffer_full)
 		log_warning("%" PRIu64 " lost: perf buffer full; enlarge it by -b", lost->buffer_full);
 	if (lost->missed)
-		log_warning("%" PRIu64 " lost: not seen, a BPF program was running on that CPU",
-			    lost->missed);
+		log_warning("%" PRIu64 " lost: not seen, as a BPF program was running on that CPU or kprobes were "
+			    "switched off", lost->missed);
 	if (options_counts(o->options))
 		log_info("%" PRIu64 " lost", output_all_lost(lost));
 	else if (filtered)

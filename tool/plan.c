@@ -62,6 +62,11 @@ static bool has_raw(const struct plan *p, enum hook_fact fact)
 	       p->options->hooks == HOOK_WISH_RAW;
 }
 
+static bool has_kprobes(const struct plan *p)
+{
+	return p->host->kprobes && !p->host->kprobes_off;
+}
+
 static bool has_hook(void *cookie, const struct hook *hook)
 {
 	const struct plan *p = cookie;
@@ -73,9 +78,9 @@ static bool has_hook(void *cookie, const struct hook *hook)
 		return hook->fact == HOOK_STATE ? p->defines.state_tracepoint
 						: p->defines.retransmit_tracepoint;
 	case HOOK_KRETPROBE:		/* IPVS's own connects are shown without it */
-		return p->host->kprobes && options_every_socket(p->options);
+		return has_kprobes(p) && options_every_socket(p->options);
 	default:
-		return p->host->kprobes;
+		return has_kprobes(p);
 	}
 }
 
@@ -99,17 +104,22 @@ void plan_choose(struct plan *p)
 bool plan_possible(const struct plan *p, char *line, size_t len)
 {
 	const char *release = p->host->uts.release;
+	bool whole = p->chosen[HOOK_STATE] &&
+		     (options_every_socket(p->options) || (p->chosen[HOOK_CONNECT] && p->chosen[HOOK_IPVS]));
 
-	if (!p->chosen[HOOK_STATE] && p->options->hooks != HOOK_WISH_ANY)
+	if (whole)
+		return true;
+	if (p->host->kprobes && p->host->kprobes_off)
+		snprintf(line, len, "kprobes are switched off on this host, so IPVS cannot be seen; run: echo 1 >"
+			 HOST_KPROBES_SWITCH);
+	else if (!p->chosen[HOOK_STATE] && p->options->hooks != HOOK_WISH_ANY)
 		snprintf(line, len, "kernel %s has no hook of the kind that --hooks asks for", release);
 	else if (!p->chosen[HOOK_STATE])
 		snprintf(line, len, "kernel %s has neither tracepoint sock:inet_sock_set_state nor "
 			 "kprobes; it needs CONFIG_KPROBE_EVENTS", release);
-	else if (!options_every_socket(p->options) && (!p->chosen[HOOK_CONNECT] || !p->chosen[HOOK_IPVS]))
+	else
 		snprintf(line, len, "kernel %s has no kprobes (CONFIG_KPROBE_EVENTS), so IPVS cannot be "
 			 "seen; -a still shows every TCP socket", release);
-	else
-		return true;
 	return false;
 }
 

@@ -215,6 +215,26 @@ int trace_attach(struct trace *t, char *cause, size_t len)
 	return 0;
 }
 
+static bool uses_kprobes(const struct trace *t)
+{
+	for (int fact = 0; fact < HOOK_FACTS; fact++)
+		if (t->plan->chosen[fact] && t->plan->chosen[fact]->kind >= HOOK_KPROBE)
+			return true;
+	return false;
+}
+
+/* Anybody may switch off all kprobes, ours too, and on again. */
+static void follow_kprobes(struct trace *t)
+{
+	bool off = uses_kprobes(t) && host_kprobes_off();
+
+	if (off && !t->kprobes_off)
+		log_warning("somebody has switched kprobes off: IPVS is not seen until: echo 1 >" HOST_KPROBES_SWITCH);
+	if (!off && t->kprobes_off)
+		log_info("kprobes are switched on again");
+	t->kprobes_off = off;
+}
+
 /* The layout may still be compiling while rows come already. */
 static void follow_layout(struct trace *t)
 {
@@ -418,6 +438,7 @@ int trace_step(struct trace *t, int ms)
 	now = trace_now_ns();
 	if (now - t->looked_ns >= LOOK_AROUND_MS * 1000000ULL) {
 		follow_ipvs(t);
+		follow_kprobes(t);
 		if (has_events(t))
 			perfbuf_follow(&t->perfbuf, t->loaded.events_fd, cpu_came);
 		tell_losses(t, false);

@@ -40,6 +40,7 @@ struct trace {
 	uint64_t ipvs;			/* the ip_vs that is probed, as host_ipvs() tells */
 	uint64_t looked_ns;		/* when ip_vs was last looked for */
 	bool ready;			/* said so */
+	bool kprobes_off;		/* at the last look; see host_kprobes_off() */
 };
 
 /** trace_init - nothing open yet; @plan must outlive @t; trace_close() it */

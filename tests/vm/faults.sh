@@ -1,8 +1,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154,SC2317
 # SPDX-License-Identifier: Apache-2.0
 #
-# What a VM can do to itself: its CPUs come and go, its clock is stepped.
+# What a VM can do to itself: its CPUs come and go, its clock is stepped, kprobes are switched off.
 
+kprobes_switch=/sys/kernel/debug/kprobes/enabled
 cpu_1=/sys/devices/system/cpu/cpu1/online
 
 # on_cpu_1 N - so many connections by a client there
@@ -64,8 +65,39 @@ clock_stepped()
 	between "ms of the connection" 900 "$(milliseconds ESTABLISHED FIN_WAIT1 -)" 20000
 }
 
+# Somebody switches all kprobes off, and on again: each connect between is counted, and no start pretends to work.
+kprobes_off()
+{
+	[ -w $kprobes_switch ] || skip "this kernel has no $kprobes_switch"
+	undo()
+	{
+		echo 1 >"$kprobes_switch"
+	}
+	network 4
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	tool_start
+	client -n 3 "$vip:80"
+	echo 0 >"$kprobes_switch"
+	wait_for grep -q 'somebody has switched kprobes off' err
+	cp clients seen
+	client -n 5 "$vip:80"
+	echo 1 >"$kprobes_switch"
+	wait_for grep -q 'kprobes are switched on again' err
+	cp seen clients
+	client -n 2 "$vip:80"
+	tool_stop
+	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
+	expect lost 5 "$(lost)"
+	echo 0 >"$kprobes_switch"
+	misuse 3 "kprobes are switched off on this host.*echo 1 >$kprobes_switch" "$tool" --cache-dir "$cache"
+	"$tool" --check --cache-dir "$cache" >out && fail "--check finds nothing wrong"
+	grep -qF "echo 1 >$kprobes_switch" out || fail "--check does not say how to mend it"
+}
+
 run_vm_faults()
 {
+	run "faults: kprobes are switched off" kprobes_off
 	run "faults: CPUs come and go" cpus_come
 	run "faults: the clock is stepped" clock_stepped
 }
