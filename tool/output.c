@@ -220,8 +220,13 @@ void put_clock(struct output *o, uint64_t ts_ns)
 void put_stamp(struct output *o, uint64_t ts_ns)
 {
 	int64_t ns = (int64_t)(ts_ns + (uint64_t)o->realtime_ns);
+	int64_t us = ns / 1000 % 1000000;
 	time_t when = (time_t)(ns / 1000000000);
 
+	if (us < 0) {	/* before 1970, as a damaged recording may say */
+		us += 1000000;
+		when--;
+	}
 	if (when != o->stamp_s) {
 		struct tm tm;
 
@@ -230,7 +235,7 @@ void put_stamp(struct output *o, uint64_t ts_ns)
 	}
 	put_text(o, o->stamp);
 	put_char(o, '.');
-	put_decimals(o, (uint64_t)(ns / 1000 % 1000000), 6);
+	put_microseconds(&o->at, (unsigned)us);
 	put_char(o, 'Z');
 }
 
@@ -252,7 +257,7 @@ void put_times(struct output *o, const struct row *row, char separator)
 
 		put_u64(o, us / 1000000);
 		put_char(o, '.');
-		put_decimals(o, us % 1000000, 6);
+		put_microseconds(&o->at, (unsigned)(us % 1000000));
 		put_pad(o, start, pad ? 9 : 0);
 		put_char(o, separator);
 	}

@@ -145,12 +145,6 @@ static inline void put_hex(struct output *o, uint64_t n)
 	put_base16(&o->at, n);
 }
 
-/** With leading zeros, @digits in all. */
-static inline void put_decimals(struct output *o, uint64_t n, int digits)
-{
-	put_fraction(&o->at, n, digits);
-}
-
 /** Milliseconds with 3 decimals, cut off. */
 static inline void put_ms(struct output *o, uint64_t ns)
 {
@@ -163,12 +157,19 @@ static inline void put_pad(struct output *o, const char *start, int width)
 	put_spaces(&o->at, start, width);
 }
 
-static inline void put_addr(struct output *o, const struct endpoint *e)
+/** Return: behind the address, which is put at @at. */
+static inline char *put_addr_at(char *at, const struct endpoint *e)
 {
 	if (e->family == AF_INET6)
-		put_groups(&o->at, e->addr);
+		put_groups(&at, e->addr);
 	else
-		put_octets(&o->at, e->addr + 12);
+		put_octets(&at, e->addr + 12);
+	return at;
+}
+
+static inline void put_addr(struct output *o, const struct endpoint *e)
+{
+	o->at = put_addr_at(o->at, e);
 }
 
 /** A JSON string of UTF-8; NULL: null. */
@@ -198,6 +199,15 @@ extern const struct output_state {
 static inline const char *output_state(uint8_t state)
 {
 	return output_states[state & 15].name;
+}
+
+/** Writes 15 bytes, however few count. */
+static inline void put_state(char **at, uint8_t state)
+{
+	const struct output_state *s = &output_states[state & 15];
+
+	memcpy(*at, s->name, sizeof(s->name));
+	*at += s->len;
 }
 
 extern const struct output_format output_text, output_wide, output_terminal, output_csv, output_json;

@@ -5,30 +5,34 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static void put_comm(struct output *o, const char comm[16])
+/* A row is written by way of a copy of o->at, as in output_text.c. */
+
+static char *put_comm_far(char *at, const char comm[16])
 {
 	char safe[80];
+	bool quoted;
 
 	output_comm(safe, sizeof(safe), comm, 64);
-	if (!strpbrk(safe, ",\"")) {
-		put_text(o, safe);
-		return;
-	}
-	put_char(o, '"');
+	quoted = strpbrk(safe, ",\"");
+	if (quoted)
+		put_one(&at, '"');
 	for (const char *s = safe; *s; s++) {
 		if (*s == '"')
-			put_char(o, '"');
-		put_char(o, *s);
+			put_one(&at, '"');
+		put_one(&at, *s);
 	}
-	put_char(o, '"');
+	if (quoted)
+		put_one(&at, '"');
+	return at;
 }
 
-static void put_endpoint(struct output *o, const struct endpoint *e)
+static inline char *put_endpoint(char *at, const struct endpoint *e)
 {
-	put_addr(o, e);
-	put_char(o, ',');
-	put_u64(o, e->port);
-	put_char(o, ',');
+	at = put_addr_at(at, e);
+	put_one(&at, ',');
+	put_number(&at, e->port);
+	put_one(&at, ',');
+	return at;
 }
 
 static void header(struct output *o)
@@ -39,50 +43,58 @@ static void header(struct output *o)
 	put_text(o, o->options->extended ? ",NETNS,UID,AGE-MS,GONE-MS\n" : "\n");
 }
 
-static void put_known(struct output *o, int64_t n)
+static char *put_known(char *at, int64_t n)
 {
-	put_char(o, ',');
+	put_one(&at, ',');
 	if (n >= 0)
-		put_u64(o, (uint64_t)n);
+		put_number(&at, (uint64_t)n);
+	return at;
 }
 
-static void put_extended(struct output *o, const struct row *r)
+static char *put_extended(char *at, const struct row *r)
 {
-	put_known(o, r->netns ? (int64_t)r->netns : -1);
-	put_known(o, r->uid);
-	put_known(o, r->age_ms);
-	put_known(o, r->gone_ms);
+	at = put_known(at, r->netns ? (int64_t)r->netns : -1);
+	at = put_known(at, r->uid);
+	at = put_known(at, r->age_ms);
+	return put_known(at, r->gone_ms);
 }
 
 static void row(struct output *o, const struct row *r)
 {
+	char *at;
+
 	put_times(o, r, ',');
-	put_hex(o, r->skaddr);
-	put_char(o, ',');
-	put_u64(o, r->pid);
-	put_char(o, ',');
-	put_comm(o, r->comm);
-	put_char(o, ',');
-	put_char(o, r->local.family == AF_INET6 ? '6' : '4');
-	put_char(o, ',');
-	put_endpoint(o, &r->local);
-	put_endpoint(o, &r->remote);
-	put_text(o, output_state(r->oldstate));
-	put_char(o, ',');
-	put_text(o, output_state(r->newstate));
-	put_char(o, ',');
-	put_ms(o, r->span_ns);
-	put_char(o, ',');
+	at = o->at;
+	put_base16(&at, r->skaddr);
+	put_one(&at, ',');
+	put_number(&at, r->pid);
+	put_one(&at, ',');
+	if (!put_plain_comm(&at, r->comm))
+		at = put_comm_far(at, r->comm);
+	PUT(&at, ",4,");
+	if (r->local.family == AF_INET6)
+		at[-2] = '6';
+	at = put_endpoint(at, &r->local);
+	at = put_endpoint(at, &r->remote);
+	put_state(&at, r->oldstate);
+	put_one(&at, ',');
+	put_state(&at, r->newstate);
+	put_one(&at, ',');
+	put_milliseconds(&at, r->span_ns);
+	put_one(&at, ',');
 	if (r->real.family)
-		put_endpoint(o, &r->real);
+		at = put_endpoint(at, &r->real);
 	else
-		put_text(o, ",,");
-	put_text(o, r->method ? r->method : "");
-	put_char(o, ',');
-	put_text(o, r->reason ? r->reason : "");
+		PUT(&at, ",,");
+	if (r->method)
+		put_raw(&at, r->method, strlen(r->method));
+	put_one(&at, ',');
+	if (r->reason)
+		put_raw(&at, r->reason, strlen(r->reason));
 	if (o->options->extended)
-		put_extended(o, r);
-	put_char(o, '\n');
+		at = put_extended(at, r);
+	put_one(&at, '\n');
+	o->at = at;
 }
 
 const struct output_format output_csv = { .header = header, .row = row };

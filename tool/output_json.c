@@ -2,36 +2,63 @@
 /* One JSON object a line; the man page and tests/replay/row.schema.json describe it. */
 #include "output.h"
 
+#include <string.h>
 #include <sys/socket.h>
 
-static void put_endpoint(struct output *o, const char *addr_key, const char *port_key,
-			 const struct endpoint *e)
+/*
+ * A row is written by way of a copy of o->at, as in output_text.c. The words of a row are ours and need no escape; the
+ * name of a process may.
+ */
+static inline char *put_word(char *at, const char *word)
 {
-	put_text(o, addr_key);
-	put_addr(o, e);
-	put_text(o, port_key);
-	put_u64(o, e->port);
+	if (!word) {
+		PUT(&at, "null");
+		return at;
+	}
+	put_one(&at, '"');
+	put_raw(&at, word, strlen(word));
+	put_one(&at, '"');
+	return at;
 }
 
-static void put_optional(struct output *o, const char *key, int64_t n)
+static inline char *put_optional(char *at, int64_t n)
 {
-	put_text(o, key);
 	if (n < 0)
-		put_text(o, "null");
+		PUT(&at, "null");
 	else
-		put_u64(o, (uint64_t)n);
+		put_number(&at, (uint64_t)n);
+	return at;
 }
 
-static void put_real(struct output *o, const struct row *r)
+static char *put_real(char *at, const struct row *r)
 {
 	if (!r->real.family) {
-		put_text(o, "null");
-		return;
+		PUT(&at, "null");
+		return at;
 	}
-	put_endpoint(o, "{\"addr\":\"", "\",\"port\":", &r->real);
-	put_text(o, ",\"method\":");
-	put_json(o, r->method);
-	put_char(o, '}');
+	PUT(&at, "{\"addr\":\"");
+	at = put_addr_at(at, &r->real);
+	PUT(&at, "\",\"port\":");
+	put_number(&at, r->real.port);
+	PUT(&at, ",\"method\":");
+	at = put_word(at, r->method);
+	put_one(&at, '}');
+	return at;
+}
+
+static char *put_comm(struct output *o, char *at, const char comm[16])
+{
+	char safe[80];
+
+	put_one(&at, '"');
+	if (put_plain_comm(&at, comm)) {
+		put_one(&at, '"');
+		return at;
+	}
+	o->at = at - 1;
+	output_comm(safe, sizeof(safe), comm, 64);
+	put_json(o, safe);
+	return o->at;
 }
 
 static void header(struct output *o)
@@ -41,42 +68,49 @@ static void header(struct output *o)
 
 static void row(struct output *o, const struct row *r)
 {
-	char comm[80];
+	char *at;
 
-	output_comm(comm, sizeof(comm), r->comm, 64);
 	put_text(o, "{\"time\":\"");
 	put_stamp(o, r->ts_ns);
-	put_text(o, "\",\"event\":\"");
-	put_text(o, r->event);
-	put_text(o, "\",\"skaddr\":\"");
-	put_hex(o, r->skaddr);
-	put_text(o, "\",\"pid\":");
-	put_u64(o, r->pid);
-	put_text(o, ",\"comm\":");
-	put_json(o, comm);
-	put_text(o, ",\"uid\":");
-	put_u64(o, r->uid);
-	put_text(o, ",\"netns\":");
-	if (r->netns)
-		put_u64(o, r->netns);
-	else
-		put_text(o, "null");
-	put_text(o, r->local.family == AF_INET6 ? ",\"ip\":6" : ",\"ip\":4");
-	put_endpoint(o, ",\"laddr\":\"", "\",\"lport\":", &r->local);
-	put_endpoint(o, ",\"raddr\":\"", "\",\"rport\":", &r->remote);
-	put_text(o, ",\"oldstate\":\"");
-	put_text(o, output_state(r->oldstate));
-	put_text(o, "\",\"newstate\":\"");
-	put_text(o, output_state(r->newstate));
-	put_text(o, "\",\"ms\":");
-	put_ms(o, r->span_ns);
-	put_text(o, ",\"real\":");
-	put_real(o, r);
-	put_text(o, ",\"reason\":");
-	put_json(o, r->reason);
-	put_optional(o, ",\"age_ms\":", r->age_ms);
-	put_optional(o, ",\"gone_ms\":", r->gone_ms);
-	put_text(o, "}\n");
+	at = o->at;
+	PUT(&at, "\",\"event\":\"");
+	put_raw(&at, r->event, strlen(r->event));
+	PUT(&at, "\",\"skaddr\":\"");
+	put_base16(&at, r->skaddr);
+	PUT(&at, "\",\"pid\":");
+	put_number(&at, r->pid);
+	PUT(&at, ",\"comm\":");
+	at = put_comm(o, at, r->comm);
+	PUT(&at, ",\"uid\":");
+	put_number(&at, r->uid);
+	PUT(&at, ",\"netns\":");
+	at = put_optional(at, r->netns ? (int64_t)r->netns : -1);
+	PUT(&at, ",\"ip\":");
+	put_one(&at, r->local.family == AF_INET6 ? '6' : '4');
+	PUT(&at, ",\"laddr\":\"");
+	at = put_addr_at(at, &r->local);
+	PUT(&at, "\",\"lport\":");
+	put_number(&at, r->local.port);
+	PUT(&at, ",\"raddr\":\"");
+	at = put_addr_at(at, &r->remote);
+	PUT(&at, "\",\"rport\":");
+	put_number(&at, r->remote.port);
+	PUT(&at, ",\"oldstate\":\"");
+	put_state(&at, r->oldstate);
+	PUT(&at, "\",\"newstate\":\"");
+	put_state(&at, r->newstate);
+	PUT(&at, "\",\"ms\":");
+	put_milliseconds(&at, r->span_ns);
+	PUT(&at, ",\"real\":");
+	at = put_real(at, r);
+	PUT(&at, ",\"reason\":");
+	at = put_word(at, r->reason);
+	PUT(&at, ",\"age_ms\":");
+	at = put_optional(at, r->age_ms);
+	PUT(&at, ",\"gone_ms\":");
+	at = put_optional(at, r->gone_ms);
+	PUT(&at, "}\n");
+	o->at = at;
 }
 
 /* The same keys as at the end, which is the sum of these lines. */

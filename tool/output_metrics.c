@@ -54,7 +54,7 @@ static void put_seconds(struct sink *s, uint64_t us)
 	if (us % 1000000 == 0)
 		return;
 	*s->at++ = '.';
-	put_fraction(&s->at, us % 1000000, 6);
+	put_microseconds(&s->at, (unsigned)(us % 1000000));
 	while (s->at[-1] == '0')
 		s->at--;
 }

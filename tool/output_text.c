@@ -50,11 +50,9 @@ static inline void put_hex_field(char **at, uint64_t n, int width)
 
 static inline void put_state_field(char **at, uint8_t state, int width)
 {
-	const struct output_state *s = &output_states[state & 15];
 	const char *start = *at;
 
-	memcpy(*at, s->name, sizeof(s->name));
-	*at += s->len;
+	put_state(at, state);
 	pad(at, start, width);
 }
 

@@ -7,6 +7,7 @@
 #define PUT_H
 
 #include <endian.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -16,6 +17,9 @@ static inline void put_raw(char **at, const char *bytes, size_t len)
 	memcpy(*at, bytes, len);
 	*at += len;
 }
+
+/* A text that the compiler knows. */
+#define PUT(at, text) put_raw(at, text, sizeof(text) - 1)
 
 /* Two digits at a time; the first of a number below 10 is not used. */
 static inline const char *put_pair(unsigned n)
@@ -52,14 +56,12 @@ static inline void put_number(char **at, uint64_t n)
 		from[-1] = (char)('0' + n);
 }
 
-/* With leading zeros, @digits of them in all. */
-static inline void put_fraction(char **at, uint64_t n, int digits)
+/* Of less than a second, with leading zeros. */
+static inline void put_microseconds(char **at, unsigned us)
 {
-	for (int i = digits - 1; i >= 0; i--) {
-		(*at)[i] = (char)('0' + n % 10);
-		n /= 10;
-	}
-	*at += digits;
+	put_raw(at, put_pair(us / 10000), 2);
+	put_raw(at, put_pair(us / 100 % 100), 2);
+	put_raw(at, put_pair(us % 100), 2);
 }
 
 /* With 3 decimals, cut off. */
@@ -166,6 +168,22 @@ static inline void put_groups(char **at, const uint8_t addr[16])
 static inline void put_one(char **at, char c)
 {
 	*(*at)++ = c;
+}
+
+/* The name of a process, as most are: of characters that neither CSV nor JSON has a use for. Else nothing. Writes 16
+ * bytes, however few count. */
+static inline bool put_plain_comm(char **at, const char comm[16])
+{
+	int len = 0;
+
+	while (len < 15 && comm[len] >= ' ' && comm[len] < 0x7f && comm[len] != '"' && comm[len] != '\\' &&
+	       comm[len] != ',')
+		len++;
+	if (comm[len])
+		return false;
+	memcpy(*at, comm, 16);
+	*at += len;
+	return true;
 }
 
 /* Spaces up to @width columns from @start: a wide copy, as the buffer has room for it. */

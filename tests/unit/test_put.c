@@ -118,12 +118,50 @@ static void ipv6_addresses(void **state)
 	}
 }
 
+static void microseconds(void **state)
+{
+	char text[ROOM], wanted[ROOM];
+
+	(void)state;
+	for (unsigned us = 0; us < 1000000; us += us < 11000 ? 1 : 997) {
+		char *at = text;
+
+		put_microseconds(&at, us);
+		snprintf(wanted, sizeof(wanted), "%06u", us);
+		check(text, at, wanted);
+	}
+}
+
+/* Each byte at each place of a name of each length: what CSV or JSON would have to quote is left to them. */
+static void plain_comms(void **state)
+{
+	(void)state;
+	for (int len = 0; len < 16; len++) {
+		for (int i = 0; i < len * 256; i++) {
+			char comm[16] = { 0 }, text[ROOM] = "", *at = text;
+			int c = i % 256;
+
+			memset(comm, 'x', (size_t)len);
+			comm[i / 256] = (char)c;
+			if (!c || (c >= ' ' && c < 0x7f && c != '"' && c != '\\' && c != ',')) {
+				assert_true(put_plain_comm(&at, comm));
+				check(text, at, comm);
+			} else {
+				assert_false(put_plain_comm(&at, comm));
+				assert_ptr_equal(at, text);
+			}
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(ipv4_addresses),
 		cmocka_unit_test(ipv6_addresses),
+		cmocka_unit_test(microseconds),
+		cmocka_unit_test(plain_comms),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
