@@ -146,6 +146,7 @@ int ipvs_kprobe(struct pt_regs *ctx)
 	s = get_settings();
 	if (!s)
 		return 0;
+	CHECKED(s);
 	if (arg2 < 4096) {	/* a family, no pointer */
 		dest_af = arg2;
 		daddr = arg3;

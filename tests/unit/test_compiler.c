@@ -336,21 +336,65 @@ static void layout_text_without_ipvs(void **state)
 	assert_int_equal(l.dest_conn_flags, 0);
 }
 
+static bool is_lookup(const struct bpf_insn *insn)
+{
+	return insn->code == (BPF_JMP | BPF_CALL) && insn->imm == BPF_FUNC_map_lookup_elem;
+}
+
+static bool sets_register(const struct bpf_insn *insn)
+{
+	int class = BPF_CLASS(insn->code);
+
+	return class == BPF_ALU64 || class == BPF_ALU || class == BPF_LDX || class == BPF_LD;
+}
+
+/* From behind a lookup up to the first branch: whether that compares its result with NULL, or something else. */
+static void check_result(const struct object_program *p, const struct bpf_insn *insn, const struct bpf_insn *end)
+{
+	bool holds[16] = { [BPF_REG_0] = true }, spilled = false;
+
+	for (; insn < end && (BPF_CLASS(insn->code) != BPF_JMP || insn->code == (BPF_JMP | BPF_CALL)); insn++) {
+		if (insn->code == (BPF_JMP | BPF_CALL))
+			holds[BPF_REG_0] = false;
+		else if (insn->code == (BPF_STX | BPF_MEM | BPF_DW))
+			spilled |= holds[insn->src_reg];
+		else if (sets_register(insn))
+			holds[insn->dst_reg] = insn->code == (BPF_ALU64 | BPF_MOV | BPF_X) && holds[insn->src_reg];
+	}
+	for (int i = BPF_REG_6; i <= BPF_REG_9; i++)
+		if (i != insn->dst_reg)
+			spilled |= holds[i];
+	if (spilled && holds[insn->dst_reg])
+		fail_msg("%s holds a value of a map in two places before it knows that it is there", p->name);
+}
+
+/* Before 4.10 the verifier learns of the register alone that is compared that it is not NULL, not of copies. */
+static void check_results(const struct object *o, const char *program)
+{
+	const struct object_program *p = object_program(o, program);
+	const struct bpf_insn *insn = o->insns + p->first, *end = insn + p->n_insns;
+
+	for (; insn < end; insn++)
+		if (is_lookup(insn))
+			check_result(p, insn + 1, end);
+}
+
 static void check_text(const struct probe_defines *d)
 {
+	static const char *const kprobes[] = { "state_kprobe", "retransmit_kprobe", "error_kprobe", "connect_kprobe",
+					       "connect_return", "ipvs_kprobe", "leave_kprobe", "expiry_kprobe" };
 	struct object o;
 
 	compile_well(probe_text_main(), d->flags, d->n, &o);
 	assert_int_equal(object_program(&o, "state_tracepoint") != NULL, d->state_tracepoint);
 	assert_int_equal(object_program(&o, "retransmit_tracepoint") != NULL, d->retransmit_tracepoint);
-	assert_non_null(object_program(&o, "state_kprobe"));
-	assert_non_null(object_program(&o, "retransmit_kprobe"));
-	assert_non_null(object_program(&o, "connect_kprobe"));
-	assert_non_null(object_program(&o, "connect_return"));
-	assert_non_null(object_program(&o, "ipvs_kprobe"));
 	/* Kernels before 5.2 take 4096 instructions a program. */
 	for (uint32_t i = 0; i < o.n_programs; i++)
 		assert_in_range(o.programs[i].n_insns, 2, 4096);
+	for (size_t i = 0; i < sizeof(kprobes) / sizeof(kprobes[0]); i++) {
+		assert_non_null(object_program(&o, kprobes[i]));
+		check_results(&o, kprobes[i]);
+	}
 	assert_true(object_map(&o, "settings") >= 0);
 	assert_true(object_map(&o, "events") >= 0);
 	object_free(&o);
@@ -369,6 +413,8 @@ static void check_main_text(int helper, const char *state_format, const char *re
 		probe_text_defines(&d, helper, a, b);
 		assert_int_equal(d.state_tracepoint, state_tracepoint);
 		assert_int_equal(d.retransmit_tracepoint, retransmit_tracepoint);
+		if (!state_tracepoint)
+			probe_text_add_named_kprobes(&d);
 		probe_text_add_purpose(&d, purpose & 1, purpose & 2);
 		check_text(&d);
 	}
