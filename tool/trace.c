@@ -229,7 +229,8 @@ static void follow_kprobes(struct trace *t)
 	bool off = uses_kprobes(t) && host_kprobes_off();
 
 	if (off && !t->kprobes_off)
-		log_warning("somebody has switched kprobes off: IPVS is not seen until: echo 1 >" HOST_KPROBES_SWITCH);
+		log_warning("somebody has switched kprobes off: %s until: echo 1 >" HOST_KPROBES_SWITCH,
+			    t->plan->chosen[HOOK_STATE]->kind == HOOK_KPROBE ? "nothing is seen" : "IPVS is not seen");
 	if (!off && t->kprobes_off)
 		log_info("kprobes are switched on again");
 	t->kprobes_off = off;

@@ -88,7 +88,8 @@ kprobes_off()
 	client -n 2 "$vip:80"
 	tool_stop
 	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
-	expect lost 5 "$(lost)"
+	# Where state changes come by a kprobe too, nothing tells of what is not seen.
+	expect lost "$([ -e /sys/kernel/debug/tracing/events/sock/inet_sock_set_state ] && echo 5 || echo 0)" "$(lost)"
 	echo 0 >"$kprobes_switch"
 	misuse 3 "kprobes are switched off on this host.*echo 1 >$kprobes_switch" "$tool" --cache-dir "$cache"
 	"$tool" --check --cache-dir "$cache" >out && fail "--check finds nothing wrong"
