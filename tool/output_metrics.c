@@ -236,7 +236,7 @@ static void put_tool(struct sink *s, const struct metrics *m, const struct outpu
 	put_words(s, "\"} 1");
 	end_line(s);
 	put_own(s, "ipvs_tcpstate_missed_events_total", "counter",
-		"Events that were not counted, as a BPF program was running on that CPU.", lost->missed);
+		"Events that were not counted, as a BPF program was running on that CPU or kprobes were switched off.", lost->missed);
 	put_own(s, "ipvs_tcpstate_lost_rows_total", "counter", "Rows that were lost, as a perf buffer was full.",
 		lost->buffer_full);
 	put_own(s, "ipvs_tcpstate_sockets_not_followed_total", "counter",

@@ -2,6 +2,7 @@
 #include "trace.h"
 
 #include "earlier.h"
+#include "follow.h"
 #include "log.h"
 #include "privilege.h"
 
@@ -36,12 +37,6 @@ void trace_init(struct trace *t, struct plan *plan)
 	t->summary.states = plan->options->states;
 	memset(&t->loaded, -1, sizeof(t->loaded));
 	attach_init(&t->attached, plan->host, &t->loaded, plan->named_kprobes);
-}
-
-static int set_settings(struct trace *t)
-{
-	return loader_set(&t->loaded, t->plan->options, &t->plan->offsets,
-			  t->plan->chosen[HOOK_CONNECT], t->services);
 }
 
 /* Whether the programs send events. */
@@ -82,7 +77,7 @@ int trace_load(struct trace *t, const struct object *programs, char *cause, size
 		return err;
 	err = loader_set_filters(&t->loaded, o);
 	if (!err)
-		err = set_settings(t);
+		err = follow_settings(t);
 	if (err) {
 		snprintf(cause, len, "cannot fill a BPF map: %s", strerror(-err));
 		return err;
@@ -114,76 +109,6 @@ int trace_record(struct trace *t, char *cause, size_t len)
 	return path ? recording_create(&t->recording, path, t->output.realtime_ns, cause, len) : 0;
 }
 
-static const enum hook_fact of_ipvs[] = { HOOK_IPVS, HOOK_NO_DESTINATION, HOOK_EXPIRY };
-
-#define N_OF_IPVS (sizeof(of_ipvs) / sizeof(of_ipvs[0]))
-
-static void detach_ipvs(struct trace *t)
-{
-	for (size_t i = 0; i < N_OF_IPVS; i++)
-		attach_undo(&t->attached, of_ipvs[i]);
-}
-
-static void attach_ipvs(struct trace *t)
-{
-	char cause[512];
-
-	for (size_t i = 0; i < N_OF_IPVS; i++) {
-		const struct hook *hook = t->plan->chosen[of_ipvs[i]];
-		int err;
-
-		if (!hook || t->attached.event_fd[of_ipvs[i]] >= 0)
-			continue;
-		err = attach_hook(&t->attached, hook, cause, sizeof(cause));
-		if (err == -ENOENT && of_ipvs[i] == HOOK_IPVS)
-			return;		/* the module is about to come or to go */
-		if (!err)
-			continue;
-		log_warning("%s", cause);
-		t->plan->chosen[of_ipvs[i]] = NULL;
-	}
-}
-
-static void read_earlier(struct trace *t)
-{
-	const struct options *o = t->plan->options;
-	bool counts = options_counts(o);
-
-	t->services |= earlier_read(&t->loaded, o->proc_root, counts ? &t->summary : NULL);
-	if (!t->services)
-		return;
-	set_settings(t);
-	if (counts)
-		earlier_count_open(&t->loaded, o, &t->summary);
-}
-
-/* ip_vs may come later, go and come again: its functions are there to be probed only while it is. */
-static void follow_ipvs(struct trace *t)
-{
-	bool attached = t->attached.event_fd[HOOK_IPVS] >= 0;
-	uint64_t ipvs = host_ipvs();
-
-	if (attached && ipvs != t->ipvs) {
-		detach_ipvs(t);
-		attached = false;
-		if (!options_counts(t->plan->options))	/* else the end of those counted as open is still to come */
-			t->services = 0;		/* its connections are gone */
-		set_settings(t);
-		log_info("ip_vs was unloaded; waiting for it");
-	}
-	if (attached || !ipvs)
-		return;
-	t->ipvs = ipvs;
-	attach_ipvs(t);
-	if (t->ready && t->attached.event_fd[HOOK_IPVS] >= 0) {
-		log_info("ip_vs is loaded; its connections are %s from now on",
-			 options_counts(t->plan->options) ? "counted" : "shown");
-		if (plan_read_btf(t->plan))	/* now with the module's own types */
-			set_settings(t);
-		read_earlier(t);
-	}
-}
-
 /* State changes come last: a connect that is seen to begin is seen to go on. */
 int trace_attach(struct trace *t, char *cause, size_t len)
 {
@@ -206,34 +131,13 @@ int trace_attach(struct trace *t, char *cause, size_t len)
 			return err;
 		log_warning("%s", cause);
 		t->plan->chosen[order[i]] = NULL;
-		set_settings(t);
+		follow_settings(t);
 	}
-	read_earlier(t);
+	follow_earlier(t);
 	if (!all && t->attached.event_fd[HOOK_IPVS] < 0)
 		log_info("ip_vs is not loaded: waiting for it (modprobe ip_vs), or use -a for every "
 			 "TCP socket");
 	return 0;
-}
-
-static bool uses_kprobes(const struct trace *t)
-{
-	for (int fact = 0; fact < HOOK_FACTS; fact++)
-		if (t->plan->chosen[fact] && t->plan->chosen[fact]->kind >= HOOK_KPROBE)
-			return true;
-	return false;
-}
-
-/* Anybody may switch off all kprobes, ours too, and on again. */
-static void follow_kprobes(struct trace *t)
-{
-	bool off = uses_kprobes(t) && host_kprobes_off();
-
-	if (off && !t->kprobes_off)
-		log_warning("somebody has switched kprobes off: %s until: echo 1 >" HOST_KPROBES_SWITCH,
-			    t->plan->chosen[HOOK_STATE]->kind == HOOK_KPROBE ? "nothing is seen" : "IPVS is not seen");
-	if (!off && t->kprobes_off)
-		log_info("kprobes are switched on again");
-	t->kprobes_off = off;
 }
 
 /* The layout may still be compiling while rows come already. */
@@ -249,7 +153,7 @@ static void follow_layout(struct trace *t)
 			t->plan->offsets_final = true;
 		} else if (t->layout.ready) {
 			plan_take_layout(t->plan, &t->layout.object);
-			set_settings(t);
+			follow_settings(t);
 		} else {
 			return;
 		}
