@@ -7,10 +7,10 @@
  * From the tool, by -D:
  *   READ_KERNEL   number of the helper that reads kernel memory: 113, or 4
  *                 (bpf_probe_read) on kernels before 5.5
- *   TELL_ROWS, TELL_COUNTS  0 or 1: what becomes of what is seen, tell.bpf.h
  *   RAW_TRACEPOINTS  this kernel has them
  *   NAMED_KPROBES  kprobes are lines of kprobe_events
  *   STATE_*, RETRANSMIT_*  offsets of tracepoint fields on this kernel
+ *   WITHOUT_*     a program that nothing on this host will choose
  */
 #include <uapi/linux/errno.h>
 #include <uapi/linux/ptrace.h>
@@ -34,6 +34,17 @@
 #define BE16(x) (x)
 #define MAPPED 0x0000ffff
 #endif
+
+/* 0 or 1, not known to the compiler: tool/specialize.c puts it in the place of the mark, and takes out what it rules
+ * out. So one compiled text is for every command line. For the condition of an if: kept for later, it would not be decided. */
+#define CHOSEN(mark)								\
+	({									\
+		u64 chosen;							\
+		asm volatile("%0 = %1" : "=r"(chosen) : "i"(mark));		\
+		chosen;								\
+	})
+#define TELL_ROWS CHOSEN(CHOICE_ROWS)
+#define TELL_COUNTS CHOSEN(CHOICE_COUNTS)
 
 /* A field of the tracepoint whose arguments start at ctx. */
 #define FIELD(type, offset) (*(type *)((char *)ctx + (offset)))

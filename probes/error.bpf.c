@@ -28,8 +28,10 @@ int error_raw(void *ctx)
 }
 #endif
 
+#ifndef WITHOUT_error_kprobe
 int error_kprobe(struct pt_regs *ctx)
 {
 	ran(RUN_ERROR);
 	return error_report(PT_REGS_PARM1(ctx));
 }
+#endif

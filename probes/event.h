@@ -131,6 +131,12 @@ struct settings {
 	__u16 pad[1];
 };
 
+/* What a run wants, which the compiled text leaves open: immediates in whose place the tool puts 0 or 1. */
+enum choice_mark {
+	CHOICE_ROWS = 0x7b1c5e01,	/* events for rows */
+	CHOICE_COUNTS = 0x7b1c5e02,	/* counters */
+};
+
 /* A key of map "ends". */
 struct end {
 	__u32 addr[4];		/* network byte order, IPv4 mapped */

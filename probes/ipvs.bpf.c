@@ -96,10 +96,10 @@ static inline void take(void *ctx, const struct settings *s, struct sock_entry *
 {
 	bool moved = !is_real(&e->conn, real->addr, real->port) & !!e->conn.real.family;
 	u64 now = bpf_ktime_get_ns();
-	bool counted = e->conn.flags & CONN_COUNTED && TELL_COUNTS;
+	bool counted = e->conn.flags & CONN_COUNTED;
 	u8 state = e->conn.state;
 
-	if (counted)
+	if (TELL_COUNTS && counted)
 		tally_leave(&e->conn);
 	if (!e->conn.real.family && state == TCP_SYN_SENT && now - e->since_ns >= SYN_TIMEOUT_NS)
 		e->conn.flags |= CONN_SYN_LOST;
@@ -107,7 +107,7 @@ static inline void take(void *ctx, const struct settings *s, struct sock_entry *
 	e->conn.entry_at = ENTRY_TIME(now);
 	e->conn.gone_at = 0;
 	e->conn.flags &= ~CONN_NO_DESTINATION;
-	if (counted)
+	if (TELL_COUNTS && counted)
 		tally_arrive(&e->conn);
 	if (e->conn.flags & CONN_PENDING) {
 		tell_syn_sent(ctx, s, e, sk);

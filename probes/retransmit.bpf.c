@@ -63,7 +63,7 @@ int retransmit_raw(void *ctx)
 }
 #endif
 
-#ifdef RETRANSMIT_SKADDR
+#if defined(RETRANSMIT_SKADDR) && !defined(WITHOUT_retransmit_tracepoint)
 int retransmit_tracepoint(void *ctx)
 {
 #ifdef RETRANSMIT_ERR
@@ -75,8 +75,10 @@ int retransmit_tracepoint(void *ctx)
 }
 #endif
 
+#ifndef WITHOUT_retransmit_kprobe
 int retransmit_kprobe(struct pt_regs *ctx)
 {
 	ran(RUN_RETRANSMIT);
 	return retransmit(ctx, PT_REGS_PARM1(ctx));
 }
+#endif

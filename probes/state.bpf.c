@@ -317,6 +317,7 @@ static inline void read_raw(void *ctx, struct change *ch)
 	ch->source = FROM_RAW;
 }
 
+#ifndef WITHOUT_state_raw
 int state_raw(void *ctx)
 {
 	struct change ch;
@@ -326,6 +327,7 @@ int state_raw(void *ctx)
 	leave_note(&ch);
 	return 0;
 }
+#endif
 
 /* Whether the first program saw this state change: an entry that is gone was closed by it. */
 static inline bool seen_already(u64 sk, u8 newstate)
@@ -363,7 +365,7 @@ int state_nested(void *ctx)
 }
 #endif
 
-#ifdef STATE_SKADDR
+#if defined(STATE_SKADDR) && !defined(WITHOUT_state_tracepoint)
 int state_tracepoint(void *ctx)
 {
 	struct change ch = {
@@ -382,6 +384,7 @@ int state_tracepoint(void *ctx)
 }
 #endif
 
+#ifndef WITHOUT_state_kprobe
 /* tcp_set_state(sk, state), net/ipv4/tcp.c */
 int state_kprobe(struct pt_regs *ctx)
 {
@@ -398,3 +401,4 @@ int state_kprobe(struct pt_regs *ctx)
 	state_change(ctx, &ch);
 	return 0;
 }
+#endif

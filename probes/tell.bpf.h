@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What becomes of what was seen: an event for the tool (TELL_ROWS), counters (TELL_COUNTS), or both. The compiler
- * knows which: with all of it the text takes twice as long to compile, and verifiers before 4.7, which follow at
- * most 32,768 instructions over all ways through a program, do not take it.
+ * What becomes of what was seen: an event for the tool (TELL_ROWS), counters (TELL_COUNTS), or both.
  */
 
 static inline void send(void *ctx, const struct settings *s, const struct sock_entry *e, u64 sk, u8 type,

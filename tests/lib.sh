@@ -262,6 +262,37 @@ tool_stop()
 	tool_end
 }
 
+# one_entry OPTION... - what one start has compiled is for every command line: with these options, and those of a line each
+one_entry()
+{
+	local line before words
+	before=$(stat -c '%n %i %y' "$cache"/*.main.*)
+	expect "compiled programs" 1 "$(wc -l <<<"$before")"
+	while read -r line; do
+		read -ra words <<<"$line"
+		tool_start -v "$@" "${words[@]}"
+		! grep -qE 'LLVM|libbcc|clang' "/proc/$tool_pid/maps" || fail "$line: LLVM or libbcc is mapped"
+		tool_stop
+		grep -q 'main: from the cache' err || fail "$line: compiled again"
+		! grep -q 'compiling' err || fail "$line: something is compiled"
+		rm -f states.rec
+	done <<-'END'
+
+	-4
+	-L 7711,7712 -D 80,443 -6
+	-V 10.99.0.1:80,[fd99::1] -r -x -j
+	-p 1 --down
+	-b 1 --max-conns 4
+	--record states.rec
+	--summary
+	--summary 5 -V 10.99.0.1
+	--histogram --states -m
+	--metrics ipvs.prom 1
+	--summary --record states.rec
+	END
+	expect "the compiled programs" "$before" "$(stat -c '%n %i %y' "$cache"/*.main.*)"
+}
+
 has_rows()
 {
 	[ "$(wc -l <rows)" -gt "$1" ]	# one line is the header

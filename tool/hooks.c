@@ -56,6 +56,13 @@ void hooks_choose(enum hook_wish wish, bool (*has)(void *cookie, const struct ho
 	}
 }
 
+const struct hook *hooks_next(const struct hook *hook)
+{
+	if (!hook)
+		return table;
+	return ++hook < table + N_HOOKS ? hook : NULL;
+}
+
 const char *hooks_kind(enum hook_kind kind)
 {
 	static const char *const words[] = {

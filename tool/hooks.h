@@ -43,6 +43,9 @@ struct hook {
 void hooks_choose(enum hook_wish wish, bool (*has)(void *cookie, const struct hook *),
 		  void *cookie, const struct hook *chosen[HOOK_FACTS]);
 
+/** hooks_next - the hook after @hook in the table, the first one for NULL; NULL after the last one */
+const struct hook *hooks_next(const struct hook *hook);
+
 /** hooks_kind - the kind in words, for messages */
 const char *hooks_kind(enum hook_kind kind);
 

@@ -3,6 +3,7 @@
 
 #include "bpf.h"
 #include "host.h"
+#include "specialize.h"
 
 #include "../probes/event.h"
 
@@ -171,6 +172,13 @@ static int load_programs(struct loaded *l, const struct object *o,
 	}
 	free(log);
 	return err;
+}
+
+int loader_choose(struct object *o, bool rows, bool counts)
+{
+	const struct specialize_choice choices[] = { { CHOICE_ROWS, rows }, { CHOICE_COUNTS, counts } };
+
+	return specialize(o, choices, sizeof(choices) / sizeof(choices[0]));
 }
 
 int loader_open(struct loaded *l, const struct object *o, const struct hook *const chosen[HOOK_FACTS],

@@ -27,6 +27,14 @@ struct map_sizes {
 };
 
 /**
+ * loader_choose - fit compiled programs, which are for every run, to this one
+ * @rows:   they are to send events
+ * @counts: they are to count
+ * Return: 0 or -ENOMEM.
+ */
+int loader_choose(struct object *o, bool rows, bool counts);
+
+/**
  * loader_open - make the maps and load the programs of the chosen hooks
  * @l:      filled; on failure too: loader_close() it
  * @o:      from compiler or cache; not kept

@@ -35,6 +35,13 @@ struct object {
 void object_free(struct object *o);
 
 /**
+ * object_copy - make another one of @from
+ * @to: filled on 0, free with object_free()
+ * Return: 0 or -ENOMEM.
+ */
+int object_copy(struct object *to, const struct object *from);
+
+/**
  * object_encode - make one block of bytes of @o
  * @bytes, @len: set on 0; the caller frees @bytes
  * Return: 0 or -ENOMEM.

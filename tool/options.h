@@ -76,6 +76,12 @@ static inline bool options_counts(const struct options *o)
 	return o->summary || o->histogram || o->metrics;
 }
 
+/** options_sends - whether the programs are to send events */
+static inline bool options_sends(const struct options *o)
+{
+	return !options_counts(o) || o->record;
+}
+
 /** options_tables - whether what was counted is printed, too */
 static inline bool options_tables(const struct options *o)
 {

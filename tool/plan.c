@@ -9,27 +9,6 @@
 
 #define BTF "/sys/kernel/btf/"
 
-void plan_make(struct plan *p, const struct options *options, const struct host *host)
-{
-	char *state = host_format(host, "sock", "inet_sock_set_state");
-	char *retransmit = host_format(host, "tcp", "tcp_retransmit_skb");
-
-	memset(p, 0, sizeof(*p));
-	p->options = options;
-	p->host = host;
-	probe_text_defines(&p->defines, host->read_helper, state, retransmit);
-	if (host->raw_tracepoints)
-		probe_text_add_raw(&p->defines, host->raw_preemptible);
-	p->named_kprobes = host->kprobes && (host->kprobe_pmu < 0 || options->hooks == HOOK_WISH_KPROBE);
-	if (p->named_kprobes)
-		probe_text_add_named_kprobes(&p->defines);
-	probe_text_add_purpose(&p->defines, !options_counts(options) || options->record,
-			       options_counts(options));
-	p->offsets_final = plan_read_btf(p);
-	free(state);
-	free(retransmit);
-}
-
 bool plan_read_btf(struct plan *p)
 {
 	size_t len = 0, ipvs_len = 0;
@@ -84,6 +63,57 @@ static bool has_hook(void *cookie, const struct hook *hook)
 	}
 }
 
+/* As has_hook(), for what may be known of the kernel's structs later, and kprobes that may be switched on again. */
+static bool may_have_hook(void *cookie, const struct hook *hook)
+{
+	const struct plan *p = cookie;
+
+	return hook->kind == HOOK_KPROBE ? p->host->kprobes : has_hook(cookie, hook);
+}
+
+static bool is_among(const struct hook *hook, const struct hook *const chosen[HOOK_FACTS])
+{
+	return chosen[hook->fact] == hook;
+}
+
+/* Which hooks state changes, retransmits and errors have depends on the host alone, and on whether its structs are
+ * known: programs for all others need not be compiled. */
+static void leave_out_unused(struct plan *p)
+{
+	const struct hook *now[HOOK_FACTS], *later[HOOK_FACTS];
+	const struct layout known = p->offsets;
+
+	hooks_choose(p->options->hooks, may_have_hook, p, now);
+	if (!p->offsets_final)
+		memset(&p->offsets, 1, sizeof(p->offsets));
+	hooks_choose(p->options->hooks, may_have_hook, p, later);
+	p->offsets = known;
+	for (const struct hook *hook = hooks_next(NULL); hook; hook = hooks_next(hook))
+		if ((hook->fact == HOOK_STATE || hook->fact == HOOK_RETRANSMIT || hook->fact == HOOK_ERROR) &&
+		    !is_among(hook, now) && !is_among(hook, later))
+			probe_text_leave_out(&p->defines, hook->program);
+}
+
+void plan_make(struct plan *p, const struct options *options, const struct host *host)
+{
+	char *state = host_format(host, "sock", "inet_sock_set_state");
+	char *retransmit = host_format(host, "tcp", "tcp_retransmit_skb");
+
+	memset(p, 0, sizeof(*p));
+	p->options = options;
+	p->host = host;
+	probe_text_defines(&p->defines, host->read_helper, state, retransmit);
+	if (host->raw_tracepoints)
+		probe_text_add_raw(&p->defines, host->raw_preemptible);
+	p->named_kprobes = host->kprobes && (host->kprobe_pmu < 0 || options->hooks == HOOK_WISH_KPROBE);
+	if (p->named_kprobes)
+		probe_text_add_named_kprobes(&p->defines);
+	p->offsets_final = plan_read_btf(p);
+	leave_out_unused(p);
+	free(state);
+	free(retransmit);
+}
+
 /* Whether the program for state changes leaves notes for the one behind it. */
 static bool leaves_notes(const struct plan *p, const struct hook *state)
 {
@@ -126,7 +156,7 @@ bool plan_possible(const struct plan *p, char *line, size_t len)
 struct programs_text plan_main_text(const struct plan *p)
 {
 	return (struct programs_text){
-		.kind = !p->defines.counts ? "main" : p->defines.rows ? "both" : "counts",
+		.kind = "main",
 		.text = probe_text_main(),
 		.flags = p->defines.flags,
 		.n_flags = p->defines.n,

@@ -96,12 +96,9 @@ void probe_text_add_named_kprobes(struct probe_defines *d)
 	add(d, "-DNAMED_KPROBES=1");
 }
 
-void probe_text_add_purpose(struct probe_defines *d, bool rows, bool counts)
+void probe_text_leave_out(struct probe_defines *d, const char *program)
 {
-	d->rows = rows;
-	d->counts = counts;
-	add(d, "-DTELL_ROWS=%d", rows);
-	add(d, "-DTELL_COUNTS=%d", counts);
+	add(d, "-DWITHOUT_%s=1", program);
 }
 
 void probe_text_print(FILE *to, const struct probe_defines *d)

@@ -13,7 +13,6 @@ struct probe_defines {
 	size_t n;
 	bool state_tracepoint;		/* the text has the programs of these */
 	bool retransmit_tracepoint;
-	bool rows, counts;		/* what its programs tell */
 	char text[PROBE_TEXT_DEFINES_MAX][48];		/* "-DNAME=VALUE" */
 	const char *flags[PROBE_TEXT_DEFINES_MAX];	/* the same, as libbcc takes them */
 };
@@ -46,8 +45,8 @@ void probe_text_add_raw(struct probe_defines *d, bool preemptible);
 /** probe_text_add_named_kprobes - have the programs on kprobes count their runs */
 void probe_text_add_named_kprobes(struct probe_defines *d);
 
-/** probe_text_add_purpose - what the programs tell: events for rows, counters, or both; one of them at least */
-void probe_text_add_purpose(struct probe_defines *d, bool rows, bool counts);
+/** probe_text_leave_out - do without a program for state changes, retransmits or errors: each costs time to compile */
+void probe_text_leave_out(struct probe_defines *d, const char *program);
 
 /** probe_text_print - the main text with its -D list as #define lines, for --ebpf */
 void probe_text_print(FILE *to, const struct probe_defines *d);

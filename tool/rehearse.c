@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
+
 static bool say(struct output *o, bool ok, const char *what, const char *how)
 {
 	put_text(o, ok ? "ok " : "failed ");
@@ -49,31 +51,43 @@ static bool has_any(void *cookie, const struct hook *hook)
 					: p->defines.retransmit_tracepoint;
 }
 
-static bool load(struct plan *p, const struct object *object, enum hook_wish wish, struct output *o,
-		 const char *what)
+/* @all: the compiled programs, for every purpose */
+static bool load(struct plan *p, const struct object *all, const struct purpose *purpose, enum hook_wish wish,
+		 struct output *o, const char *kind)
 {
 	const struct hook *chosen[HOOK_FACTS];
+	struct object object;
 	struct loaded loaded;
-	char cause[512] = "";
+	char cause[512] = "", what[96];
 	const struct map_sizes sizes = { .conns = (uint32_t)p->options->max_conns, .earlier = 1,
 					 .tallies = 1, .buckets = 1 };
 	bool ok;
 
+	snprintf(what, sizeof(what), "load for %s, hooks %s", purpose->what, kind);
+	if (object_copy(&object, all))
+		return say(o, false, what, "out of memory");
 	hooks_choose(wish, has_any, p, chosen);
-	ok = !loader_open(&loaded, object, chosen, &sizes, cause, sizeof(cause));
+	ok = !loader_choose(&object, purpose->rows, purpose->counts) &&
+	     !loader_open(&loaded, &object, chosen, &sizes, cause, sizeof(cause));
 	loader_close(&loaded);
+	object_free(&object);
 	return say(o, ok, what, cause);
 }
 
-static bool main_text(struct plan *p, int read_helper, const struct purpose *purpose, struct output *o)
+static bool main_text(struct plan *p, int read_helper, struct output *o)
 {
+	static const struct purpose purposes[] = {
+		{ true, false, "rows" },
+		{ false, true, "counting" },
+		{ true, true, "rows and counting" },
+	};
 	static const struct {
 		enum hook_wish wish;
 		const char *what;
 	} kinds[] = {
-		{ HOOK_WISH_RAW, "load, hooks raw" },
-		{ HOOK_WISH_TRACEPOINT, "load, hooks tracepoint" },
-		{ HOOK_WISH_KPROBE, "load, hooks kprobe" },
+		{ HOOK_WISH_RAW, "raw" },
+		{ HOOK_WISH_TRACEPOINT, "tracepoint" },
+		{ HOOK_WISH_KPROBE, "kprobe" },
 	};
 	char *state = host_format(p->host, "sock", "inet_sock_set_state");
 	char *retransmit = host_format(p->host, "tcp", "tcp_retransmit_skb");
@@ -85,14 +99,14 @@ static bool main_text(struct plan *p, int read_helper, const struct purpose *pur
 	probe_text_defines(&p->defines, read_helper, state, retransmit);
 	if (p->host->raw_tracepoints)
 		probe_text_add_raw(&p->defines, p->host->raw_preemptible);
-	probe_text_add_purpose(&p->defines, purpose->rows, purpose->counts);
 	free(state);
 	free(retransmit);
 	text = plan_main_text(p);
-	snprintf(what, sizeof(what), "compile %s, for %s, reading by helper %d", text.kind, purpose->what, read_helper);
+	snprintf(what, sizeof(what), "compile %s, reading by helper %d", text.kind, read_helper);
 	ok = compile(p, &text, &programs, o, what);
-	for (size_t i = 0; ok && i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		ok = load(p, &programs.object, kinds[i].wish, o, kinds[i].what);
+	for (size_t i = 0; ok && i < N_OF(purposes) * N_OF(kinds); i++)
+		ok = load(p, &programs.object, &purposes[i / N_OF(kinds)], kinds[i % N_OF(kinds)].wish, o,
+			  kinds[i % N_OF(kinds)].what);
 	programs_close(&programs);
 	return ok;
 }
@@ -116,17 +130,10 @@ static bool layout_text(const struct plan *p, struct output *o)
 
 bool rehearse(struct plan *p, struct output *o)
 {
-	static const struct purpose purposes[] = {
-		{ true, false, "rows" },
-		{ false, true, "counting" },
-		{ true, true, "rows and counting" },
-	};
 	bool ok = layout_text(p, o);
 
-	for (size_t i = 0; i < sizeof(purposes) / sizeof(purposes[0]); i++) {
-		ok &= main_text(p, BPF_FUNC_probe_read, &purposes[i], o);
-		if (p->host->read_helper != BPF_FUNC_probe_read)
-			ok &= main_text(p, p->host->read_helper, &purposes[i], o);
-	}
+	ok &= main_text(p, BPF_FUNC_probe_read, o);
+	if (p->host->read_helper != BPF_FUNC_probe_read)
+		ok &= main_text(p, p->host->read_helper, o);
 	return ok;
 }

@@ -39,12 +39,6 @@ void trace_init(struct trace *t, struct plan *plan)
 	attach_init(&t->attached, plan->host, &t->loaded, plan->named_kprobes);
 }
 
-/* Whether the programs send events. */
-static bool has_events(const struct trace *t)
-{
-	return !options_counts(t->plan->options) || t->plan->options->record;
-}
-
 static void count_sizes(struct map_sizes *sizes, const struct options *o)
 {
 	uint32_t conns = (uint32_t)o->max_conns;
@@ -55,7 +49,7 @@ static void count_sizes(struct map_sizes *sizes, const struct options *o)
 		sizes->buckets *= 4;
 }
 
-int trace_load(struct trace *t, const struct object *programs, char *cause, size_t len)
+int trace_load(struct trace *t, struct object *programs, char *cause, size_t len)
 {
 	const struct options *o = t->plan->options;
 	struct map_sizes sizes = {
@@ -69,6 +63,11 @@ int trace_load(struct trace *t, const struct object *programs, char *cause, size
 
 	if (options_counts(o))
 		count_sizes(&sizes, o);
+	err = loader_choose(programs, options_sends(o), options_counts(o));
+	if (err) {
+		snprintf(cause, len, "out of memory");
+		return err;
+	}
 	err = loader_open(&t->loaded, programs, t->plan->chosen, &sizes, cause, len);
 	if (err == -E2BIG && options_counts(o))
 		snprintf(cause, len, "the verifier of this kernel takes no program as large as counting needs "
@@ -82,7 +81,7 @@ int trace_load(struct trace *t, const struct object *programs, char *cause, size
 		snprintf(cause, len, "cannot fill a BPF map: %s", strerror(-err));
 		return err;
 	}
-	err = has_events(t) ? perfbuf_open(&t->perfbuf, t->loaded.events_fd, o->pages) : 0;
+	err = options_sends(t->plan->options) ? perfbuf_open(&t->perfbuf, t->loaded.events_fd, o->pages) : 0;
 	if (err) {
 		snprintf(cause, len, "cannot make perf buffers of %" PRIu64 " pages for each CPU: %s; "
 			 "give fewer by -b", o->pages,
@@ -315,18 +314,18 @@ static void drop_privilege(const struct trace *t)
 
 void trace_begin(struct trace *t)
 {
-	priority_raise(&t->priority, has_events(t));
+	priority_raise(&t->priority, options_sends(t->plan->options));
 	drop_privilege(t);
 	t->looked_ns = trace_now_ns();
 }
 
 static int wait_for_events(struct trace *t, int ms)
 {
-	int most = !has_events(t) && t->ready ? LOOK_AROUND_MS : t->correlate.n ? SETTLE_MS : LOOK_MS;
+	int most = !options_sends(t->plan->options) && t->ready ? LOOK_AROUND_MS : t->correlate.n ? SETTLE_MS : LOOK_MS;
 
 	if (ms > most)
 		ms = most;
-	if (has_events(t)) {
+	if (options_sends(t->plan->options)) {
 		perfbuf_wait(&t->perfbuf, ms);
 		return print_rows(t, SETTLE_MS * 1000000);
 	}
@@ -344,7 +343,7 @@ int trace_step(struct trace *t, int ms)
 	if (now - t->looked_ns >= LOOK_AROUND_MS * 1000000ULL) {
 		follow_ipvs(t);
 		follow_kprobes(t);
-		if (has_events(t))
+		if (options_sends(t->plan->options))
 			perfbuf_follow(&t->perfbuf, t->loaded.events_fd, cpu_came);
 		tell_losses(t, false);
 		priority_follow(&t->priority);
@@ -356,7 +355,7 @@ int trace_step(struct trace *t, int ms)
 void trace_detach(struct trace *t, int *err)
 {
 	attach_close(&t->attached);
-	if (!*err && has_events(t))
+	if (!*err && options_sends(t->plan->options))
 		*err = print_rows(t, 0);
 	tell_losses(t, true);
 }

@@ -48,10 +48,11 @@ void trace_init(struct trace *t, struct plan *plan);
 
 /**
  * trace_load - programs, settings and buffers into the kernel
+ * @programs: as compiled; fitted to the options
  * @cause: one line, set on failure
  * Return: 0 or a negative errno.
  */
-int trace_load(struct trace *t, const struct object *programs, char *cause, size_t len);
+int trace_load(struct trace *t, struct object *programs, char *cause, size_t len);
 
 /**
  * trace_record - begin the recording that the options ask for, if any; after trace_load()

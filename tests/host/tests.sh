@@ -342,6 +342,7 @@ run_host()
 	run_misuse
 	limit=300 run "first start" traced first_start
 	run "later start: nothing is compiled, no LLVM" traced later_start
+	run "one entry for every command line" traced one_entry -a
 	run "-a: 23 IPv4 connections" traced all_rows "$place_4"
 	run "-a: 23 IPv6 connections" traced all_rows "$place_6"
 	run "-a: refused, with the reason" traced refused

@@ -5,6 +5,7 @@
 #include "compiler.h"
 #include "host.h"
 #include "layout.h"
+#include "loader.h"
 #include "probe_text.h"
 
 #include <errno.h>
@@ -379,47 +380,72 @@ static void check_results(const struct object *o, const char *program)
 			check_result(p, insn + 1, end);
 }
 
-static void check_text(const struct probe_defines *d)
+static bool uses_map(const struct object *o, const struct object_program *p, const char *name)
+{
+	int map = object_map(o, name);
+
+	assert_true(map >= 0);
+	for (uint32_t i = p->first; i < p->first + p->n_insns; i++)
+		if (o->insns[i].code == (BPF_LD | BPF_IMM | BPF_DW) && o->insns[i].src_reg == BPF_PSEUDO_MAP_FD &&
+		    o->insns[i].imm == map)
+			return true;
+	return false;
+}
+
+/* The compiled programs fitted to one purpose: nothing of another one is left. */
+static void check_purpose(const struct object *all, bool rows, bool counts)
 {
 	static const char *const kprobes[] = { "state_kprobe", "retransmit_kprobe", "error_kprobe", "connect_kprobe",
 					       "connect_return", "ipvs_kprobe", "leave_kprobe", "expiry_kprobe" };
+	static const char *const telling[] = { "state_kprobe", "retransmit_kprobe", "connect_return", "ipvs_kprobe" };
+	struct object o;
+
+	assert_int_equal(object_copy(&o, all), 0);
+	assert_int_equal(loader_choose(&o, rows, counts), 0);
+	/* Kernels before 5.2 take 4096 instructions a program. */
+	for (uint32_t i = 0; i < o.n_programs; i++)
+		assert_in_range(o.programs[i].n_insns, 2, 4096);
+	for (size_t i = 0; i < N_OF(kprobes); i++) {
+		assert_non_null(object_program(&o, kprobes[i]));
+		check_results(&o, kprobes[i]);
+	}
+	for (size_t i = 0; i < N_OF(telling); i++) {
+		assert_int_equal(uses_map(&o, object_program(&o, telling[i]), "events"), rows);
+		assert_int_equal(uses_map(&o, object_program(&o, telling[i]), "tallies"), counts);
+	}
+	object_free(&o);
+}
+
+static void check_text(const struct probe_defines *d)
+{
 	struct object o;
 
 	compile_well(probe_text_main(), d->flags, d->n, &o);
 	assert_int_equal(object_program(&o, "state_tracepoint") != NULL, d->state_tracepoint);
 	assert_int_equal(object_program(&o, "retransmit_tracepoint") != NULL, d->retransmit_tracepoint);
-	/* Kernels before 5.2 take 4096 instructions a program. */
-	for (uint32_t i = 0; i < o.n_programs; i++)
-		assert_in_range(o.programs[i].n_insns, 2, 4096);
-	for (size_t i = 0; i < sizeof(kprobes) / sizeof(kprobes[0]); i++) {
-		assert_non_null(object_program(&o, kprobes[i]));
-		check_results(&o, kprobes[i]);
-	}
 	assert_true(object_map(&o, "settings") >= 0);
-	assert_true(object_map(&o, "events") >= 0);
+	check_purpose(&o, true, false);
+	check_purpose(&o, false, true);
+	check_purpose(&o, true, true);
 	object_free(&o);
 }
 
-/* The main text on a kernel of each age, as far as formats go; for rows, for counting, for both. */
+/* The main text on a kernel of each age, as far as formats go. */
 static void check_main_text(int helper, const char *state_format, const char *retransmit_format,
 			    bool state_tracepoint, bool retransmit_tracepoint)
 {
 	char *a = state_format ? host_read_file(state_format) : NULL;
 	char *b = retransmit_format ? host_read_file(retransmit_format) : NULL;
+	struct probe_defines d;
 
-	for (int purpose = 1; purpose <= 3; purpose++) {
-		struct probe_defines d;
-
-		probe_text_defines(&d, helper, a, b);
-		assert_int_equal(d.state_tracepoint, state_tracepoint);
-		assert_int_equal(d.retransmit_tracepoint, retransmit_tracepoint);
-		if (!state_tracepoint)
-			probe_text_add_named_kprobes(&d);
-		probe_text_add_purpose(&d, purpose & 1, purpose & 2);
-		check_text(&d);
-	}
+	probe_text_defines(&d, helper, a, b);
 	free(a);
 	free(b);
+	assert_int_equal(d.state_tracepoint, state_tracepoint);
+	assert_int_equal(d.retransmit_tracepoint, retransmit_tracepoint);
+	if (!state_tracepoint)
+		probe_text_add_named_kprobes(&d);
+	check_text(&d);
 }
 
 static void main_text_for_4_4(void **state)
@@ -435,6 +461,34 @@ static void main_text_for_6_18(void **state)
 	need_libbcc();
 	check_main_text(113, "tests/unit/formats/inet_sock_set_state-6.18",
 			"tests/unit/formats/tcp_retransmit_skb-6.18", true, true);
+}
+
+/* What is left out is not there, and the rest is. */
+static void main_text_without_some(void **state)
+{
+	static const char *const programs[] = { "state_raw", "state_tracepoint", "state_kprobe", "retransmit_tracepoint",
+						"retransmit_kprobe", "error_kprobe" };
+	char *a = host_read_file("tests/unit/formats/inet_sock_set_state-6.18");
+	char *b = host_read_file("tests/unit/formats/tcp_retransmit_skb-6.18");
+	struct probe_defines d;
+	struct object o;
+
+	(void)state;
+	need_libbcc();
+	probe_text_defines(&d, 113, a, b);
+	probe_text_add_raw(&d, false);
+	free(a);
+	free(b);
+	for (size_t i = 0; i < N_OF(programs); i++)
+		probe_text_leave_out(&d, programs[i]);
+	compile_well(probe_text_main(), d.flags, d.n, &o);
+	for (size_t i = 0; i < N_OF(programs); i++)
+		assert_null(object_program(&o, programs[i]));
+	assert_non_null(object_program(&o, "state_nested"));
+	assert_non_null(object_program(&o, "retransmit_raw"));
+	assert_non_null(object_program(&o, "error_raw"));
+	assert_non_null(object_program(&o, "ipvs_kprobe"));
+	object_free(&o);
 }
 
 int main(void)
@@ -456,6 +510,7 @@ int main(void)
 		cmocka_unit_test(layout_text_without_ipvs),
 		cmocka_unit_test(main_text_for_4_4),
 		cmocka_unit_test(main_text_for_6_18),
+		cmocka_unit_test(main_text_without_some),
 	};
 
 	host_probe(&host);

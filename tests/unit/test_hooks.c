@@ -165,6 +165,19 @@ static void host_without_any(void **state)
 	assert_in_range(asked, HOOK_FACTS, 64);
 }
 
+static void next_goes_through_all(void **state)
+{
+	unsigned raw = 0, n = 0;
+
+	(void)state;
+	for (const struct hook *hook = hooks_next(NULL); hook; hook = hooks_next(hook), n++) {
+		assert_in_range(hook->fact, 0, HOOK_FACTS - 1);
+		raw += hook->kind == HOOK_RAW_TRACEPOINT;
+	}
+	assert_int_equal(n, 14);
+	assert_int_equal(raw, 4);
+}
+
 static void every_fact_has_words(void **state)
 {
 	(void)state;
@@ -195,6 +208,7 @@ int main(void)
 		cmocka_unit_test(state_without_raw),
 		cmocka_unit_test(wish_is_not_replaced),
 		cmocka_unit_test(host_without_any),
+		cmocka_unit_test(next_goes_through_all),
 		cmocka_unit_test(every_fact_has_words),
 		cmocka_unit_test(every_kind_has_words),
 	};

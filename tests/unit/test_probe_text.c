@@ -174,17 +174,15 @@ static void printed_text_begins_with_defines(void **state)
 	free(printed);
 }
 
-static void purpose(void **state)
+static void left_out(void **state)
 {
-	static const char *const flags[] = { "-DREAD_KERNEL=4", "-DTELL_ROWS=0", "-DTELL_COUNTS=1" };
+	static const char *const flags[] = { "-DREAD_KERNEL=4", "-DWITHOUT_state_tracepoint=1" };
 	struct probe_defines d;
 
 	(void)state;
 	make(&d, 4, NULL, NULL);
-	probe_text_add_purpose(&d, false, true);
+	probe_text_leave_out(&d, "state_tracepoint");
 	check_flags(&d, flags, N_OF(flags));
-	assert_false(d.rows);
-	assert_true(d.counts);
 }
 
 static void named_kprobes(void **state)
@@ -209,7 +207,7 @@ int main(void)
 		cmocka_unit_test(main_text_is_whole),
 		cmocka_unit_test(layout_text_is_whole),
 		cmocka_unit_test(printed_text_begins_with_defines),
-		cmocka_unit_test(purpose),
+		cmocka_unit_test(left_out),
 		cmocka_unit_test(named_kprobes),
 	};
 

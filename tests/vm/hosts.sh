@@ -8,22 +8,21 @@ no_btf()
 	[ ! -e /sys/kernel/btf ] || fail "/sys/kernel/btf is there"
 }
 
-# first_start KIND OPTION... - the first start on a host compiles; later ones take what it kept
+# The first start on a host compiles; later ones take what it kept.
 first_start()
 {
-	local began=$SECONDS kept='' kind=$1
-	shift
+	local began=$SECONDS kept=''
 	patience=$limit
-	! compgen -G "$cache/*.$kind.*" >/dev/null || kept=1
-	tool_start -v "$@"
+	! compgen -G "$cache/*.main.*" >/dev/null || kept=1
+	tool_start -v
 	tool_stop
-	if grep -q "$kind: from the cache" err; then
+	if grep -q 'main: from the cache' err; then
 		[ "$kept" ] || fail "taken from an empty cache"
 		note "$((SECONDS - began)) s, compiled in an earlier run"
 	else
 		note "$((SECONDS - began)) s, compiled now"
 	fi
-	compgen -G "$cache/*.$kind.*" >/dev/null || fail "no compiled program in $cache"
+	compgen -G "$cache/*.main.*" >/dev/null || fail "no compiled program in $cache"
 }
 
 later_start()
