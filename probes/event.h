@@ -105,6 +105,8 @@ struct settings {
 	__u64 lports;		/* PORT_BIT of each wanted port: rules out most others at once */
 	__u64 rports;
 	__u64 earlier;		/* the same of the services in map "earlier" */
+	__u32 own_netns;	/* the tool's network namespace, where COUNT_TAKEN counts; 0: nowhere */
+	__u32 pad0;
 	__u16 sk_err;		/* struct sock */
 	__u16 skc_net;		/* struct sock_common */
 	__u16 skc_v6_daddr;
@@ -213,6 +215,7 @@ enum count_slot {
 	COUNT_TUPLES_FULL,	/* map "tuples" full: real server may be missing */
 	COUNT_TALLIES_FULL,	/* map "tallies" full: connection not counted */
 	COUNT_BUCKETS_FULL,	/* map "buckets" full: time not counted */
+	COUNT_TAKEN,		/* connections of every protocol that IPVS took, as it counts them itself */
 	COUNT_SLOTS
 };
 
@@ -232,7 +235,7 @@ _Static_assert(sizeof(struct tuple) == 40, "struct tuple has a hole");
 _Static_assert(sizeof(struct real) == 20, "struct real has a hole");
 _Static_assert(sizeof(struct conn) == 96, "struct conn has a hole");
 _Static_assert(sizeof(struct event) == 128, "struct event has a hole");
-_Static_assert(sizeof(struct settings) == 80, "struct settings has a hole");
+_Static_assert(sizeof(struct settings) == 88, "struct settings has a hole");
 _Static_assert(sizeof(struct earlier_conn) == 24, "struct earlier_conn has a hole");
 _Static_assert(sizeof(struct tally_key) == 40, "struct tally_key has a hole");
 _Static_assert(sizeof(struct tally) == 128, "struct tally has a hole");

@@ -5,6 +5,7 @@
  * RHEL 7, without dest_af.
  */
 #define IP_VS_CONN_F_FWD_MASK 0x0007
+#define IP_VS_CONN_F_SYNC 0x0020
 #define IP_VS_CONN_F_TEMPLATE 0x1000
 #define IP_VS_CONN_F_ONE_PACKET 0x2000
 
@@ -141,8 +142,6 @@ int ipvs_kprobe(struct pt_regs *ctx)
 
 	ran(RUN_IPVS);
 	read_kernel(&p, sizeof(p), (void *)PT_REGS_PARM1(ctx));
-	if (p.protocol != IPPROTO_TCP)
-		return 0;
 	s = get_settings();
 	if (!s)
 		return 0;
@@ -160,13 +159,17 @@ int ipvs_kprobe(struct pt_regs *ctx)
 		flags = arg4;
 		dest = arg5;
 	}
-	if (flags & (IP_VS_CONN_F_TEMPLATE | IP_VS_CONN_F_ONE_PACKET) || !p.cport)
+	if (flags & IP_VS_CONN_F_TEMPLATE)
+		return 0;
+	t.netns = ipvs_netns(s, p.ipvs);
+	if (s->own_netns && t.netns == s->own_netns && dest && !(flags & IP_VS_CONN_F_SYNC))
+		count(COUNT_TAKEN);
+	if (p.protocol != IPPROTO_TCP || flags & IP_VS_CONN_F_ONE_PACKET || !p.cport)
 		return 0;
 	read_addr(t.laddr, p.af, p.caddr);
 	read_addr(t.raddr, p.af, p.vaddr);
 	t.lport = BE16(p.cport);
 	t.rport = BE16(p.vport);
-	t.netns = ipvs_netns(s, p.ipvs);
 	sk = find_client(&t);
 	if (!sk)
 		return 0;

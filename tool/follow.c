@@ -18,6 +18,7 @@ static const enum hook_fact of_ipvs[] = { HOOK_IPVS, HOOK_NO_DESTINATION, HOOK_E
 
 static void detach_ipvs(struct trace *t)
 {
+	unseen_pause(&t->unseen);
 	for (size_t i = 0; i < N_OF_IPVS; i++)
 		attach_undo(&t->attached, of_ipvs[i]);
 }
@@ -55,6 +56,12 @@ void follow_earlier(struct trace *t)
 		earlier_count_open(&t->loaded, o, &t->summary);
 }
 
+void follow_unseen(struct trace *t)
+{
+	if (t->attached.event_fd[HOOK_IPVS] >= 0 && loader_counts_taken(&t->plan->offsets))
+		unseen_look(&t->unseen, &t->loaded, t->plan->options->proc_root);
+}
+
 void follow_ipvs(struct trace *t)
 {
 	bool attached = t->attached.event_fd[HOOK_IPVS] >= 0;
@@ -78,6 +85,7 @@ void follow_ipvs(struct trace *t)
 		if (plan_read_btf(t->plan))	/* now with the module's own types */
 			follow_settings(t);
 		follow_earlier(t);
+		follow_unseen(t);
 	}
 }
 

@@ -17,6 +17,9 @@ void follow_earlier(struct trace *t);
  */
 void follow_ipvs(struct trace *t);
 
+/** follow_unseen - count the connections of IPVS that no program saw, where it can be known; last before detaching */
+void follow_unseen(struct trace *t);
+
 /** follow_kprobes - say so where somebody has switched all kprobes off, ours too, or on again */
 void follow_kprobes(struct trace *t);
 

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ipvs.h"
 
+#include "host.h"
 #include "namespaces.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -118,4 +123,43 @@ int ipvs_read(const char *proc_root, ipvs_entry_seen seen, void *cookie)
 	struct reading r = { seen, cookie };
 
 	return namespaces_read(proc_root, "ip_vs_conn", on_line, &r);
+}
+
+/* "  0       1A       3F ...": a CPU, its connections, packets, bytes; all hexadecimal. */
+int ipvs_sum(const char *text, uint64_t *n)
+{
+	int err = -EBADMSG;
+
+	*n = 0;
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		const char *cpu = line + strspn(line, " ");
+		char *end, *rest;
+		uint64_t conns;
+
+		if (*cpu == '~')	/* the totals; behind them rates */
+			break;
+		if (!isxdigit((unsigned char)*cpu))
+			continue;
+		strtoul(cpu, &end, 16);
+		if (*end != ' ' || !isxdigit((unsigned char)end[strspn(end, " ")]))
+			continue;
+		conns = strtoull(end, &rest, 16);
+		if (*rest != ' ')
+			continue;
+		*n += conns;
+		err = 0;
+	}
+	return err;
+}
+
+int ipvs_taken(const char *proc_root, uint64_t *n)
+{
+	char path[PATH_MAX], *text;
+	int err;
+
+	snprintf(path, sizeof(path), "%s/thread-self/net/ip_vs_stats_percpu", proc_root);
+	text = host_read_file(path);
+	err = text ? ipvs_sum(text, n) : -ENOENT;
+	free(text);
+	return err;
 }

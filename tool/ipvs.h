@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The connections that IPVS has already: /proc/net/ip_vs_conn of every network namespace. */
+/* What IPVS tells: the connections that it has already, /proc/net/ip_vs_conn of every network namespace, and how many it
+ * has taken. */
 #ifndef IPVS_H
 #define IPVS_H
 
@@ -23,6 +24,23 @@ typedef void (*ipvs_entry_seen)(void *cookie, const struct ipvs_entry *entry);
  * Source: ip_vs_conn_seq_show(), net/netfilter/ipvs/ip_vs_conn.c
  */
 int ipvs_read(const char *proc_root, ipvs_entry_seen seen, void *cookie);
+
+/**
+ * ipvs_taken - how many connections IPVS has taken so far in this process's network namespace, of every protocol
+ * @proc_root: as above
+ * @n:         set on 0. It is counted where a connection has its real server, just after ip_vs_conn_new(); begins anew when
+ *	the module does; what administrators set to zero is another counter.
+ * Return: 0, -ENOENT (no ip_vs, or not readable), or -EBADMSG.
+ * Source: ip_vs_conn_stats(), net/netfilter/ipvs/ip_vs_core.c; ip_vs_stats_percpu_show(), ip_vs_ctl.c
+ */
+int ipvs_taken(const char *proc_root, uint64_t *n);
+
+/**
+ * ipvs_sum - the sum of the CPUs' lines of net/ip_vs_stats_percpu
+ * @text: the file, NUL-terminated
+ * Return: 0 with @n, or -EBADMSG where there is no line of a CPU.
+ */
+int ipvs_sum(const char *text, uint64_t *n);
 
 /**
  * ipvs_parse - one line of the file

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static uint32_t map_size(const struct object_map *m, const struct map_sizes *sizes)
@@ -212,6 +213,31 @@ static uint64_t port_bits(const struct port_list *list)
 	return bits;
 }
 
+static int read_count(const struct loaded *l, int slot, uint64_t *n)
+{
+	return bpf_lookup(l->counts_fd, &slot, n);
+}
+
+static uint32_t own_netns(void)
+{
+	struct stat st;
+
+	return stat("/proc/thread-self/ns/net", &st) ? 0 : (uint32_t)st.st_ino;
+}
+
+bool loader_counts_taken(const struct layout *layout)
+{
+	return layout->ipvs_net && layout->net_inum;
+}
+
+uint64_t loader_taken(const struct loaded *l)
+{
+	uint64_t n = 0;
+
+	read_count(l, COUNT_TAKEN, &n);
+	return n;
+}
+
 int loader_set(const struct loaded *l, const struct options *o, const struct layout *layout,
 	       bool connects, uint64_t services)
 {
@@ -250,6 +276,7 @@ int loader_set(const struct loaded *l, const struct options *o, const struct lay
 		.lports = port_bits(&o->lports),
 		.rports = port_bits(&o->rports),
 		.earlier = services,
+		.own_netns = loader_counts_taken(layout) ? own_netns() : 0,
 	};
 	const int zero = 0;
 
@@ -350,11 +377,6 @@ int loader_open_earlier(const struct loaded *l, const struct ipvs_entry *e)
 		return bpf_update(l->earlier_fd, &key, &conn, BPF_EXIST);
 	}
 	return -ENOENT;
-}
-
-static int read_count(const struct loaded *l, int slot, uint64_t *n)
-{
-	return bpf_lookup(l->counts_fd, &slot, n);
 }
 
 uint64_t loader_runs(const struct loaded *l, enum hook_fact fact)

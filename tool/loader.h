@@ -9,6 +9,7 @@
 #include "object.h"
 #include "options.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct loaded {
@@ -53,6 +54,12 @@ int loader_open(struct loaded *l, const struct object *o, const struct hook *con
  */
 int loader_set(const struct loaded *l, const struct options *o, const struct layout *layout,
 	       bool connects, uint64_t services);
+
+/** loader_counts_taken - whether loader_set() with this @layout lets the programs count what IPVS takes */
+bool loader_counts_taken(const struct layout *layout);
+
+/** loader_taken - how many connections the programs saw IPVS take in this process's network namespace */
+uint64_t loader_taken(const struct loaded *l);
 
 /**
  * loader_add_earlier - a connection that IPVS had already; one that is there stays as it is

@@ -133,6 +133,7 @@ int trace_attach(struct trace *t, char *cause, size_t len)
 		follow_settings(t);
 	}
 	follow_earlier(t);
+	follow_unseen(t);
 	if (!all && t->attached.event_fd[HOOK_IPVS] < 0)
 		log_info("ip_vs is not loaded: waiting for it (modprobe ip_vs), or use -a for every "
 			 "TCP socket");
@@ -248,6 +249,7 @@ static void tell_losses(struct trace *t, bool last)
 
 	for (int fact = 0; fact < HOOK_FACTS; fact++)
 		skipped[fact] = attach_skipped(&t->attached, (enum hook_fact)fact);
+	raise_to(&skipped[HOOK_IPVS], unseen_count(&t->unseen));
 	loader_losses(&t->loaded, skipped, &now);
 	told.buffer_full = since->buffer_full = raise_to(&t->lost.buffer_full, now.buffer_full);
 	told.missed = since->missed = raise_to(&t->lost.missed, now.missed);
@@ -343,6 +345,7 @@ int trace_step(struct trace *t, int ms)
 	if (now - t->looked_ns >= LOOK_AROUND_MS * 1000000ULL) {
 		follow_ipvs(t);
 		follow_kprobes(t);
+		follow_unseen(t);
 		if (options_sends(t->plan->options))
 			perfbuf_follow(&t->perfbuf, t->loaded.events_fd, cpu_came);
 		tell_losses(t, false);
@@ -354,6 +357,7 @@ int trace_step(struct trace *t, int ms)
 
 void trace_detach(struct trace *t, int *err)
 {
+	follow_unseen(t);
 	attach_close(&t->attached);
 	if (!*err && options_sends(t->plan->options))
 		*err = print_rows(t, 0);

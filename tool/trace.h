@@ -17,6 +17,7 @@
 #include "programs.h"
 #include "recording.h"
 #include "summary.h"
+#include "unseen.h"
 
 #include <signal.h>
 
@@ -35,6 +36,7 @@ struct trace {
 	struct summary summary;		/* where options_counts() */
 	struct metrics metrics;		/* where they are to be written */
 	struct priority priority;
+	struct unseen unseen;		/* connections */
 	struct output_losses lost;	/* so far */
 	uint64_t services;		/* of IPVS's connections from before the start; see loader_add_earlier() */
 	uint64_t ipvs;			/* the ip_vs that is probed, as host_ipvs() tells */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A line of /proc/net/ip_vs_conn: what is understood of it, written as the kernel does, is understood as the same. */
+/* A line of /proc/net/ip_vs_conn, or all of ip_vs_stats_percpu: what is understood of it, written as the kernel does, is understood as the same. */
 #include "fuzz.h"
 
 #include "ipvs.h"
@@ -26,6 +26,22 @@ static bool is_ipv6(const uint8_t addr[16])
 	return memcmp(addr, mapped, sizeof(mapped)) != 0;
 }
 
+/* The same bytes as the file of IPVS's counters: no more than all its digits can say. */
+static void sum(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size + 1);
+	uint64_t n;
+	int err;
+
+	expect(text);
+	if (size)
+		memcpy(text, data, size);
+	text[size] = '\0';
+	err = ipvs_sum(text, &n);
+	expect(!err || (err == -EBADMSG && !n));
+	free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ipvs_entry e, again;
@@ -33,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t *exact = fuzz_bytes(data, size);
 	int err;
 
+	sum(data, size);
 	err = ipvs_parse((const char *)exact, size, &e);
 	free(exact);
 	if (err) {

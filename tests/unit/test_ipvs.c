@@ -145,6 +145,38 @@ static void lines_that_are_no_connection(void **state)
 		assert_int_equal(parse(lines[i], &e), -EINVAL);
 }
 
+static void taken_by_all_cpus(void **state)
+{
+	static const char file[] =
+		"       Total Incoming Outgoing         Incoming         Outgoing\n"
+		"CPU    Conns  Packets  Packets            Bytes            Bytes\n"
+		"  0       1A       3F        0             1234                0\n"
+		"  1 12345678A       3F        0             1234                0\n"
+		"1FF        5       3F        0             1234                0\n"
+		"  ~       99       7E        0             2468                0\n"
+		"\n"
+		"     Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s\n"
+		"           7        8        0                0                0\n";
+	uint64_t n = 1;
+
+	(void)state;
+	assert_int_equal(ipvs_sum(file, &n), 0);
+	assert_int_equal(n, 0x1A + 0x12345678A + 5);
+}
+
+static void taken_by_nobody_knows(void **state)
+{
+	static const char *const files[] = {
+		"", "\n", "CPU    Conns  Packets\n", "  ~       99       7E \n  0       1A       3F\n", "  0\n", "  0 x 1\n", "  0 1A",
+		"  0 1A\n",
+	};
+	uint64_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		assert_int_equal(ipvs_sum(files[i], &n), -EBADMSG);
+}
+
 static void every_beginning_of_a_line(void **state)
 {
 	const char *line = "TCP [fd00:0099:0000:0000:0000:0000:0000:0002] C350 0A630001 0050 0A630101 1F90";
@@ -226,6 +258,8 @@ int main(void)
 		cmocka_unit_test(ipv4_line),
 		cmocka_unit_test(ipv6_lines),
 		cmocka_unit_test(lines_that_are_no_connection),
+		cmocka_unit_test(taken_by_all_cpus),
+		cmocka_unit_test(taken_by_nobody_knows),
 		cmocka_unit_test(every_beginning_of_a_line),
 		cmocka_unit_test_setup_teardown(namespaces, make_root, remove_root),
 		cmocka_unit_test(no_proc_at_all),

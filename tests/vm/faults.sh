@@ -89,8 +89,7 @@ kprobes_off()
 	client -n 2 "$vip:80"
 	tool_stop
 	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
-	# Where state changes come by a kprobe too, nothing tells of what is not seen.
-	expect lost "$([ -e "$state_tracepoint" ] && echo 5 || echo 0)" "$(lost)"
+	expect lost 5 "$(lost)"
 	kprobes_off_all
 	misuse 3 "kprobes are switched off on this host.*echo 1 >$kprobes_switch" "$tool" --cache-dir "$cache"
 	"$tool" --check --cache-dir "$cache" >out && fail "--check finds nothing wrong"

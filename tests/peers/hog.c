@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hog FUNCTION: somebody else's kprobe, with a program that takes long. FUNCTION is the kernel's of getppid(2), which is
+ * called over and over until a signal comes: so this CPU is in that program most of the time, and interrupts come there.
+ * "ready" on stdout once it is.
+ */
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/perf_event.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define CALLS 4000	/* 4,096 instructions before 5.2 */
+
+static int fail(const char *what)
+{
+	fprintf(stderr, "hog: %s: %s\n", what, strerror(errno));
+	return 1;
+}
+
+static int load(void)
+{
+	static struct bpf_insn insns[CALLS + 2];
+	union bpf_attr attr;
+
+	for (int i = 0; i < CALLS; i++)
+		insns[i] = (struct bpf_insn){ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_ktime_get_ns };
+	insns[CALLS] = (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 };
+	insns[CALLS + 1] = (struct bpf_insn){ .code = BPF_JMP | BPF_EXIT };
+	memset(&attr, 0, sizeof(attr));
+	attr.prog_type = BPF_PROG_TYPE_KPROBE;
+	attr.insn_cnt = CALLS + 2;
+	attr.insns = (uintptr_t)insns;
+	attr.license = (uintptr_t)"GPL";
+	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+}
+
+static int probe(const char *function)
+{
+	struct perf_event_attr attr = { .size = sizeof(attr), .sample_period = 1, .disabled = 1,
+					.kprobe_func = (uintptr_t)function };
+	FILE *type = fopen("/sys/bus/event_source/devices/kprobe/type", "re");
+
+	if (!type || fscanf(type, "%u", &attr.type) != 1)
+		return -1;
+	fclose(type);
+	return (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+int main(int argc, char *argv[])
+{
+	int program, event;
+
+	if (argc != 2) {
+		fprintf(stderr, "Usage: hog FUNCTION\n");
+		return 2;
+	}
+	program = load();
+	if (program < 0)
+		return fail("bpf");
+	event = probe(argv[1]);
+	if (event < 0 || ioctl(event, PERF_EVENT_IOC_SET_BPF, program) || ioctl(event, PERF_EVENT_IOC_ENABLE, 0))
+		return fail(argv[1]);
+	syscall(SYS_getppid);
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		syscall(SYS_getppid);
+}
