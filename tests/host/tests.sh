@@ -337,6 +337,19 @@ realtime()
 	tool_stop
 }
 
+# release_of_libbcc RELEASE STATUS WORDS - what --check says of a libbcc by its file's name, on a kernel from 5.4 on
+release_of_libbcc()
+{
+	local status=0
+	[ "$(printf '%s\n' 5.4 "$(uname -r)" | sort -V | head -n 1)" = 5.4 ] || skip "this kernel is older than 5.4"
+	mkdir lib
+	: >"lib/libbcc.so.$1"
+	ln -s "libbcc.so.$1" lib/libbcc.so.0
+	LD_LIBRARY_PATH=$PWD/lib "$tool" -a --check >out || status=$?
+	expect "exit status of --check" "$2" "$status"
+	grep -qE "^libbcc +$3" out || fail "it says: $(grep libbcc out)"
+}
+
 run_host()
 {
 	run_misuse
@@ -367,6 +380,8 @@ run_host()
 	run "cache: folder of another user" traced bad_dir chown 65534
 	run "cache: folder that others may write" traced bad_dir chmod 777
 	run "cache: folder that cannot be" traced dir_cannot_be
+	run "--check: libbcc 0.11 on a kernel from 5.4 on" traced release_of_libbcc 0.11.0 3 'missing .*before 0\.12'
+	run "--check: libbcc 0.12 on a kernel from 5.4 on" traced release_of_libbcc 0.12.0 0 ok
 	run_record
 	run_beside
 	run_journal
