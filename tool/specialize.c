@@ -119,7 +119,9 @@ static void decide(struct work *w, const struct specialize_choice *choices, size
 		if (!branch)
 			continue;
 		taken = (BPF_OP(branch->code) == BPF_JEQ) == !c->value;
-		*branch = (struct bpf_insn){ .code = BPF_JMP | BPF_JA, .off = taken ? branch->off : 0 };
+		*branch = (struct bpf_insn){ .code = BPF_JMP | BPF_JA, .off = branch->off };
+		if (!taken)
+			branch->off = 0;
 	}
 }
 

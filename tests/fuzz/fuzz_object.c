@@ -32,7 +32,7 @@ static bool is_sound(const struct object *o)
 static void check_specialized(struct object *o)
 {
 	const struct specialize_choice choices[] = { { 0x7b1c5e01, 0 }, { 1, 1 } };
-	uint32_t before[OBJECT_PROGRAMS_MAX];
+	uint32_t before[OBJECT_PROGRAMS_MAX] = { 0 };
 
 	for (uint32_t i = 0; i < o->n_programs; i++)
 		before[i] = o->programs[i].n_insns;
