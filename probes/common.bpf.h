@@ -264,6 +264,8 @@ static inline void claim_tuple(const struct tuple *t, u64 sk)
 	struct claim *other;
 
 	key.netns = 0;
+	if (!tuples.insert(&key, &mine))
+		return;
 	other = tuples.lookup(&key);
 	if (other && other->netns != mine.netns)
 		key.netns = mine.netns;

@@ -5,6 +5,13 @@
  * program, and nothing of this text is ever loaded.
  */
 #include <linux/version.h>
+#ifndef KBUILD_MODNAME	/* libbcc before 0.15 has none; headers name the module in what they would log */
+#define KBUILD_MODNAME "ipvs_tcpstate"
+#endif
+#ifdef OLD_BPF_H	/* libbcc's own <linux/bpf.h> is older than the kernel's headers: what those of 5.7 to 5.10 miss there */
+#define BPF_SK_LOOKUP 36
+enum bpf_link_type { BPF_LINK_TYPE_UNSPEC };
+#endif
 #include <net/sock.h>
 #include <net/inet_sock.h>
 #ifndef WITHOUT_IPVS
