@@ -5,13 +5,13 @@
  * program, and nothing of this text is ever loaded.
  */
 #include <linux/version.h>
-#ifndef KBUILD_MODNAME	/* libbcc before 0.15 has none; headers name the module in what they would log */
+/* libbcc has its own <linux/bpf.h>, which it has read by now. What that of 0.14 and before lacks for headers from 5.7 on: */
+#ifndef KBUILD_MODNAME
 #define KBUILD_MODNAME "ipvs_tcpstate"
 #endif
-#ifdef OLD_BPF_H	/* libbcc's own <linux/bpf.h> is older than the kernel's headers: what those of 5.7 to 5.10 miss there */
+enum any_link_type { ANY_LINK_TYPE };
+#define bpf_link_type any_link_type
 #define BPF_SK_LOOKUP 36
-enum bpf_link_type { BPF_LINK_TYPE_UNSPEC };
-#endif
 #include <net/sock.h>
 #include <net/inet_sock.h>
 #ifndef WITHOUT_IPVS

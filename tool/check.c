@@ -201,29 +201,20 @@ static void check_layout(struct checker *c)
 	report(c, &f);
 }
 
-/* Whether a version as in "5.4.0-42-generic" is that of @major.@minor or a later one; false where it is none. */
-static bool is_from(const char *version, unsigned long major, unsigned long minor)
+/* What compiling would end with: before 0.12 it does not know "asm inline", and headers have that from 5.4 on where the kernel's
+ * own compiler does. @release: "0.10.0" */
+static bool too_old(const struct host *h, const char *release)
 {
-	char *dot;
-	unsigned long number = strtoul(version, &dot, 10);
+	char path[PATH_MAX + 64], *text;
+	bool has;
 
-	if (dot == version || *dot != '.')
+	if (strncmp(release, "0.", 2) != 0 || strtoul(release + 2, NULL, 10) >= 12)
 		return false;
-	return number > major || (number == major && strtoul(dot + 1, NULL, 10) >= minor);
-}
-
-/* What such a library lacks is in every header of such a kernel. @release: "0.10.0" */
-static const char *too_old(const struct host *h, const char *release)
-{
-	const char *kernel = *h->headers_release ? h->headers_release : h->uts.release;
-
-	if (!is_from(release, 0, 0))
-		return NULL;
-	if (is_from(kernel, 5, 4) && !is_from(release, 0, 12))
-		return "before 0.12 it compiles nothing for kernels from 5.4 on";
-	if (is_from(kernel, 5, 0) && !is_from(release, 0, 8))
-		return "before 0.8 it compiles nothing for kernels from 5.0 on";
-	return NULL;
+	snprintf(path, sizeof(path), "%s/include/generated/autoconf.h", h->headers);
+	text = host_read_file(path);
+	has = text && strstr(text, "#define CONFIG_CC_HAS_ASM_INLINE 1");
+	free(text);
+	return has;
 }
 
 /* The library's file has its release in its name: libbcc.so.0.26.0. */
@@ -231,7 +222,8 @@ static void check_libbcc(struct checker *c)
 {
 	struct finding f = { .name = "libbcc" };
 	char real[PATH_MAX], hint[160];
-	const char *release, *why;
+	const char *release;
+	bool old;
 
 	if (!c->host->libbcc_found || !realpath(c->host->libbcc, real)) {
 		f.status = MISSING;
@@ -240,10 +232,10 @@ static void check_libbcc(struct checker *c)
 	} else {
 		release = strstr(real, ".so.");
 		release = release ? release + strlen(".so.") : "not known";
-		why = too_old(c->host, release);
-		snprintf(f.found, sizeof(f.found), "%.256s, release %.32s%s%s", real, release, why ? ": " : "",
-			 why ? why : "");
-		if (why) {
+		old = too_old(c->host, release);
+		snprintf(f.found, sizeof(f.found), "%.256s, release %.32s%s", real, release,
+			 old ? ": before 0.12 it compiles nothing for kernels from 5.4 on" : "");
+		if (old) {
 			f.status = MISSING;
 			host_libbcc_hint(hint, sizeof(hint));
 			snprintf(f.mend, sizeof(f.mend), "%s (a later release)", hint);

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static struct {
 	const char *name;
@@ -22,13 +23,20 @@ const char *log_name(void)
 
 void log_write(enum log_level level, const char *fmt, ...)
 {
-	char line[1024];
-	va_list args;
+	char line[1024], *whole = line;
+	va_list args, again;
+	int len;
 
 	if (level > state.level)
 		return;
 	va_start(args, fmt);
-	vsnprintf(line, sizeof(line), fmt, args);
+	va_copy(again, args);
+	len = vsnprintf(line, sizeof(line), fmt, args);
+	if (len >= (int)sizeof(line) && vasprintf(&whole, fmt, again) < 0)	/* a compiler has many words */
+		whole = line;
+	va_end(again);
 	va_end(args);
-	fprintf(stderr, "%s: %s\n", state.name, line);
+	fprintf(stderr, "%s: %s\n", state.name, whole);
+	if (whole != line)
+		free(whole);
 }

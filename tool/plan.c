@@ -165,12 +165,10 @@ struct programs_text plan_main_text(const struct plan *p)
 
 struct programs_text plan_layout_text(void)
 {
-	static const char *const fallbacks[] = { "-DOLD_BPF_H", "-DWITHOUT_IPVS", NULL };
-
 	return (struct programs_text){
 		.kind = "layout",
 		.text = probe_text_layout(),
-		.fallbacks = fallbacks,
+		.fallback = "-DWITHOUT_IPVS",
 		.optional = true,
 	};
 }

@@ -114,9 +114,12 @@ int programs_step(struct programs *p, bool wait)
 	err = compiler_finish(&p->compiler, &p->object);
 	if (err && p->compiler.words)
 		log_debug("%s: libbcc says:\n%s", p->text.kind, p->compiler.words);
-	if (err == -EINVAL && p->text.fallbacks && *p->text.fallbacks) {
+	if (err == -EINVAL && p->text.fallback) {
+		const char *fallback = p->text.fallback;
+
+		p->text.fallback = NULL;
 		compiler_stop(&p->compiler);
-		err = compile(p, *p->text.fallbacks++);
+		err = compile(p, fallback);
 		return err ? err : programs_step(p, wait);
 	}
 	if (err == -EINVAL && p->text.optional) {

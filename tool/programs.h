@@ -13,7 +13,7 @@ struct programs_text {
 	const char *text;
 	const char *const *flags;
 	size_t n_flags;
-	const char *const *fallbacks;	/* flags to try with, one after the other, where it does not compile; NULL-terminated, or NULL */
+	const char *fallback;		/* flag to try with where the text does not compile, or NULL */
 	bool optional;			/* does not compile: an empty object, and so it is cached */
 };
 
