@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -54,12 +55,14 @@ static int probe(const char *function)
 
 int main(int argc, char *argv[])
 {
+	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
 	int program, event;
 
 	if (argc != 2) {
 		fprintf(stderr, "Usage: hog FUNCTION\n");
 		return 2;
 	}
+	setrlimit(RLIMIT_MEMLOCK, &all);	/* before 5.11 programs are locked memory */
 	program = load();
 	if (program < 0)
 		return fail("bpf");
