@@ -81,7 +81,7 @@ int trace_load(struct trace *t, struct object *programs, char *cause, size_t len
 		snprintf(cause, len, "cannot fill a BPF map: %s", strerror(-err));
 		return err;
 	}
-	err = options_sends(t->plan->options) ? perfbuf_open(&t->perfbuf, t->loaded.events_fd, o->pages) : 0;
+	err = options_sends(o) ? perfbuf_open(&t->perfbuf, t->loaded.events_fd, o->pages) : 0;
 	if (err) {
 		snprintf(cause, len, "cannot make perf buffers of %" PRIu64 " pages for each CPU: %s; "
 			 "give fewer by -b", o->pages,

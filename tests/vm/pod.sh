@@ -153,8 +153,9 @@ pod_skipped()
 	tool_stop
 	expect "lines in the servers' log" 60 "$(wc -l <servers)"
 	shown=$(rows | grep -c ' CLOSE SYN_SENT ')
-	note "$shown of 60 shown, $(lost) lost"
 	expect lost $((60 - shown)) "$(lost)"
+	[ "$shown" -lt 60 ] || skip "the kernel skipped none"
+	note "$shown of 60 shown, $(lost) lost"
 	# Of those that are shown no row is missing.
 	rows | cut -d ' ' -f 3 | sort -u >ends
 	grep -wFf ends clients >some || :
