@@ -66,15 +66,29 @@ struct claim {
 	u32 pad;
 };
 
+/* A connect that IPVS may take, at the place that its ports have. */
+struct waiting {
+	u64 tries;		/* the sum of all sockets that try to have the place: one that is alone in it has it */
+	u64 sk;			/* the one that has it; 0: none */
+	u64 since_ns;
+	struct owner owner;
+	u32 untaken;		/* SYN sent again, and not taken by IPVS yet */
+	u32 pad;
+};
+
+#define WAITING_BITS 12
+
 BPF_TABLE("array", int, struct settings, settings, 1);
 BPF_TABLE("array", int, u64, counts, COUNT_SLOTS);
 BPF_TABLE("hash", u32, u8, ports, 1024);
 BPF_TABLE("hash", struct end, u8, ends, 1024);
-/* One entry for each socket that is shown, from its first event to CLOSE, and
- * for each connect under way. Full: the socket is not followed, and counted. */
+/* One entry for each socket that is shown, from its first event to CLOSE. Full: the socket is not followed, and counted. */
 BPF_TABLE("hash", u64, struct sock_entry, socks, 65536);
 /* Active connections by their ends, so that IPVS's entry finds its socket. */
 BPF_TABLE("hash", struct tuple, struct claim, tuples, 65536);
+/* Connects that IPVS has not taken, until the handshake is over: most are never taken, and to make and give back an entry
+ * of a hash costs more than all the rest that is done for them. One whose place is another's has entries at once. */
+BPF_TABLE("array", int, struct waiting, waiting, 1 << WAITING_BITS);
 /* Connections that IPVS had before the start; the tool fills and sizes it. */
 BPF_TABLE("hash", struct tuple, struct earlier_conn, earlier, 1);
 /* The connect() that each thread is in. */
@@ -116,6 +130,51 @@ static inline void ran(int slot)
 #else
 #define ran(slot) do { } while (0)
 #endif
+
+#ifdef RAW_TRACEPOINTS
+/* Of a socket, at a place that it may share with others: see state.bpf.c */
+struct note {
+	u64 change;		/* the last state change that the first program saw; 0: the second one has seen it too */
+	u64 socks;		/* not less than have entries in map "socks" */
+};
+
+#define NOTE_BITS 12
+
+BPF_TABLE("array", int, struct note, notes, 1 << NOTE_BITS);
+
+static inline struct note *note_of(u64 sk)
+{
+	int place = sk * 0x9e3779b97f4a7c15ULL >> (64 - NOTE_BITS);
+
+	return notes.lookup(&place);
+}
+
+static inline void note_socks(u64 sk, s64 more)
+{
+	struct note *note = note_of(sk);
+
+	if (note)
+		__sync_fetch_and_add(&note->socks, more);
+}
+#else
+#define note_socks(sk, more) do { } while (0)
+#endif
+
+/* Return: whether there was room. */
+static inline bool keep_socket(u64 sk, const struct sock_entry *e)
+{
+	note_socks(sk, 1);
+	if (!socks.update(&sk, e))
+		return true;
+	note_socks(sk, -1);
+	return false;
+}
+
+static inline void drop_socket(u64 sk)
+{
+	if (!socks.delete(&sk))
+		note_socks(sk, -1);
+}
 
 static inline void set_ipv4(u32 addr[4], u32 ipv4)
 {
@@ -226,11 +285,11 @@ static inline bool end_wanted(const u32 addr[4], u16 port, u16 side)
 	return ends.lookup(&key);
 }
 
-static inline void set_owner(struct conn *c)
+static inline void set_owner(struct owner *o)
 {
-	c->pid = bpf_get_current_pid_tgid() >> 32;
-	c->uid = bpf_get_current_uid_gid();
-	bpf_get_current_comm(c->comm, sizeof(c->comm));
+	o->pid = bpf_get_current_pid_tgid() >> 32;
+	o->uid = bpf_get_current_uid_gid();
+	bpf_get_current_comm(o->comm, sizeof(o->comm));
 }
 
 /* Whether CLOSE is the ordinary next state. */
@@ -290,6 +349,52 @@ static inline void release_tuple(const struct tuple *t, u64 sk)
 		tuples.delete(&key);
 }
 
+static inline struct waiting *waiting_at(u16 lport, u16 rport)
+{
+	int place = ((u32)lport << 16 | rport) * 0x9e3779b1U >> (32 - WAITING_BITS);
+
+	return waiting.lookup(&place);
+}
+
+/* Takes the place, in whatever way CPUs come together here, or leaves it as it is. That a socket has it already is of a
+ * handshake whose end was missed. Kernels before 5.12 have neither an exchange nor a sum with its result. */
+static inline bool take_place(struct waiting *w, u64 sk)
+{
+	if (w->sk)
+		return w->sk == sk;
+	__sync_fetch_and_add(&w->tries, sk);
+	if (*(volatile u64 *)&w->tries == sk && !*(volatile u64 *)&w->sk) {
+		w->sk = sk;
+		return true;
+	}
+	__sync_fetch_and_add(&w->tries, -sk);
+	return false;
+}
+
+/* Only by what has the socket's lock. Return: whether it had the place. */
+static inline bool leave_place(struct waiting *w, u64 sk)
+{
+	if (w->sk != sk)
+		return false;
+	w->sk = 0;
+	__sync_fetch_and_add(&w->tries, -sk);
+	return true;
+}
+
+/* Of a connect under way; @e has its ends, and what is known of it. NULL: not followed, and counted. */
+static inline struct sock_entry *follow(struct sock_entry *e, u64 sk)
+{
+	e->conn.flags |= CONN_PENDING | CONN_ACTIVE;
+	e->conn.state = TCP_SYN_SENT;
+	e->connected = 1;
+	if (!keep_socket(sk, e)) {
+		count(COUNT_SOCKS_FULL);
+		return 0;
+	}
+	claim_tuple(&e->conn.tuple, sk);
+	return socks.lookup(&sk);
+}
+
 /* IPVS may be in another namespace than the socket: then it has the key without one. */
 static inline bool take_earlier(struct tuple *key, struct earlier_conn *conn)
 {
@@ -328,7 +433,7 @@ static inline void adopt(const struct settings *s, u64 sk, struct sock_entry *e)
 	e->conn.flags = CONN_ACTIVE | CONN_COUNTED;
 	if (conn.open)
 		e->conn.flags |= CONN_OPEN;
-	if (socks.update(&sk, e))
+	if (!keep_socket(sk, e))
 		count(COUNT_SOCKS_FULL);
 	else
 		claim_tuple(t, sk);

@@ -5,6 +5,44 @@
  * before tcp_connect() returns, unless the packet crosses to another network
  * namespace on another CPU.
  */
+
+/* IPVS may take it. */
+static inline void await_ipvs(const struct settings *s, u64 sk)
+{
+	struct sock_entry e = {};
+	struct common skc = {};
+	struct waiting *w;
+
+	if (s->flags & SETTING_PID && bpf_get_current_pid_tgid() >> 32 != s->pid)
+		return;
+	read_common(sk, &skc);
+	if (!family_wanted(s, skc.family) || !ports_wanted(s, skc.num, BE16(skc.dport)))
+		return;
+	if (s->flags & SETTING_VIPS) {
+		read_ends(s, sk, &skc, &e.conn.tuple);
+		if (!end_wanted(e.conn.tuple.raddr, e.conn.tuple.rport, END_VIP))
+			return;
+	}
+	if (TELL_ROWS)
+		set_owner(&e.conn.owner);
+	e.since_ns = bpf_ktime_get_ns();
+	w = waiting_at(skc.num, BE16(skc.dport));
+	if (!w)
+		return;
+	if (take_place(w, sk)) {
+		w->since_ns = e.since_ns;
+		w->owner = e.conn.owner;
+		w->untaken = 0;
+		return;
+	}
+	read_ends(s, sk, &skc, &e.conn.tuple);
+	e.conn.tuple.netns = sock_netns(s, sk);
+	e.conn.family = skc.family;
+	if (TELL_ROWS)
+		e.conn.flags = CONN_OWNED;
+	follow(&e, sk);
+}
+
 int connect_kprobe(struct pt_regs *ctx)
 {
 	u64 sk = PT_REGS_PARM1(ctx), thread;
@@ -14,17 +52,20 @@ int connect_kprobe(struct pt_regs *ctx)
 	struct tuple t;
 
 	ran(RUN_CONNECT);
-	e = socks.lookup(&sk);
-	if (!e)
-		return 0;
 	s = get_settings();
 	if (!s)
 		return 0;
+	e = socks.lookup(&sk);
+	if (!e) {
+		if (s->flags & SETTING_FROM_CONNECT)
+			await_ipvs(s, sk);
+		return 0;
+	}
 	t = e->conn.tuple;
 	read_common(sk, &skc);
 	read_ends(s, sk, &skc, &t);
 	if (!ports_wanted(s, t.lport, t.rport)) {
-		socks.delete(&sk);
+		drop_socket(sk);
 		return 0;
 	}
 	e->conn.tuple = t;

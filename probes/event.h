@@ -35,8 +35,14 @@ struct real {
 	__u8 method;		/* enum real_method */
 };
 
+struct owner {
+	__u32 pid;		/* thread group */
+	__u32 uid;
+	char comm[16];		/* as the kernel has it: any byte but NUL */
+};
+
 enum conn_flags {
-	CONN_OWNED = 1,		/* pid, uid, comm are those of connect() or listen() */
+	CONN_OWNED = 1,		/* the owner is whose connect() or listen() it was */
 	CONN_PENDING = 2,	/* SYN_SENT not sent to the tool yet */
 	CONN_ACTIVE = 4,	/* has a claim in map "tuples" */
 	CONN_NO_DESTINATION = 8, /* IPVS had no real server for it */
@@ -49,9 +55,7 @@ enum conn_flags {
 struct conn {
 	struct tuple tuple;
 	struct real real;
-	__u32 pid;		/* thread group */
-	__u32 uid;
-	char comm[16];		/* as the kernel has it: any byte but NUL */
+	struct owner owner;
 	__u8 family;		/* of the socket: AF_INET, AF_INET6 */
 	__u8 flags;		/* enum conn_flags */
 	__u8 state;		/* the last one seen */
@@ -93,6 +97,7 @@ enum setting_flags {
 	SETTING_VIPS = 256,	/* only the ends in map "ends" */
 	SETTING_REALS = 512,
 	SETTING_STATE_TIMES = 1024, /* count the time in each state too */
+	SETTING_FROM_CONNECT = 2048, /* IPVS's sockets only: from tcp_connect() on each has a place in map "waiting" */
 };
 
 #define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | \

@@ -42,7 +42,7 @@ int expiry_kprobe(struct pt_regs *ctx)
 	t.lport = BE16(cport);
 	t.rport = BE16(vport);
 	t.netns = ipvs_netns(s, ipvs);
-	sk = find_client(&t);
+	sk = find_client(&t).sk;
 	if (!sk)
 		return 0;
 	e = socks.lookup(&sk);

@@ -51,20 +51,80 @@ static inline u32 ipvs_netns(const struct settings *s, u64 ipvs)
 	return net_inum(s, net);
 }
 
-/* The socket that connects between these ends, @t->netns being IPVS's; 0: none. */
-static inline u64 find_client(struct tuple *t)
+/* Whose connection it is between these ends, @t->netns being IPVS's; sk 0: nobody's. */
+static inline struct claim find_client(struct tuple *t)
 {
-	struct claim *c = tuples.lookup(t);
+	struct claim none = {}, *c = tuples.lookup(t);
 
 	if (c)
-		return c->sk;
+		return *c;
 	if (!t->netns)
-		return 0;
+		return none;
 	t->netns = 0;
 	c = tuples.lookup(t);
 	if (c)
-		return c->sk;
-	return 0;
+		return *c;
+	return none;
+}
+
+static inline bool same_ends(const struct tuple *a, const struct tuple *b)
+{
+	u32 differ = (a->lport ^ b->lport) | (a->rport ^ b->rport);
+
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		differ |= (a->laddr[i] ^ b->laddr[i]) | (a->raddr[i] ^ b->raddr[i]);
+	return !differ;
+}
+
+/* The socket whose connect waits between these ends; 0: none. @e: what is known of it */
+static inline u64 find_waiting(const struct settings *s, const struct tuple *t, struct sock_entry *e)
+{
+	struct waiting *w = waiting_at(t->lport, t->rport);
+	struct common skc = {};
+	u64 sk;
+
+	if (!w)
+		return 0;
+	CHECKED(w);
+	sk = w->sk;
+	if (!sk || !(s->flags & SETTING_FROM_CONNECT))
+		return 0;
+	read_common(sk, &skc);
+	read_ends(s, sk, &skc, &e->conn.tuple);
+	if (!same_ends(&e->conn.tuple, t))
+		return 0;
+	e->conn.tuple.netns = sock_netns(s, sk);
+	e->conn.family = skc.family;
+	e->conn.owner = w->owner;
+	e->conn.flags = (w->owner.pid ? CONN_OWNED : 0) | (w->untaken ? CONN_UNTAKEN : 0);
+	e->since_ns = w->since_ns;
+	return sk;
+}
+
+/* The entry of the socket @sk that connects between these ends, @t->netns being IPVS's. NULL: none. @begin: make one for
+ * a connect that waits for IPVS */
+static inline struct sock_entry *find_socket(const struct settings *s, struct tuple *t, u64 *sk, bool begin)
+{
+	struct sock_entry fresh = {}, *e;
+	u64 waits = find_waiting(s, t, &fresh);
+	u32 netns = t->netns;
+	struct claim c;
+
+	if (!waits || fresh.conn.tuple.netns != netns) {
+		c = find_client(t);
+		if (c.sk && (!waits || c.netns == netns)) {
+			*sk = c.sk;
+			return socks.lookup(sk);
+		}
+	}
+	if (!waits)
+		return 0;
+	*sk = waits;
+	e = socks.lookup(sk);
+	if (e && e->conn.state == TCP_SYN_SENT && e->conn.tuple.lport == t->lport)
+		return e;	/* taken before */
+	return begin ? follow(&fresh, waits) : 0;
 }
 
 /* Without branches, so that the compiler adds nothing to a pointer into a map:
@@ -139,6 +199,7 @@ int ipvs_kprobe(struct pt_regs *ctx)
 	struct sock_entry *e;
 	u32 flags;
 	u16 dport, dest_af;
+	bool wanted;
 
 	ran(RUN_IPVS);
 	read_kernel(&p, sizeof(p), (void *)PT_REGS_PARM1(ctx));
@@ -170,13 +231,6 @@ int ipvs_kprobe(struct pt_regs *ctx)
 	read_addr(t.raddr, p.af, p.vaddr);
 	t.lport = BE16(p.cport);
 	t.rport = BE16(p.vport);
-	sk = find_client(&t);
-	if (!sk)
-		return 0;
-	e = socks.lookup(&sk);
-	if (!e)
-		return 0;
-	CHECKED(e);
 	read_addr(real.addr, dest_af, daddr);
 	real.port = BE16(dport);
 	real.method = forwarding_method(s, flags, dest);
@@ -185,9 +239,13 @@ int ipvs_kprobe(struct pt_regs *ctx)
 		read_addr(real.addr, p.af, p.vaddr);
 		real.port = t.rport;
 	}
+	wanted = !(s->flags & SETTING_REALS) || end_wanted(real.addr, real.port, END_REAL);
+	e = find_socket(s, &t, &sk, wanted);
+	if (!e)
+		return 0;
+	CHECKED(e);
 	/* One that waits for its real server goes on waiting. */
-	if (s->flags & SETTING_REALS && e->conn.flags & CONN_PENDING &&
-	    !end_wanted(real.addr, real.port, END_REAL))
+	if (!wanted && e->conn.flags & CONN_PENDING)
 		return 0;
 	take(ctx, s, e, sk, &real);
 	return 0;

@@ -43,10 +43,7 @@ int leave_kprobe(struct pt_regs *ctx)
 	t.lport = BE16(ports[0]);
 	t.rport = BE16(ports[1]);
 	t.netns = ipvs_netns(s, ipvs);
-	sk = find_client(&t);
-	if (!sk)
-		return 0;
-	e = socks.lookup(&sk);
+	e = find_socket(s, &t, &sk, true);
 	if (e)
 		e->conn.flags |= CONN_NO_DESTINATION;
 	return 0;

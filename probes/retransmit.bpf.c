@@ -21,6 +21,22 @@ static inline void adopt_at_retransmit(const struct settings *s, u64 sk)
 	adopt(s, sk, &e);
 }
 
+/* Whether the connect waits for IPVS: if that takes it now, its first SYN was lost. */
+static inline bool note_untaken(u64 sk)
+{
+	struct common skc = {};
+	struct waiting *w;
+
+	read_common(sk, &skc);
+	if (skc.state != TCP_SYN_SENT)
+		return false;
+	w = waiting_at(skc.num, BE16(skc.dport));
+	if (!w || w->sk != sk)
+		return false;
+	w->untaken = 1;
+	return true;
+}
+
 static inline int retransmit(void *ctx, u64 sk)
 {
 	struct sock_entry *e = socks.lookup(&sk);
@@ -29,6 +45,8 @@ static inline int retransmit(void *ctx, u64 sk)
 
 	s = get_settings();
 	if (!s)
+		return 0;
+	if (!e && s->flags & SETTING_FROM_CONNECT && note_untaken(sk))
 		return 0;
 	if (!e && s->earlier) {
 		adopt_at_retransmit(s, sk);

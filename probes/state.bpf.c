@@ -118,6 +118,8 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 	u16 lport, rport;
 	bool waits;
 
+	if (s->flags & SETTING_FROM_CONNECT)
+		return;
 	/* Counted are connects only, from their first state on. */
 	if ((!(s->flags & SETTING_ALL) || !TELL_ROWS) && ch->newstate != TCP_SYN_SENT)
 		return;
@@ -145,7 +147,7 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 	now = bpf_ktime_get_ns();
 	if (ch->oldstate == TCP_CLOSE && TELL_ROWS) {
 		e.conn.flags = CONN_OWNED;
-		set_owner(&e.conn);
+		set_owner(&e.conn.owner);
 	}
 	e.since_ns = now;
 	if (waits) {
@@ -157,7 +159,7 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 			send(ctx, s, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now, 0);
 	}
 	/* Each is counted once: its next changes come here too. */
-	if (ch->newstate != TCP_CLOSE && socks.update(&sk, &e) &&
+	if (ch->newstate != TCP_CLOSE && !keep_socket(sk, &e) &&
 	    (ch->oldstate == TCP_CLOSE || ch->oldstate == TCP_LISTEN))
 		count(COUNT_SOCKS_FULL);
 }
@@ -204,9 +206,46 @@ static inline void handshake_without_ipvs(const struct settings *s, struct sock_
 	struct earlier_conn forgotten;
 
 	release_tuple(&key, sk);
-	socks.delete(&sk);
+	drop_socket(sk);
 	if (s->earlier & PORT_BIT(key.rport))
 		take_earlier(&key, &forgotten);
+}
+
+/* Where a handshake is over; at its end too, where that may have been skipped. */
+static inline bool may_leave_place(const struct settings *s, const struct change *ch)
+{
+	if (s->flags & SETTING_ALL || !(s->flags & SETTING_CONNECT))
+		return false;
+	return ch->oldstate == TCP_SYN_SENT || (ch->source != FROM_RAW && ch->newstate == TCP_CLOSE);
+}
+
+/* Return: whether IPVS could have taken it until now. */
+static inline bool ends_waiting(void *ctx, const struct settings *s, const struct change *ch)
+{
+	struct common skc = {};
+	struct waiting *w;
+	u16 lport, rport;
+
+	read_common(ch->sk, &skc);
+	change_ports(ctx, s, ch, &skc, &lport, &rport);
+	w = waiting_at(lport, rport);
+	return w && leave_place(w, ch->sk);
+}
+
+/* What IPVS knew of an earlier one between the same ends is not of this one. */
+static inline void forget_earlier(void *ctx, const struct settings *s, const struct change *ch)
+{
+	struct earlier_conn forgotten;
+	struct common skc = {};
+	struct tuple key = {};
+
+	read_common(ch->sk, &skc);
+	if (!(s->earlier & PORT_BIT(BE16(skc.dport))))
+		return;
+	read_ends(s, ch->sk, &skc, &key);
+	change_ports(ctx, s, ch, &skc, &key.lport, &key.rport);
+	key.netns = sock_netns(s, ch->sk);
+	take_earlier(&key, &forgotten);
 }
 
 /* Most counters need the times of two changes only. */
@@ -234,8 +273,13 @@ static inline void state_change(void *ctx, const struct change *ch)
 		  (e->conn.state != ch->oldstate && begins_life(ch->oldstate)))) {
 		if (e->conn.flags & CONN_ACTIVE)
 			release_tuple(&e->conn.tuple, sk);
-		socks.delete(&sk);
+		drop_socket(sk);
 		e = 0;
+	}
+	if (may_leave_place(s, ch) && ends_waiting(ctx, s, ch) && !e) {
+		if (s->earlier)
+			forget_earlier(ctx, s, ch);
+		return;
 	}
 	if (!e && s->earlier && ch->oldstate != TCP_CLOSE) {
 		adopt_at_change(ctx, s, ch);
@@ -264,7 +308,7 @@ static inline void state_change(void *ctx, const struct change *ch)
 	if (ch->newstate == TCP_CLOSE) {
 		if (e->conn.flags & CONN_ACTIVE)
 			release_tuple(&e->conn.tuple, sk);
-		socks.delete(&sk);
+		drop_socket(sk);
 	} else {
 		e->since_ns = now;
 		e->conn.state = ch->newstate;
@@ -284,28 +328,33 @@ static inline void state_change(void *ctx, const struct change *ch)
  * between. Where it finds none, the first was skipped, or another socket's note
  * came to the same place: then the socket's entry tells.
  */
-#define NOTE_BITS 12
-
-BPF_TABLE("array", int, u64, notes, 1 << NOTE_BITS);
-
-static inline u64 *note_of(u64 sk)
-{
-	int place = sk * 0x9e3779b97f4a7c15ULL >> (64 - NOTE_BITS);
-
-	return notes.lookup(&place);
-}
-
 static inline u64 make_note(const struct change *ch)
 {
 	return ch->sk ^ (u64)ch->newstate << 56;
 }
 
-static inline void leave_note(const struct change *ch)
+/* What most state changes of other sockets are ruled out by. IPVS's begin in tcp_connect(), and the end of none that
+ * was at the same address has been missed. */
+static inline bool none_of_ours(const struct change *ch, const struct note *note)
 {
-	u64 *note = note_of(ch->sk);
+	struct settings *s = get_settings();
 
-	if (note)
-		*note = make_note(ch);
+	if (!s || !(s->flags & SETTING_FROM_CONNECT))
+		return false;
+	if (ch->oldstate == TCP_CLOSE || ch->oldstate == TCP_LISTEN)
+		return true;
+	return ch->oldstate != TCP_SYN_SENT && !note->socks && !s->earlier;
+}
+
+static inline void change_with_note(void *ctx, const struct change *ch, bool may_be_tcp)
+{
+	struct note *note = note_of(ch->sk);
+
+	if (!note)
+		return;
+	if (may_be_tcp && !none_of_ours(ch, note))
+		state_change(ctx, ch);
+	note->change = make_note(ch);
 }
 
 /* TP_PROTO(const struct sock *sk, const int oldstate, const int newstate) */
@@ -323,41 +372,45 @@ int state_raw(void *ctx)
 	struct change ch;
 
 	read_raw(ctx, &ch);
-	state_change(ctx, &ch);
-	leave_note(&ch);
+	change_with_note(ctx, &ch, true);
 	return 0;
 }
 #endif
 
 /* Whether the first program saw this state change: an entry that is gone was closed by it. */
-static inline bool seen_already(u64 sk, u8 newstate)
+static inline bool seen_already(void *ctx, const struct change *ch)
 {
+	u64 sk = ch->sk;
 	struct sock_entry *e = socks.lookup(&sk);
 	struct settings *s;
 
 	if (e)
-		return e->conn.state == newstate;
-	if (newstate != TCP_CLOSE)
+		return e->conn.state == ch->newstate;
+	if (ch->newstate != TCP_CLOSE)
 		return false;
 	s = get_settings();
+	if (!s)
+		return true;
 	/* One that was filtered out is not lost, whichever program was skipped. */
-	if (s && (!(s->flags & SETTING_ALL) || s->flags & SETTING_FILTERS))
+	if (!(s->flags & SETTING_ALL) || s->flags & SETTING_FILTERS)
 		count(COUNT_NESTED);
+	if (may_leave_place(s, ch))
+		ends_waiting(ctx, s, ch);
 	return true;
 }
 
 int state_nested(void *ctx)
 {
 	struct change ch;
-	u64 *note;
+	struct note *note;
 
 	read_raw(ctx, &ch);
 	note = note_of(ch.sk);
 	if (!note)
 		return 0;
-	if (*note == make_note(&ch)) {
-		*note = 0;
-	} else if (!seen_already(ch.sk, ch.newstate)) {
+	if (note->change == make_note(&ch)) {
+		note->change = 0;
+	} else if (!seen_already(ctx, &ch)) {
 		count(COUNT_NESTED);
 		state_change(ctx, &ch);
 	}
@@ -375,10 +428,11 @@ int state_tracepoint(void *ctx)
 		.source = FROM_TRACEPOINT,
 	};
 
+#ifdef TRACEPOINT_LEAVES_NOTES
+	change_with_note(ctx, &ch, FIELD(STATE_PROTOCOL_TYPE, STATE_PROTOCOL) == IPPROTO_TCP);
+#else
 	if (FIELD(STATE_PROTOCOL_TYPE, STATE_PROTOCOL) == IPPROTO_TCP)
 		state_change(ctx, &ch);
-#ifdef TRACEPOINT_LEAVES_NOTES
-	leave_note(&ch);
 #endif
 	return 0;
 }

@@ -23,7 +23,7 @@ static inline void send(void *ctx, const struct settings *s, const struct sock_e
 
 	/* Not known who opened it: what runs on this CPU, as tcpstates shows. */
 	if (!(ev.conn.flags & CONN_OWNED))
-		set_owner(&ev.conn);
+		set_owner(&ev.conn.owner);
 	if (events.perf_submit(ctx, &ev, sizeof(ev)))
 		count(COUNT_LOST);
 }

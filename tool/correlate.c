@@ -165,10 +165,10 @@ static void make_row(struct row *row, const struct event *ev)
 	row->ts_ns = ev->ts_ns;
 	row->skaddr = ev->skaddr;
 	row->span_ns = ev->span_ns;
-	row->pid = c->pid;
-	row->uid = c->uid;
+	row->pid = c->owner.pid;
+	row->uid = c->owner.uid;
 	row->netns = c->tuple.netns;
-	memcpy(row->comm, c->comm, sizeof(row->comm));
+	memcpy(row->comm, c->owner.comm, sizeof(row->comm));
 	set_endpoint(&row->local, c->tuple.laddr, c->tuple.lport, c->family);
 	set_endpoint(&row->remote, c->tuple.raddr, c->tuple.rport, c->family);
 	set_endpoint(&row->real, c->real.addr, c->real.port, c->real.family);

@@ -29,6 +29,6 @@ int decode(struct event *ev, const void *data, size_t len)
 	    !family_known(BYTE(data, conn.family)) || (real && !family_known(real)))
 		return -EBADMSG;
 	memcpy(ev, data, sizeof(*ev));
-	ev->conn.comm[sizeof(ev->conn.comm) - 1] = '\0';
+	ev->conn.owner.comm[sizeof(ev->conn.owner.comm) - 1] = '\0';
 	return 0;
 }

@@ -238,6 +238,13 @@ uint64_t loader_taken(const struct loaded *l)
 	return n;
 }
 
+/* Where the tool can tell what of IPVS's it has not seen, and all ends of a socket can be read. */
+static bool follows_from_connect(const struct options *o, const struct layout *layout)
+{
+	return !options_every_socket(o) && loader_counts_taken(layout) && layout->skc_net && layout->skc_v6_daddr &&
+	       layout->skc_v6_rcv_saddr;
+}
+
 int loader_set(const struct loaded *l, const struct options *o, const struct layout *layout,
 	       bool connects, uint64_t services)
 {
@@ -248,7 +255,8 @@ int loader_set(const struct loaded *l, const struct options *o, const struct lay
 			 (o->pid ? SETTING_PID : 0U) | (o->vips.n ? SETTING_VIPS : 0U) |
 			 (o->reals.n ? SETTING_REALS : 0U) |
 			 (o->retransmits ? SETTING_RETRANSMITS : 0U) |
-			 (o->states ? SETTING_STATE_TIMES : 0U),
+			 (o->states ? SETTING_STATE_TIMES : 0U) |
+			 (connects && follows_from_connect(o, layout) ? SETTING_FROM_CONNECT : 0U),
 		.pid = (uint32_t)o->pid,
 		.sk_err = layout->sk_err,
 		.skc_net = layout->skc_net,

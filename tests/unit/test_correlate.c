@@ -69,7 +69,7 @@ static void every_field(void **state)
 		.conn = {
 			.tuple = { { 1, 2, 3, 4 }, { 5, 6, 7, 8 }, 40000, 80, 4026531840 },
 			.real = { { 9, 10, 11, 12 }, 8080, AF_INET6, METHOD_TUNNEL },
-			.pid = 42, .uid = 1000, .comm = "curl", .family = AF_INET6,
+			.owner = { .pid = 42, .uid = 1000, .comm = "curl" }, .family = AF_INET6,
 		},
 	};
 	struct correlate c;
@@ -87,7 +87,7 @@ static void every_field(void **state)
 	assert_int_equal(row.pid, 42);
 	assert_int_equal(row.uid, 1000);
 	assert_int_equal(row.netns, 4026531840);
-	assert_memory_equal(row.comm, ev.conn.comm, 16);
+	assert_memory_equal(row.comm, ev.conn.owner.comm, 16);
 	assert_memory_equal(row.local.addr, ev.conn.tuple.laddr, 16);
 	assert_int_equal(row.local.port, 40000);
 	assert_int_equal(row.local.family, AF_INET6);

@@ -19,7 +19,7 @@ static struct event valid(void)
 			.tuple = { { 0, 0, 0xffff0000, 0x0100000a }, { 0, 0, 0xffff0000, 0x0200000a },
 				   40000, 80, 4026531840 },
 			.real = { { 0, 0, 0xffff0000, 0x0300000a }, 8080, AF_INET, METHOD_MASQ },
-			.pid = 42, .uid = 1000, .comm = "curl", .family = AF_INET,
+			.owner = { .pid = 42, .uid = 1000, .comm = "curl" }, .family = AF_INET,
 			.flags = CONN_OWNED,
 		},
 	};
@@ -55,8 +55,8 @@ static void wire_layout(void **state)
 	assert_int_equal(offsetof(struct event, err), 28);
 	assert_int_equal(offsetof(struct event, conn), 32);
 	assert_int_equal(offsetof(struct conn, real), 40);
-	assert_int_equal(offsetof(struct conn, pid), 60);
-	assert_int_equal(offsetof(struct conn, comm), 68);
+	assert_int_equal(offsetof(struct conn, owner.pid), 60);
+	assert_int_equal(offsetof(struct conn, owner.comm), 68);
 	assert_int_equal(offsetof(struct conn, family), 84);
 }
 
@@ -170,9 +170,9 @@ static void comm_gets_its_end(void **state)
 	struct event ev = valid(), out;
 
 	(void)state;
-	memset(ev.conn.comm, 'x', sizeof(ev.conn.comm));
+	memset(ev.conn.owner.comm, 'x', sizeof(ev.conn.owner.comm));
 	assert_int_equal(decode(&out, &ev, sizeof(ev)), 0);
-	assert_string_equal(out.conn.comm, "xxxxxxxxxxxxxxx");
+	assert_string_equal(out.conn.owner.comm, "xxxxxxxxxxxxxxx");
 	assert_int_equal(out.conn.family, AF_INET);
 }
 

@@ -57,7 +57,7 @@ static struct event event(uint64_t ts)
 		.conn = {
 			.tuple = { { 0, 0, 0xffff0000, 0x0100000a }, { 0, 0, 0xffff0000, 0x0200000a },
 				   40000, 80, 0 },
-			.pid = 42, .comm = "curl", .family = AF_INET,
+			.owner = { .pid = 42, .comm = "curl" }, .family = AF_INET,
 		},
 	};
 

@@ -235,6 +235,35 @@ silent_at_once()
 SYN_SENT SYN_SENT $silent retransmit" "$(rows | cut -d ' ' -f 5- | uniq)"
 }
 
+# Connects between the same ports have one place in the map of those that IPVS may take: the later ones have another.
+place_taken()
+{
+	local elsewhere=203.0.113.9:80 held
+	network "$1"
+	[ "$1" = 4 ] || elsewhere='[2001:db8:113::9]:80'
+	service "$vip:80" "$real_1" "$real_2"
+	server "$real_1" "$real_2"
+	tool_start
+	"$peers/client" -p 41000 -n 23 -c -g 60000 "$elsewhere" >held &
+	held=$!
+	pids+=("$held")
+	wait_for all_wait 23
+	client -p 41000 -n 12 "$vip:80"
+	all_wait 23 || fail "the connects elsewhere are over"
+	kill $held
+	wait_for all_wait 0
+	client -p 41012 -n 11 "$vip:80"
+	tool_stop
+	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
+	expect lost 0 "$(lost)"
+}
+
+# all_wait N - so many connects wait for an answer
+all_wait()
+{
+	[ "$(ss -H -t -n state syn-sent | wc -l)" = "$1" ]
+}
+
 # An IPv6 socket that is connected to an IPv4 service.
 mapped()
 {
@@ -278,6 +307,7 @@ run_connections()
 		run "IPv$ip, refused, port not bound" refused_unbound $ip
 		run "IPv$ip, unanswered: retransmits, then timeout" silent $ip $((ip == 4 ? 2 : 1))
 		run "IPv$ip, unanswered: given up" given_up $ip
+		run "IPv$ip, a connect elsewhere between the same ports" place_taken $ip
 	done
 	run "unanswered: a retransmit is printed at once" silent_at_once 4
 	run "IPv6 socket to an IPv4 service: accepted" mapped
