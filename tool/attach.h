@@ -13,6 +13,7 @@ struct attached {
 	bool by_name;			/* kprobes by lines of kprobe_events, as before 4.17 */
 	const struct hook *hook[HOOK_FACTS];
 	int event_fd[HOOK_FACTS];	/* what runs the program, closed to stop it; -1: not attached */
+	int link_fd[HOOK_FACTS];	/* by which its program is on a kprobe's event, closed before that; -1: none */
 	bool named[HOOK_FACTS];		/* a line in kprobe_events is ours */
 	uint64_t unmatched[HOOK_FACTS];	/* hits of that line, less runs of its program, when it was attached */
 	uint64_t skipped[HOOK_FACTS];	/* of the times that it was attached before; see attach_skipped() */
@@ -35,9 +36,10 @@ int attach_hook(struct attached *a, const struct hook *hook, char *cause, size_t
 
 /**
  * attach_skipped - how often the kernel has hit a kprobe and not run its program, as another one ran on that CPU
- * Known where kprobes have lines in kprobe_events; exact once they are not hit any more. 0 elsewhere, and for kretprobes.
+ * Known where kprobes have lines in kprobe_events, exact once they are not hit any more; and from 6.7 on. 0 elsewhere, and
+ * for kretprobes.
  * Source: kprobe_dispatcher(), probes_profile_seq_show() in kernel/trace/trace_kprobe.c; before 4.6 CPUs may overwrite
- *	each other's hits there.
+ *	each other's hits there. bpf_perf_link_fill_kprobe() in kernel/bpf/syscall.c.
  */
 uint64_t attach_skipped(const struct attached *a, enum hook_fact fact);
 

@@ -36,6 +36,33 @@ int bpf_lookup(int map_fd, const void *key, void *value)
 	return bpf_call(BPF_MAP_LOOKUP_ELEM, &attr);
 }
 
+/* Members of union bpf_attr that the headers of older machines do not have. */
+enum { LINK_CREATE = 28, PERF_EVENT = 41 };
+
+int bpf_link_event(int program_fd, int event_fd)
+{
+	const struct {
+		uint32_t prog_fd, target_fd, attach_type, flags;
+	} link = { (uint32_t)program_fd, (uint32_t)event_fd, PERF_EVENT, 0 };
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	memcpy(&attr, &link, sizeof(link));
+	return bpf_call(LINK_CREATE, &attr);
+}
+
+int bpf_link_info(int link_fd, struct bpf_kprobe_link_info *info)
+{
+	union bpf_attr attr;
+
+	memset(info, 0, sizeof(*info));
+	memset(&attr, 0, sizeof(attr));
+	attr.info.bpf_fd = (uint32_t)link_fd;
+	attr.info.info_len = sizeof(*info);
+	attr.info.info = (uintptr_t)info;
+	return bpf_call(BPF_OBJ_GET_INFO_BY_FD, &attr);
+}
+
 int bpf_next(int map_fd, const void *key, void *next)
 {
 	union bpf_attr attr;

@@ -403,7 +403,7 @@ uint64_t loader_runs(const struct loaded *l, enum hook_fact fact)
 	return sum;
 }
 
-/* How often the kernel skipped a program, as far as it is known. */
+/* How often the kernel skipped a program, as far as it is known. Where runs are counted, @skipped has all of it. */
 static uint64_t misses_of(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], enum hook_fact fact)
 {
 	char path[64], *text, *at;
@@ -416,6 +416,8 @@ static uint64_t misses_of(const struct loaded *l, const uint64_t skipped[HOOK_FA
 	at = text ? strstr(text, "recursion_misses:") : NULL;
 	n = at ? strtoull(at + strlen("recursion_misses:"), NULL, 10) : 0;
 	free(text);
+	if (l->runs_fd < 0)
+		return n + skipped[fact];
 	return n > skipped[fact] ? n : skipped[fact];
 }
 
@@ -426,18 +428,21 @@ static uint64_t less(uint64_t n, uint64_t by)
 
 /* What the first program for state changes was skipped for, the second one did; what that was skipped for, the
  * first has done. A connect whose return was missed is shown by the socket's next event. */
-static uint64_t rows_missed(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], uint64_t nested)
+static uint64_t rows_missed(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], uint64_t unseen, uint64_t nested)
 {
+	uint64_t ipvs = misses_of(l, skipped, HOOK_IPVS);
+
 	return less(misses_of(l, skipped, HOOK_STATE), nested) + misses_of(l, skipped, HOOK_RETRANSMIT) +
-	       misses_of(l, skipped, HOOK_CONNECT) + misses_of(l, skipped, HOOK_IPVS);
+	       misses_of(l, skipped, HOOK_CONNECT) + misses_of(l, skipped, HOOK_NO_DESTINATION) +
+	       (ipvs > unseen ? ipvs : unseen);
 }
 
 static uint64_t reasons_missed(const struct loaded *l, const uint64_t skipped[HOOK_FACTS])
 {
-	return misses_of(l, skipped, HOOK_ERROR) + misses_of(l, skipped, HOOK_NO_DESTINATION) + misses_of(l, skipped, HOOK_EXPIRY);
+	return misses_of(l, skipped, HOOK_ERROR) + misses_of(l, skipped, HOOK_EXPIRY);
 }
 
-int loader_losses(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], struct losses *lost)
+int loader_losses(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], uint64_t unseen, struct losses *lost)
 {
 	struct losses now = { 0 };
 	uint64_t nested = 0, misses;
@@ -447,7 +452,7 @@ int loader_losses(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], st
 		err = read_count(l, COUNT_GAPS, &now.missed);
 	if (!err)
 		err = read_count(l, COUNT_NESTED, &nested);
-	misses = rows_missed(l, skipped, nested);
+	misses = rows_missed(l, skipped, unseen, nested);
 	if (misses > now.missed)
 		now.missed = misses;
 	now.reasons = reasons_missed(l, skipped);

@@ -97,14 +97,17 @@ uint64_t loader_runs(const struct loaded *l, enum hook_fact fact);
 /**
  * loader_losses - what has been lost so far
  * @skipped: by fact, how often its program was skipped as far as attach_skipped() knows
+ * @unseen: connections that IPVS has taken and its program has not seen, for whatever reason
  * The kernel runs no program of a kind inside another on the same CPU, so that an interrupt may
  * bring an event that none sees. From 6.7 on it counts them (on raw tracepoints from 6.2 on, before that it skips none
  * there), for all sockets, also those that are filtered out; we count the sockets whose state is not the one we saw
- * last. The largest is taken.
+ * last. The largest is taken. A kprobe that is hit in the course of another one runs no program, which is counted by the
+ * kprobe.
  * Return: 0 or a negative errno
  * Source: trace_call_bpf(), kernel/trace/bpf_trace.c; bpf_prog_show_fdinfo(), kernel/bpf/syscall.c
  */
-int loader_losses(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], struct losses *lost);
+int loader_losses(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], uint64_t unseen,
+		  struct losses *lost);
 
 /** loader_close - close all; the kernel frees what nothing else holds */
 void loader_close(struct loaded *l);

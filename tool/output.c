@@ -126,7 +126,7 @@ void output_say_end(const struct output *o, const struct output_losses *lost)
 			    "by --max-conns", lost->tuples_full);
 	output_say_uncounted(lost);
 	if (lost->reasons)
-		log_warning("%" PRIu64 " times an error, a missing destination or the end of an IPVS connection was not seen, "
+		log_warning("%" PRIu64 " times an error or the end of an IPVS connection was not seen, "
 			    "a BPF program was running on that CPU: reasons may be missing", lost->reasons);
 	if (lost->buffer_full)
 		log_warning("%" PRIu64 " lost: perf buffer full; enlarge it by -b", lost->buffer_full);

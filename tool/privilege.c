@@ -164,6 +164,8 @@ static const struct call of_trace[] = {
 	/* perf buffers, programs on their hooks; maps are read and filled, nothing is loaded */
 	ANY(ioctl), ANY(epoll_ctl), ANY(epoll_pwait), ANY(ppoll), ANY(perf_event_open),
 	{ __NR_bpf, 0, 1, 4 },			/* BPF_MAP_LOOKUP_ELEM to BPF_MAP_GET_NEXT_KEY */
+	{ __NR_bpf, 0, 15, 15 },		/* BPF_OBJ_GET_INFO_BY_FD: of kprobes */
+	{ __NR_bpf, 0, 28, 28 },		/* BPF_LINK_CREATE: programs of IPVS when it comes again */
 	/* /proc, /sys, the time zone */
 	ANY(openat), ANY(readlinkat), ANY(faccessat), ANY(getdents64), ANY(newfstatat),
 	{ __NR_setns, 1, CLONE_NEWNET, CLONE_NEWNET },

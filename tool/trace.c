@@ -249,8 +249,7 @@ static void tell_losses(struct trace *t, bool last)
 
 	for (int fact = 0; fact < HOOK_FACTS; fact++)
 		skipped[fact] = attach_skipped(&t->attached, (enum hook_fact)fact);
-	raise_to(&skipped[HOOK_IPVS], unseen_count(&t->unseen));
-	loader_losses(&t->loaded, skipped, &now);
+	loader_losses(&t->loaded, skipped, unseen_count(&t->unseen), &now);
 	told.buffer_full = since->buffer_full = raise_to(&t->lost.buffer_full, now.buffer_full);
 	told.missed = since->missed = raise_to(&t->lost.missed, now.missed);
 	told.socks_full = since->socks_full = raise_to(&t->lost.socks_full, now.socks_full);
@@ -284,7 +283,7 @@ static bool can_count(void *cookie)
 	const struct trace *t = cookie;
 	struct losses lost;
 
-	return !loader_losses(&t->loaded, skipped, &lost);
+	return !loader_losses(&t->loaded, skipped, 0, &lost);
 }
 
 static bool can_probe(void *cookie)

@@ -124,15 +124,14 @@ pod_silent()
 	expect rows "$(expected_rows "$vip:80" "CLOSE SYN_SENT SYN_SENT/retransmit CLOSE/aborted" "$silent")" "$(rows)"
 }
 
-# The pod's packets come to IPVS in interrupts of CPU 1, which is in the program of somebody else's kprobe most of the
-# time: there the kernel skips ours. What has no rows for that is counted, on kernels that do not tell of it too.
-pod_skipped()
+# pod_steered - a pod's packets come to IPVS in interrupts of CPU 1
+pod_steered()
 {
-	local function shown
 	[ "$(nproc)" -gt 1 ] || skip "one CPU"
 	[ -e /sys/bus/event_source/devices/kprobe ] || skip "this kernel has no kprobes by perf event: they are from 4.17 on"
 	function=$(grep -om 1 '__[a-z0-9]*_sys_getppid$' /proc/kallsyms) || skip "this kernel has no function for getppid"
 	pod_network 4
+	client_in+=(taskset -c 0)
 	mkdir sys
 	mount -t sysfs none sys
 	if ! echo 2 >"sys/class/net/p$$/queues/rx-0/rps_cpus"; then
@@ -140,16 +139,29 @@ pod_skipped()
 		skip "packets of this kernel cannot be given to another CPU"
 	fi
 	umount sys
+}
+
+# hog_begin - from now on CPU 1 is in the program of somebody else's kprobe most of the time: there the kernel skips ours
+hog_begin()
+{
+	taskset -c 1 "$peers/hog" "$function" >hog &
+	hog=$!
+	pids+=("$hog")
+	wait_for grep -q ready hog
+}
+
+# On kernels that do not tell of it too, as IPVS counts what it takes.
+pod_skipped()
+{
+	local function hog shown
+	pod_steered
 	service "$vip:80" "$real_1" "$real_2"
 	server "$real_1"
 	server_elsewhere "$real_2"
-	client_in+=(taskset -c 0)
 	tool_start
-	taskset -c 1 "$peers/hog" "$function" >hog &
-	pids+=($!)
-	wait_for grep -q ready hog
+	hog_begin
 	client -n 60 "$vip:80"
-	kill "${pids[-1]}"
+	kill "$hog"
 	tool_stop
 	expect "lines in the servers' log" 60 "$(wc -l <servers)"
 	shown=$(rows | grep -c ' CLOSE SYN_SENT ')
@@ -161,6 +173,36 @@ pod_skipped()
 	grep -wFf ends clients >some || :
 	mv some clients
 	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
+}
+
+# What IPVS refuses it counts nowhere: only newer kernels tell that a program was skipped.
+pod_refused_skipped()
+{
+	local function hog shown again
+	! older_than 6.7 || skip "before 6.7 the kernel does not tell"
+	pod_steered
+	echo 0 >/proc/sys/net/ipv4/icmp_ratelimit
+	service "$vip:80"
+	tool_start
+	hog_begin
+	client_fails -n 60 "$vip:80"
+	kill "$hog"
+	tool_stop
+	expect "results of connect" ECONNREFUSED "$(cut -d ' ' -f 4 clients | sort -u)"
+	shown=$(rows | grep -c ' CLOSE SYN_SENT ')
+	expect "ends of those that are shown" "$shown" "$(rows | grep -c ' SYN_SENT CLOSE - no-destination$')"
+	# Each SYN that comes again is refused again.
+	# shellcheck disable=SC2016 # awk expands it
+	again=$("${client_in[@]}" awk '/^Tcp: [0-9]/ { print $13 }' /proc/net/snmp)
+	between lost $((60 - shown)) "$(lost)" $((60 - shown + again))
+	[ "$shown" -lt 60 ] || skip "the kernel skipped none"
+	note "$shown of 60 shown, $(lost) lost, $again SYNs sent again"
+}
+
+# older_than VERSION - whether this kernel is
+older_than()
+{
+	[ "$(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n 1)" != "$1" ]
 }
 
 # Two namespaces with the same addresses, and in each the same connection at the same time:
@@ -205,5 +247,6 @@ run_pod()
 	done
 	# From other hooks state changes are skipped too, and each is one that is lost.
 	[ "${hooks-}" ] || run "skipped in the course of another kprobe: counted" pod_skipped
+	[ "${hooks-}" ] || run "no destination, skipped in the course of another kprobe: counted" pod_refused_skipped
 	run "the same connection in two namespaces" twins
 }
