@@ -136,6 +136,7 @@ static inline void ran(int slot)
 struct note {
 	u64 change;		/* the last state change that the first program saw; 0: the second one has seen it too */
 	u64 socks;		/* not less than have entries in map "socks" */
+	u64 began;		/* the last that was seen to begin a connect, with SETTING_FROM_CONNECT */
 };
 
 #define NOTE_BITS 12

@@ -219,6 +219,38 @@ static inline bool may_leave_place(const struct settings *s, const struct change
 	return ch->oldstate == TCP_SYN_SENT || (ch->source != FROM_RAW && ch->newstate == TCP_CLOSE);
 }
 
+#ifdef RAW_TRACEPOINTS
+/* The kernel skipped the program on tcp_connect(), or kprobes are switched off, so that IPVS may have taken it unseen. */
+static inline void count_missed_connect(const struct settings *s, const struct change *ch)
+{
+	struct tuple t = {};
+	struct common skc = {};
+
+	if (s->flags & SETTING_PID)	/* not known whose it is */
+		return;
+	read_common(ch->sk, &skc);
+	read_ends(s, ch->sk, &skc, &t);
+	if (!family_wanted(s, skc.family) || !ports_wanted(s, t.lport, t.rport))
+		return;
+	if (!(s->flags & SETTING_VIPS) || end_wanted(t.raddr, t.rport, END_VIP))
+		count(COUNT_GAPS);
+}
+
+/* That a connect was answered which @waited for IPVS, or did not. */
+static inline void check_connect(const struct settings *s, const struct change *ch, bool waited)
+{
+	struct note *note = note_of(ch->sk);
+
+	if (!note || note->began != ch->sk)
+		return;
+	note->began = 0;
+	if (!waited && ch->newstate != TCP_CLOSE)
+		count_missed_connect(s, ch);
+}
+#else
+#define check_connect(s, ch, waited) do { } while (0)
+#endif
+
 /* Return: whether IPVS could have taken it until now. */
 static inline bool ends_waiting(void *ctx, const struct settings *s, const struct change *ch)
 {
@@ -259,6 +291,7 @@ static inline void state_change(void *ctx, const struct change *ch)
 	u64 sk = ch->sk, now;
 	struct settings *s;
 	struct sock_entry *e;
+	bool waited;
 
 	s = get_settings();
 	if (!s)
@@ -276,10 +309,14 @@ static inline void state_change(void *ctx, const struct change *ch)
 		drop_socket(sk);
 		e = 0;
 	}
-	if (may_leave_place(s, ch) && ends_waiting(ctx, s, ch) && !e) {
-		if (s->earlier)
-			forget_earlier(ctx, s, ch);
-		return;
+	if (may_leave_place(s, ch)) {
+		waited = ends_waiting(ctx, s, ch);
+		check_connect(s, ch, waited || e);
+		if (waited && !e) {
+			if (s->earlier)
+				forget_earlier(ctx, s, ch);
+			return;
+		}
 	}
 	if (!e && s->earlier && ch->oldstate != TCP_CLOSE) {
 		adopt_at_change(ctx, s, ch);
@@ -335,12 +372,14 @@ static inline u64 make_note(const struct change *ch)
 
 /* What most state changes of other sockets are ruled out by. IPVS's begin in tcp_connect(), and the end of none that
  * was at the same address has been missed. */
-static inline bool none_of_ours(const struct change *ch, const struct note *note)
+static inline bool none_of_ours(const struct change *ch, struct note *note)
 {
 	struct settings *s = get_settings();
 
 	if (!s || !(s->flags & SETTING_FROM_CONNECT))
 		return false;
+	if (ch->newstate == TCP_SYN_SENT)
+		note->began = ch->sk;
 	if (ch->oldstate == TCP_CLOSE || ch->oldstate == TCP_LISTEN)
 		return true;
 	return ch->oldstate != TCP_SYN_SENT && !note->socks && !s->earlier;
