@@ -66,7 +66,7 @@ struct claim {
 	u32 pad;
 };
 
-/* A connect that IPVS may take, at the place that its ports have. */
+/* A connect that IPVS may take, at the place that its ports have. But for "sk" it is known with SETTING_FROM_CONNECT. */
 struct waiting {
 	u64 tries;		/* the sum of all sockets that try to have the place: one that is alone in it has it */
 	u64 sk;			/* the one that has it; 0: none */
@@ -84,10 +84,10 @@ BPF_TABLE("hash", u32, u8, ports, 1024);
 BPF_TABLE("hash", struct end, u8, ends, 1024);
 /* One entry for each socket that is shown, from its first event to CLOSE. Full: the socket is not followed, and counted. */
 BPF_TABLE("hash", u64, struct sock_entry, socks, 65536);
-/* Active connections by their ends, so that IPVS's entry finds its socket. */
+/* Connections that IPVS has taken by their ends, so that what it does next finds the socket. */
 BPF_TABLE("hash", struct tuple, struct claim, tuples, 65536);
-/* Connects that IPVS has not taken, until the handshake is over: most are never taken, and to make and give back an entry
- * of a hash costs more than all the rest that is done for them. One whose place is another's has entries at once. */
+/* Connects that IPVS may take, until the handshake is over: most are never taken, and to make and give back an entry of a
+ * hash costs more than all the rest that is done for them. One whose place is another's is in "tuples" at once. */
 BPF_TABLE("array", int, struct waiting, waiting, 1 << WAITING_BITS);
 /* Connections that IPVS had before the start; the tool fills and sizes it. */
 BPF_TABLE("hash", struct tuple, struct earlier_conn, earlier, 1);
@@ -385,7 +385,7 @@ static inline bool leave_place(struct waiting *w, u64 sk)
 /* Of a connect under way; @e has its ends, and what is known of it. NULL: not followed, and counted. */
 static inline struct sock_entry *follow(struct sock_entry *e, u64 sk)
 {
-	e->conn.flags |= CONN_PENDING | CONN_ACTIVE;
+	e->conn.flags |= CONN_PENDING | CONN_CLAIMED;
 	e->conn.state = TCP_SYN_SENT;
 	e->connected = 1;
 	if (!keep_socket(sk, e)) {
@@ -431,7 +431,7 @@ static inline void adopt(const struct settings *s, u64 sk, struct sock_entry *e)
 	if (s->flags & SETTING_REALS && !end_wanted(e->conn.real.addr, e->conn.real.port, END_REAL))
 		return;
 	t->netns = netns;
-	e->conn.flags = CONN_ACTIVE | CONN_COUNTED;
+	e->conn.flags = CONN_CLAIMED | CONN_COUNTED;
 	if (conn.open)
 		e->conn.flags |= CONN_OPEN;
 	if (!keep_socket(sk, e))

@@ -6,6 +6,13 @@
  * namespace on another CPU.
  */
 
+static inline struct waiting *find_place(u64 sk, u16 lport, u16 rport)
+{
+	struct waiting *w = waiting_at(lport, rport);
+
+	return w && take_place(w, sk) ? w : 0;
+}
+
 /* IPVS may take it. */
 static inline void await_ipvs(const struct settings *s, u64 sk)
 {
@@ -26,10 +33,8 @@ static inline void await_ipvs(const struct settings *s, u64 sk)
 	if (TELL_ROWS)
 		set_owner(&e.conn.owner);
 	e.since_ns = bpf_ktime_get_ns();
-	w = waiting_at(skc.num, BE16(skc.dport));
-	if (!w)
-		return;
-	if (take_place(w, sk)) {
+	w = find_place(sk, skc.num, BE16(skc.dport));
+	if (w) {
 		w->since_ns = e.since_ns;
 		w->owner = e.conn.owner;
 		w->untaken = 0;
@@ -70,7 +75,10 @@ int connect_kprobe(struct pt_regs *ctx)
 	}
 	e->conn.tuple = t;
 	e->connected = 1;
-	claim_tuple(&t, sk);
+	if (!(s->flags & SETTING_PLACES) || !find_place(sk, t.lport, t.rport)) {
+		e->conn.flags |= CONN_CLAIMED;
+		claim_tuple(&t, sk);
+	}
 	if (s->flags & SETTING_ALL) {
 		thread = bpf_get_current_pid_tgid();
 		connects.update(&thread, &sk);

@@ -44,7 +44,7 @@ struct owner {
 enum conn_flags {
 	CONN_OWNED = 1,		/* the owner is whose connect() or listen() it was */
 	CONN_PENDING = 2,	/* SYN_SENT not sent to the tool yet */
-	CONN_ACTIVE = 4,	/* has a claim in map "tuples" */
+	CONN_CLAIMED = 4,	/* has its key in map "tuples" */
 	CONN_NO_DESTINATION = 8, /* IPVS had no real server for it */
 	CONN_SYN_LOST = 16,	/* IPVS took it only after its first SYN; until a row has said so */
 	CONN_UNTAKEN = 32,	/* SYN sent again, and not taken by IPVS yet */
@@ -97,7 +97,8 @@ enum setting_flags {
 	SETTING_VIPS = 256,	/* only the ends in map "ends" */
 	SETTING_REALS = 512,
 	SETTING_STATE_TIMES = 1024, /* count the time in each state too */
-	SETTING_FROM_CONNECT = 2048, /* IPVS's sockets only: from tcp_connect() on each has a place in map "waiting" */
+	SETTING_PLACES = 2048,	/* connects wait for IPVS at places in map "waiting": all ends of a socket can be read */
+	SETTING_FROM_CONNECT = 4096, /* and have nothing else until IPVS takes them: only those are shown */
 };
 
 #define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | \

@@ -88,7 +88,7 @@ static inline u64 find_waiting(const struct settings *s, const struct tuple *t, 
 		return 0;
 	CHECKED(w);
 	sk = w->sk;
-	if (!sk || !(s->flags & SETTING_FROM_CONNECT))
+	if (!sk)
 		return 0;
 	read_common(sk, &skc);
 	read_ends(s, sk, &skc, &e->conn.tuple);
@@ -100,6 +100,18 @@ static inline u64 find_waiting(const struct settings *s, const struct tuple *t, 
 	e->conn.flags = (w->owner.pid ? CONN_OWNED : 0) | (w->untaken ? CONN_UNTAKEN : 0);
 	e->since_ns = w->since_ns;
 	return sk;
+}
+
+/* With -a it had an entry before IPVS takes it. */
+static inline void claim_first(struct sock_entry *e, u64 sk, bool begin)
+{
+	struct tuple t;
+
+	if (!begin || e->conn.flags & CONN_CLAIMED)
+		return;
+	e->conn.flags |= CONN_CLAIMED;
+	t = e->conn.tuple;
+	claim_tuple(&t, sk);
 }
 
 /* The entry of the socket @sk that connects between these ends, @t->netns being IPVS's. NULL: none. @begin: make one for
@@ -122,9 +134,12 @@ static inline struct sock_entry *find_socket(const struct settings *s, struct tu
 		return 0;
 	*sk = waits;
 	e = socks.lookup(sk);
-	if (e && e->conn.state == TCP_SYN_SENT && e->conn.tuple.lport == t->lport)
-		return e;	/* taken before */
-	return begin ? follow(&fresh, waits) : 0;
+	if (e && e->conn.state == TCP_SYN_SENT && e->conn.tuple.lport == t->lport) {
+		CHECKED(e);
+		claim_first(e, waits, begin);
+		return e;
+	}
+	return begin && s->flags & SETTING_FROM_CONNECT ? follow(&fresh, waits) : 0;
 }
 
 /* Without branches, so that the compiler adds nothing to a pointer into a map:

@@ -151,7 +151,7 @@ static inline void first_change(void *ctx, const struct settings *s, const struc
 	}
 	e.since_ns = now;
 	if (waits) {
-		e.conn.flags |= CONN_PENDING | CONN_ACTIVE;
+		e.conn.flags |= CONN_PENDING;
 	} else {
 		if (TELL_COUNTS && ch->newstate == TCP_SYN_SENT)
 			tally_connect(&e.conn);
@@ -205,7 +205,8 @@ static inline void handshake_without_ipvs(const struct settings *s, struct sock_
 	struct tuple key = e->conn.tuple;
 	struct earlier_conn forgotten;
 
-	release_tuple(&key, sk);
+	if (e->conn.flags & CONN_CLAIMED)
+		release_tuple(&key, sk);
 	drop_socket(sk);
 	if (s->earlier & PORT_BIT(key.rport))
 		take_earlier(&key, &forgotten);
@@ -214,7 +215,7 @@ static inline void handshake_without_ipvs(const struct settings *s, struct sock_
 /* Where a handshake is over; at its end too, where that may have been skipped. */
 static inline bool may_leave_place(const struct settings *s, const struct change *ch)
 {
-	if (s->flags & SETTING_ALL || !(s->flags & SETTING_CONNECT))
+	if (!(s->flags & SETTING_CONNECT))
 		return false;
 	return ch->oldstate == TCP_SYN_SENT || (ch->source != FROM_RAW && ch->newstate == TCP_CLOSE);
 }
@@ -239,7 +240,7 @@ static inline void count_missed_connect(const struct settings *s, const struct c
 /* That a connect was answered which @waited for IPVS, or did not. */
 static inline void check_connect(const struct settings *s, const struct change *ch, bool waited)
 {
-	struct note *note = note_of(ch->sk);
+	struct note *note = s->flags & SETTING_FROM_CONNECT ? note_of(ch->sk) : 0;
 
 	if (!note || note->began != ch->sk)
 		return;
@@ -304,7 +305,7 @@ static inline void state_change(void *ctx, const struct change *ch)
 	/* A new socket at the address of one whose end was missed. */
 	if (e && (ch->oldstate == TCP_CLOSE ||
 		  (e->conn.state != ch->oldstate && begins_life(ch->oldstate)))) {
-		if (e->conn.flags & CONN_ACTIVE)
+		if (e->conn.flags & CONN_CLAIMED)
 			release_tuple(&e->conn.tuple, sk);
 		drop_socket(sk);
 		e = 0;
@@ -343,7 +344,7 @@ static inline void state_change(void *ctx, const struct change *ch)
 	FORGET(now);
 	tell_change(ctx, s, e, sk, ch->oldstate, ch->newstate, now);
 	if (ch->newstate == TCP_CLOSE) {
-		if (e->conn.flags & CONN_ACTIVE)
+		if (e->conn.flags & CONN_CLAIMED)
 			release_tuple(&e->conn.tuple, sk);
 		drop_socket(sk);
 	} else {

@@ -238,11 +238,17 @@ uint64_t loader_taken(const struct loaded *l)
 	return n;
 }
 
-/* Where the tool can tell what of IPVS's it has not seen, and all ends of a socket can be read. */
-static bool follows_from_connect(const struct options *o, const struct layout *layout)
+/* How the programs follow connects, where the one on tcp_connect() is there. */
+static uint32_t connect_settings(const struct options *o, const struct layout *layout)
 {
-	return !options_every_socket(o) && loader_counts_taken(layout) && layout->skc_net && layout->skc_v6_daddr &&
-	       layout->skc_v6_rcv_saddr;
+	uint32_t flags = SETTING_CONNECT;
+
+	if (layout->skc_net && layout->skc_v6_daddr && layout->skc_v6_rcv_saddr)
+		flags |= SETTING_PLACES;
+	/* Only where the tool can tell what of IPVS's it has not seen. */
+	if (flags & SETTING_PLACES && !options_every_socket(o) && loader_counts_taken(layout))
+		flags |= SETTING_FROM_CONNECT;
+	return flags;
 }
 
 int loader_set(const struct loaded *l, const struct options *o, const struct layout *layout,
@@ -251,12 +257,11 @@ int loader_set(const struct loaded *l, const struct options *o, const struct lay
 	const struct settings s = {
 		.flags = (options_every_socket(o) ? SETTING_ALL : 0U) | (o->ipv4 ? SETTING_IPV4 : 0U) |
 			 (o->ipv6 ? SETTING_IPV6 : 0U) | (o->lports.n ? SETTING_LPORTS : 0U) |
-			 (o->rports.n ? SETTING_RPORTS : 0U) | (connects ? SETTING_CONNECT : 0U) |
+			 (o->rports.n ? SETTING_RPORTS : 0U) | (connects ? connect_settings(o, layout) : 0U) |
 			 (o->pid ? SETTING_PID : 0U) | (o->vips.n ? SETTING_VIPS : 0U) |
 			 (o->reals.n ? SETTING_REALS : 0U) |
 			 (o->retransmits ? SETTING_RETRANSMITS : 0U) |
-			 (o->states ? SETTING_STATE_TIMES : 0U) |
-			 (connects && follows_from_connect(o, layout) ? SETTING_FROM_CONNECT : 0U),
+			 (o->states ? SETTING_STATE_TIMES : 0U),
 		.pid = (uint32_t)o->pid,
 		.sk_err = layout->sk_err,
 		.skc_net = layout->skc_net,
