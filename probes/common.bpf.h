@@ -66,7 +66,7 @@ struct claim {
 	u32 pad;
 };
 
-/* A connect that IPVS may take, at the place that its ports have. But for "sk" it is known with SETTING_FROM_CONNECT. */
+/* A connect that IPVS may take, at the place that its ports have. What is behind "sk" is of one without an entry. */
 struct waiting {
 	u64 tries;		/* the sum of all sockets that try to have the place: one that is alone in it has it */
 	u64 sk;			/* the one that has it; 0: none */
