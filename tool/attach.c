@@ -193,7 +193,7 @@ uint64_t attach_skipped(const struct attached *a, enum hook_fact fact)
 {
 	uint64_t n;
 
-	if (a->link_fd[fact] >= 0 && a->hook[fact]->kind == HOOK_KPROBE)
+	if (a->link_fd[fact] >= 0)
 		return a->skipped[fact] + read_missed(a->link_fd[fact]);
 	if (!a->named[fact] || a->hook[fact]->kind != HOOK_KPROBE || a->event_fd[fact] < 0)
 		return a->skipped[fact];
