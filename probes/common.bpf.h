@@ -8,7 +8,8 @@
  *   READ_KERNEL   number of the helper that reads kernel memory: 113, or 4
  *                 (bpf_probe_read) on kernels before 5.5
  *   RAW_TRACEPOINTS  this kernel has them
- *   NAMED_KPROBES  kprobes are lines of kprobe_events
+ *   NAMED_KPROBES  kprobes are lines of kprobe_events, which tell of their hits
+ *   HIDDEN_SKIPS  they are not, and the tool finds the hits in the kernel's memory: 4.17 to 6.6
  *   STATE_*, RETRANSMIT_*  offsets of tracepoint fields on this kernel
  *   WITHOUT_*     a program that nothing on this host will choose
  */
@@ -114,12 +115,12 @@ static inline void count(int slot)
 		__sync_fetch_and_add(n, 1);
 }
 
-#ifdef NAMED_KPROBES
-/* Of a kprobe that is a line of kprobe_events the kernel counts the hits; the difference is what it skipped this program
- * for. Each CPU has slots of its own, and no program on a kprobe interrupts another one there. The tool sizes the map. */
+#if defined(NAMED_KPROBES) || defined(HIDDEN_SKIPS)
+/* The kernel counts the hits of a kprobe; the difference is what it skipped this program for. Each CPU has slots of its
+ * own, and no program on a kprobe interrupts another one there. The tool sizes the map. */
 BPF_TABLE("array", int, u64, runs, RUN_SLOTS);
 
-static inline void ran(int slot)
+static inline void ran_rarely(int slot)
 {
 	int place = bpf_get_smp_processor_id() * RUN_SLOTS + slot;
 	u64 *n = runs.lookup(&place);
@@ -127,6 +128,13 @@ static inline void ran(int slot)
 	if (n)
 		*n += 1;
 }
+#else
+#define ran_rarely(slot) do { } while (0)
+#endif
+
+/* Not in every interrupt's reach, or often: where the kernel hides the hits, what it counts as missed will do for it. */
+#ifdef NAMED_KPROBES
+#define ran(slot) ran_rarely(slot)
 #else
 #define ran(slot) do { } while (0)
 #endif

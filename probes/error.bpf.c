@@ -31,7 +31,7 @@ int error_raw(void *ctx)
 #ifndef WITHOUT_error_kprobe
 int error_kprobe(struct pt_regs *ctx)
 {
-	ran(RUN_ERROR);
+	ran_rarely(RUN_ERROR);
 	return error_report(PT_REGS_PARM1(ctx));
 }
 #endif

@@ -25,7 +25,7 @@ int expiry_kprobe(struct pt_regs *ctx)
 	struct sock_entry *e;
 	u32 daddr[4] = {}, now;
 
-	ran(RUN_EXPIRY);
+	ran_rarely(RUN_EXPIRY);
 	s = get_settings();
 	if (!s || !s->cp_rcu_head)
 		return 0;

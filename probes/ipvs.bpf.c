@@ -216,7 +216,7 @@ int ipvs_kprobe(struct pt_regs *ctx)
 	u16 dport, dest_af;
 	bool wanted;
 
-	ran(RUN_IPVS);
+	ran_rarely(RUN_IPVS);
 	read_kernel(&p, sizeof(p), (void *)PT_REGS_PARM1(ctx));
 	s = get_settings();
 	if (!s)

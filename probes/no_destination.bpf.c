@@ -27,7 +27,7 @@ int leave_kprobe(struct pt_regs *ctx)
 	u16 ports[2] = {}, af = 0;
 	u64 data = 0, ipvs = 0, sk;
 
-	ran(RUN_NO_DESTINATION);
+	ran_rarely(RUN_NO_DESTINATION);
 	s = get_settings();
 	if (!s || !s->skb_data || !s->svc_af || !s->svc_ipvs)
 		return 0;

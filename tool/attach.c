@@ -2,6 +2,7 @@
 #include "attach.h"
 
 #include "bpf.h"
+#include "log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define GROUP "ipvs_tcpstate_"
@@ -25,6 +27,8 @@ void attach_init(struct attached *a, const struct host *host, const struct loade
 	a->by_name = by_name;
 	for (int i = 0; i < HOOK_FACTS; i++)
 		a->event_fd[i] = a->link_fd[i] = -1;
+	hits_init(&a->hits);
+	a->watch_fd = -1;
 }
 
 /* One event on one CPU is enough: the program runs wherever the hook is hit. */
@@ -142,7 +146,7 @@ static void remove_name(struct attached *a, enum hook_fact fact)
 }
 
 /* A line of kprobe_profile: "  NAME   HITS   MISSES"; a hit in the course of another kprobe's is a miss. */
-static bool read_hits(const struct attached *a, enum hook_fact fact, uint64_t *hits)
+static bool read_profile(const struct attached *a, enum hook_fact fact, uint64_t *hits)
 {
 	char name[128], path[96], *text, *line, *rest;
 	const char *event = event_name(a->hook[fact], name, sizeof(name));
@@ -164,16 +168,23 @@ static bool read_hits(const struct attached *a, enum hook_fact fact, uint64_t *h
 	return found;
 }
 
-/* @unmatched: hits that were no runs, modulo 2^64. On a busy host more come while one looks: then there are a few too
+static bool read_hits(struct attached *a, enum hook_fact fact, uint64_t *missed, uint64_t *hits)
+{
+	*missed = 0;
+	return a->named[fact] ? read_profile(a, fact, hits) : hits_read(&a->hits, fact, missed, hits);
+}
+
+/* @missed: what the kernel itself has counted of them
+ * @unmatched: hits that were no runs, modulo 2^64. On a busy host more come while one looks: then there are a few too
  * few, as the runs are read last. */
-static bool compare_hits(const struct attached *a, enum hook_fact fact, uint64_t *unmatched)
+static bool compare_hits(struct attached *a, enum hook_fact fact, uint64_t *missed, uint64_t *unmatched)
 {
 	uint64_t before, runs = loader_runs(a->loaded, fact), hits;
 	int tries = 0;
 
 	do {
 		before = runs;
-		if (!read_hits(a, fact, &hits))
+		if (!read_hits(a, fact, missed, &hits))
 			return false;
 		runs = loader_runs(a->loaded, fact);
 	} while (runs != before && ++tries < 8);
@@ -189,17 +200,41 @@ static uint64_t read_missed(int link_fd)
 	return bpf_link_info(link_fd, &info) || info.kind != BPF_LINK_IS_KPROBE ? 0 : info.missed;
 }
 
-uint64_t attach_skipped(const struct attached *a, enum hook_fact fact)
+/* Of a program that does not count its runs, and on a CPU that is not known, the kernel's own count is all there is. */
+static uint64_t count_skipped(struct attached *a, enum hook_fact fact)
 {
-	uint64_t n;
+	uint64_t told = a->link_fd[fact] >= 0 ? read_missed(a->link_fd[fact]) : 0, missed, n;
 
-	if (a->link_fd[fact] >= 0)
-		return a->skipped[fact] + read_missed(a->link_fd[fact]);
-	if (!a->named[fact] || a->hook[fact]->kind != HOOK_KPROBE || a->event_fd[fact] < 0)
+	if (!compare_hits(a, fact, &missed, &n))
+		return told;
+	if (missed > told)
+		told = missed;
+	n -= a->unmatched[fact];
+	return a->loaded->counts_runs[fact] && n <= INT64_MAX && n > told ? n : told;
+}
+
+/* A hit whose program is about to begin looks like one without: it counts once it still does later. */
+#define BEGIN_NS 1000000
+
+uint64_t attach_skipped(struct attached *a, enum hook_fact fact)
+{
+	const struct timespec later = { .tv_nsec = BEGIN_NS };
+	uint64_t n, again;
+
+	if (a->event_fd[fact] < 0 || a->hook[fact]->kind != HOOK_KPROBE)
 		return a->skipped[fact];
-	if (!compare_hits(a, fact, &n) || n - a->unmatched[fact] > INT64_MAX)
-		return a->skipped[fact];
-	return a->skipped[fact] + n - a->unmatched[fact];
+	n = count_skipped(a, fact);
+	if (n > a->now[fact]) {
+		nanosleep(&later, NULL);
+		again = count_skipped(a, fact);
+		a->now[fact] = again < n ? again : n;
+	}
+	return a->skipped[fact] + a->now[fact];
+}
+
+void attach_follow(struct attached *a)
+{
+	hits_follow(&a->hits);
 }
 
 void attach_clear_leftovers(const struct host *host)
@@ -238,6 +273,45 @@ static int open_hook(struct attached *a, const struct hook *hook)
 	return open_kprobe_named(a, hook);
 }
 
+static int watch(struct attached *a)
+{
+	const struct hook of_kernel = { .kind = HOOK_KPROBE, .target = HITS_WATCHED };
+	int err = hits_open(&a->hits, a->host->read_helper, a->loaded->kern_version);
+
+	if (err)
+		return err;
+	a->watch_fd = open_kprobe_pmu(a->host, &of_kernel);
+	if (a->watch_fd < 0)
+		return a->watch_fd;
+	if (ioctl(a->watch_fd, PERF_EVENT_IOC_SET_BPF, a->hits.program_fd) ||
+	    ioctl(a->watch_fd, PERF_EVENT_IOC_ENABLE, 0))
+		return -errno;
+	return 0;
+}
+
+static void unwatch(struct attached *a)
+{
+	if (a->watch_fd >= 0)
+		close(a->watch_fd);
+	a->watch_fd = -1;
+	hits_close(&a->hits);
+}
+
+/* To find the counters of the next kprobes, where the kernel does not tell what it skips. */
+static void watch_once(struct attached *a)
+{
+	int err;
+
+	if (a->watched || a->by_name || !a->host->hidden_skips)
+		return;
+	a->watched = true;
+	err = watch(a);
+	if (!err)
+		return;
+	unwatch(a);
+	log_debug("what kprobes skip is not known: %s", strerror(-err));
+}
+
 /* By a link where there are some, from 5.15 on: later ones tell what was skipped. */
 static int set_program(struct attached *a, const struct hook *hook, int fd)
 {
@@ -267,22 +341,28 @@ static const char *why(int err)
 int attach_hook(struct attached *a, const struct hook *hook, char *cause, size_t len)
 {
 	enum hook_fact fact = hook->fact;
+	uint64_t missed;
 	int fd, err;
 
 	a->hook[fact] = hook;
+	if (hook->kind == HOOK_KPROBE)
+		watch_once(a);
+	if (a->watch_fd >= 0)
+		hits_expect(&a->hits);
 	fd = open_hook(a, hook);
 	if (fd < 0) {
 		err = fd;
 		goto fail;
 	}
 	a->event_fd[fact] = fd;
+	if (a->watch_fd >= 0 && hook->kind == HOOK_KPROBE && hits_find(&a->hits, fact, hook->target))
+		log_debug("what kprobe %s skips is not known", hook->target);
 	err = hook->kind == HOOK_RAW_TRACEPOINT ? 0 : set_program(a, hook, fd);
 	if (err)
 		goto fail;
-	/* Those between the hook's first hit and its program's first run, and runs at an earlier line. */
+	/* Those between the hook's first hit and its program's first run, and runs at an earlier kprobe. */
 	a->unmatched[fact] = 0;
-	if (a->named[fact])
-		compare_hits(a, fact, &a->unmatched[fact]);
+	compare_hits(a, fact, &missed, &a->unmatched[fact]);
 	return 0;
 
 fail:
@@ -295,6 +375,8 @@ fail:
 void attach_undo(struct attached *a, enum hook_fact fact)
 {
 	a->skipped[fact] = attach_skipped(a, fact);
+	a->now[fact] = 0;
+	hits_forget(&a->hits, fact);
 	if (a->link_fd[fact] >= 0)
 		close(a->link_fd[fact]);
 	a->link_fd[fact] = -1;
@@ -311,4 +393,5 @@ void attach_close(struct attached *a)
 	attach_undo(a, HOOK_STATE_NESTED);
 	for (int fact = 0; fact < HOOK_FACTS; fact++)
 		attach_undo(a, (enum hook_fact)fact);
+	unwatch(a);
 }

@@ -205,6 +205,14 @@ bool host_kprobes_off(void)
 	return off;
 }
 
+static bool older_than(const struct host *h, unsigned long major, unsigned long minor)
+{
+	char *at;
+	unsigned long its = strtoul(h->uts.release, &at, 10);
+
+	return its < major || (its == major && *at == '.' && strtoul(at + 1, NULL, 10) < minor);
+}
+
 static void probe_kprobes(struct host *h)
 {
 	char path[96], *type;
@@ -217,6 +225,7 @@ static void probe_kprobes(struct host *h)
 	snprintf(path, sizeof(path), "%s/kprobe_events", h->tracefs);
 	h->kprobes = h->kprobe_pmu >= 0 || exists(path);
 	h->kprobes_off = host_kprobes_off();
+	h->hidden_skips = h->kprobe_pmu >= 0 && older_than(h, 6, 7);
 }
 
 static void probe_lockdown(struct host *h)

@@ -155,6 +155,7 @@ static const char *verdict(char *log)
 static int load_programs(struct loaded *l, const struct object *o,
 			 const struct hook *const chosen[HOOK_FACTS], char *cause, size_t len)
 {
+	const int runs = object_map(o, "runs");
 	char *log = NULL;
 	int err = 0;
 
@@ -165,6 +166,7 @@ static int load_programs(struct loaded *l, const struct object *o,
 			continue;
 		p = object_program(o, chosen[fact]->program);
 		l->program_fd[fact] = p ? load_program(l, o, p, chosen[fact]->kind, &log) : -ENOENT;
+		l->counts_runs[fact] = p && runs >= 0 && uses_map(o, p, (uint32_t)runs);
 		if (l->program_fd[fact] >= 0)
 			continue;
 		err = l->program_fd[fact];
@@ -188,6 +190,7 @@ int loader_open(struct loaded *l, const struct object *o, const struct hook *con
 	int err;
 
 	memset(l, -1, sizeof(*l));	/* every descriptor -1 */
+	l->kern_version = o->kern_version;
 	err = make_maps(l, o, chosen, sizes, cause, len);
 	if (err)
 		return err;
@@ -392,18 +395,19 @@ int loader_open_earlier(const struct loaded *l, const struct ipvs_entry *e)
 	return -ENOENT;
 }
 
+static const int run_slots[HOOK_FACTS] = {
+	[HOOK_STATE] = RUN_STATE, [HOOK_STATE_NESTED] = -1, [HOOK_RETRANSMIT] = RUN_RETRANSMIT,
+	[HOOK_ERROR] = RUN_ERROR, [HOOK_CONNECT] = RUN_CONNECT, [HOOK_CONNECT_RETURN] = -1,
+	[HOOK_IPVS] = RUN_IPVS, [HOOK_NO_DESTINATION] = RUN_NO_DESTINATION, [HOOK_EXPIRY] = RUN_EXPIRY,
+};
+
 uint64_t loader_runs(const struct loaded *l, enum hook_fact fact)
 {
-	static const int slots[HOOK_FACTS] = {
-		[HOOK_STATE] = RUN_STATE, [HOOK_STATE_NESTED] = -1, [HOOK_RETRANSMIT] = RUN_RETRANSMIT,
-		[HOOK_ERROR] = RUN_ERROR, [HOOK_CONNECT] = RUN_CONNECT, [HOOK_CONNECT_RETURN] = -1,
-		[HOOK_IPVS] = RUN_IPVS, [HOOK_NO_DESTINATION] = RUN_NO_DESTINATION, [HOOK_EXPIRY] = RUN_EXPIRY,
-	};
 	uint64_t sum = 0, n;
 
-	if (l->runs_fd < 0 || slots[fact] < 0)
+	if (l->runs_fd < 0 || !l->counts_runs[fact] || run_slots[fact] < 0)
 		return 0;
-	for (int place = slots[fact]; !bpf_lookup(l->runs_fd, &place, &n); place += RUN_SLOTS)
+	for (int place = run_slots[fact]; !bpf_lookup(l->runs_fd, &place, &n); place += RUN_SLOTS)
 		sum += n;
 	return sum;
 }

@@ -15,6 +15,8 @@
 struct loaded {
 	int map_fd[OBJECT_MAPS_MAX];
 	int program_fd[HOOK_FACTS];	/* -1: not loaded */
+	bool counts_runs[HOOK_FACTS];	/* the program does; see loader_runs() */
+	uint32_t kern_version;		/* of the headers; the kernel compares it before 5.0 */
 	int settings_fd, ports_fd, ends_fd, earlier_fd, tuples_fd, tallies_fd, buckets_fd, counts_fd,
 	    runs_fd, events_fd;		/* also in map_fd */
 };
@@ -89,8 +91,8 @@ struct losses {
 };
 
 /**
- * loader_runs - how often the program of @fact has run, on all CPUs; 0 where that is not counted (see NAMED_KPROBES
- * in probes/common.bpf.h)
+ * loader_runs - how often the program of @fact has run, on all CPUs; 0 where it does not count that (see NAMED_KPROBES
+ * and HIDDEN_SKIPS in probes/common.bpf.h)
  */
 uint64_t loader_runs(const struct loaded *l, enum hook_fact fact);
 

@@ -108,6 +108,8 @@ void plan_make(struct plan *p, const struct options *options, const struct host 
 	p->named_kprobes = host->kprobes && (host->kprobe_pmu < 0 || options->hooks == HOOK_WISH_KPROBE);
 	if (p->named_kprobes)
 		probe_text_add_named_kprobes(&p->defines);
+	else if (host->hidden_skips)
+		probe_text_add_hidden_skips(&p->defines);
 	p->offsets_final = plan_read_btf(p);
 	leave_out_unused(p);
 	free(state);

@@ -96,6 +96,11 @@ void probe_text_add_named_kprobes(struct probe_defines *d)
 	add(d, "-DNAMED_KPROBES=1");
 }
 
+void probe_text_add_hidden_skips(struct probe_defines *d)
+{
+	add(d, "-DHIDDEN_SKIPS=1");
+}
+
 void probe_text_leave_out(struct probe_defines *d, const char *program)
 {
 	add(d, "-DWITHOUT_%s=1", program);

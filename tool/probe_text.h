@@ -45,6 +45,9 @@ void probe_text_add_raw(struct probe_defines *d, bool preemptible);
 /** probe_text_add_named_kprobes - have the programs on kprobes count their runs */
 void probe_text_add_named_kprobes(struct probe_defines *d);
 
+/** probe_text_add_hidden_skips - have those that are hit seldom count them */
+void probe_text_add_hidden_skips(struct probe_defines *d);
+
 /** probe_text_leave_out - do without a program for state changes, retransmits or errors: each costs time to compile */
 void probe_text_leave_out(struct probe_defines *d, const char *program);
 

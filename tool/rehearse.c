@@ -99,6 +99,8 @@ static bool main_text(struct plan *p, int read_helper, struct output *o)
 	probe_text_defines(&p->defines, read_helper, state, retransmit);
 	if (p->host->raw_tracepoints)
 		probe_text_add_raw(&p->defines, p->host->raw_preemptible);
+	if (p->host->hidden_skips)
+		probe_text_add_hidden_skips(&p->defines);
 	free(state);
 	free(retransmit);
 	text = plan_main_text(p);

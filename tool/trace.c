@@ -345,6 +345,7 @@ int trace_step(struct trace *t, int ms)
 		follow_ipvs(t);
 		follow_kprobes(t);
 		follow_unseen(t);
+		attach_follow(&t->attached);
 		if (options_sends(t->plan->options))
 			perfbuf_follow(&t->perfbuf, t->loaded.events_fd, cpu_came);
 		tell_losses(t, false);

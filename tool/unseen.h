@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Connections that IPVS took and no program saw: what it has counted itself less what the programs on ip_vs_conn_new()
- * have. Kernels from 4.17 on skip a program on a kprobe without a word where an interrupt brings its hit in the
- * course of another kprobe's; so does every kernel while kprobes are switched off.
+ * have. A kprobe tells what it has skipped, but for what comes while all of them are switched off.
  *
  * It holds for the tool's own network namespace, in which the packets of others come in interrupts (kube-proxy's). In
  * that of the client itself IPVS is called by the thread that connects, which interrupts nothing.

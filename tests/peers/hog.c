@@ -2,6 +2,7 @@
 /*
  * hog FUNCTION: somebody else's kprobe, with a program that takes long. FUNCTION is the kernel's of getppid(2), which is
  * called over and over until a signal comes: so this CPU is in that program most of the time, and interrupts come there.
+ * hog ID: the same at a tracepoint, perf's, which getppid(2) passes.
  * "ready" on stdout once it is.
  */
 #include <errno.h>
@@ -24,7 +25,7 @@ static int fail(const char *what)
 	return 1;
 }
 
-static int load(void)
+static int load(int kprobe)
 {
 	static struct bpf_insn insns[CALLS + 2];
 	union bpf_attr attr;
@@ -34,39 +35,46 @@ static int load(void)
 	insns[CALLS] = (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 };
 	insns[CALLS + 1] = (struct bpf_insn){ .code = BPF_JMP | BPF_EXIT };
 	memset(&attr, 0, sizeof(attr));
-	attr.prog_type = BPF_PROG_TYPE_KPROBE;
+	attr.prog_type = kprobe ? BPF_PROG_TYPE_KPROBE : BPF_PROG_TYPE_TRACEPOINT;
 	attr.insn_cnt = CALLS + 2;
 	attr.insns = (uintptr_t)insns;
 	attr.license = (uintptr_t)"GPL";
 	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 }
 
-static int probe(const char *function)
+static int probe(const char *function, unsigned long tracepoint)
 {
-	struct perf_event_attr attr = { .size = sizeof(attr), .sample_period = 1, .disabled = 1,
-					.kprobe_func = (uintptr_t)function };
-	FILE *type = fopen("/sys/bus/event_source/devices/kprobe/type", "re");
+	struct perf_event_attr attr = { .size = sizeof(attr), .type = PERF_TYPE_TRACEPOINT, .sample_period = 1, .disabled = 1 };
 
-	if (!type || fscanf(type, "%u", &attr.type) != 1)
-		return -1;
-	fclose(type);
+	if (tracepoint) {
+		attr.config = tracepoint;
+	} else {
+		FILE *type = fopen("/sys/bus/event_source/devices/kprobe/type", "re");
+
+		if (!type || fscanf(type, "%u", &attr.type) != 1)
+			return -1;
+		fclose(type);
+		attr.kprobe_func = (uintptr_t)function;
+	}
 	return (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
 int main(int argc, char *argv[])
 {
 	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	unsigned long tracepoint;
 	int program, event;
 
 	if (argc != 2) {
-		fprintf(stderr, "Usage: hog FUNCTION\n");
+		fprintf(stderr, "Usage: hog FUNCTION|ID\n");
 		return 2;
 	}
+	tracepoint = strtoul(argv[1], NULL, 10);
 	setrlimit(RLIMIT_MEMLOCK, &all);	/* before 5.11 programs are locked memory */
-	program = load();
+	program = load(!tracepoint);
 	if (program < 0)
 		return fail("bpf");
-	event = probe(argv[1]);
+	event = probe(argv[1], tracepoint);
 	if (event < 0 || ioctl(event, PERF_EVENT_IOC_SET_BPF, program) || ioctl(event, PERF_EVENT_IOC_ENABLE, 0))
 		return fail(argv[1]);
 	syscall(SYS_getppid);

@@ -491,6 +491,36 @@ static void main_text_without_some(void **state)
 	object_free(&o);
 }
 
+/* Where the kernel hides the hits, those on kprobes that are hit seldom count their runs; else all of them or none. */
+static void main_text_with_hidden_skips(void **state)
+{
+	static const struct {
+		const char *program;
+		bool counts;
+	} of[] = { { "connect_kprobe", false }, { "ipvs_kprobe", true }, { "leave_kprobe", true },
+		   { "expiry_kprobe", true },	{ "error_kprobe", true } };
+	struct probe_defines d;
+	struct object o;
+
+	(void)state;
+	need_libbcc();
+	probe_text_defines(&d, 4, NULL, NULL);
+	compile_well(probe_text_main(), d.flags, d.n, &o);
+	assert_true(object_map(&o, "runs") < 0);
+	object_free(&o);
+	probe_text_add_hidden_skips(&d);
+	compile_well(probe_text_main(), d.flags, d.n, &o);
+	for (size_t i = 0; i < N_OF(of); i++)
+		assert_int_equal(uses_map(&o, object_program(&o, of[i].program), "runs"), of[i].counts);
+	object_free(&o);
+	probe_text_defines(&d, 4, NULL, NULL);
+	probe_text_add_named_kprobes(&d);
+	compile_well(probe_text_main(), d.flags, d.n, &o);
+	for (size_t i = 0; i < N_OF(of); i++)
+		assert_true(uses_map(&o, object_program(&o, of[i].program), "runs"));
+	object_free(&o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -511,6 +541,7 @@ int main(void)
 		cmocka_unit_test(main_text_for_4_4),
 		cmocka_unit_test(main_text_for_6_18),
 		cmocka_unit_test(main_text_without_some),
+		cmocka_unit_test(main_text_with_hidden_skips),
 	};
 
 	host_probe(&host);

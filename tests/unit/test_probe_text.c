@@ -196,6 +196,17 @@ static void named_kprobes(void **state)
 	check_flags(&d, flags, N_OF(flags));
 }
 
+static void hidden_skips(void **state)
+{
+	static const char *const flags[] = { "-DREAD_KERNEL=4", "-DHIDDEN_SKIPS=1" };
+	struct probe_defines d;
+
+	(void)state;
+	make(&d, 4, NULL, NULL);
+	probe_text_add_hidden_skips(&d);
+	check_flags(&d, flags, N_OF(flags));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +220,7 @@ int main(void)
 		cmocka_unit_test(printed_text_begins_with_defines),
 		cmocka_unit_test(left_out),
 		cmocka_unit_test(named_kprobes),
+		cmocka_unit_test(hidden_skips),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

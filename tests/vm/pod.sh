@@ -141,10 +141,11 @@ pod_steered()
 	umount sys
 }
 
-# hog_begin - from now on CPU 1 is in the program of somebody else's kprobe most of the time: there the kernel skips ours
+# hog_begin FUNCTION|TRACEPOINT - from now on CPU 1 is in the program of somebody else's kprobe or tracepoint most of the
+# time: there the kernel skips ours
 hog_begin()
 {
-	taskset -c 1 "$peers/hog" "$function" >hog &
+	taskset -c 1 "$peers/hog" "$1" >hog &
 	hog=$!
 	pids+=("$hog")
 	wait_for grep -q ready hog
@@ -159,12 +160,12 @@ pod_skipped()
 	server "$real_1"
 	server_elsewhere "$real_2"
 	tool_start
-	hog_begin
+	hog_begin "$function"
 	client -n 60 "$vip:80"
 	kill "$hog"
 	tool_stop
 	expect "lines in the servers' log" 60 "$(wc -l <servers)"
-	shown=$(rows | grep -c ' CLOSE SYN_SENT ')
+	shown=$(rows | grep -c ' CLOSE SYN_SENT ' || :)
 	expect lost $((60 - shown)) "$(lost)"
 	[ "$shown" -lt 60 ] || skip "the kernel skipped none"
 	note "$shown of 60 shown, $(lost) lost"
@@ -175,34 +176,56 @@ pod_skipped()
 	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
 }
 
-# What IPVS refuses it counts nowhere: only newer kernels tell that a program was skipped.
+# What IPVS refuses it counts nowhere: the kernel has counted what the kprobe missed.
 pod_refused_skipped()
 {
-	local function hog shown again
-	! older_than 6.7 || skip "before 6.7 the kernel does not tell"
+	local function
 	pod_steered
+	refused_skipped "$function"
+}
+
+# Where a program runs on somebody else's tracepoint the kprobe is hit, and only its program is skipped.
+pod_refused_at_tracepoint()
+{
+	local function id
+	id=$(cat /sys/kernel/tracing/events/syscalls/sys_enter_getppid/id) || skip "this kernel has no tracepoint for getppid"
+	pod_steered
+	refused_skipped "$id"
+}
+
+# Its kprobe is another one then.
+pod_refused_anew()
+{
+	local function anew=1
+	pod_steered
+	refused_skipped "$function"
+}
+
+# refused_skipped FUNCTION|TRACEPOINT
+refused_skipped()
+{
+	local hog shown again
 	echo 0 >/proc/sys/net/ipv4/icmp_ratelimit
-	service "$vip:80"
 	tool_start
-	hog_begin
+	if [ "${anew-}" ]; then
+		without_ipvs
+		modprobe -a ip_vs ip_vs_rr
+		wait_for grep -q 'ip_vs is loaded' err
+	fi
+	service "$vip:80"
+	hog_begin "$1"
 	client_fails -n 60 "$vip:80"
 	kill "$hog"
 	tool_stop
 	expect "results of connect" ECONNREFUSED "$(cut -d ' ' -f 4 clients | sort -u)"
-	shown=$(rows | grep -c ' CLOSE SYN_SENT ')
-	expect "ends of those that are shown" "$shown" "$(rows | grep -c ' SYN_SENT CLOSE - no-destination$')"
+	shown=$(rows | grep -c ' CLOSE SYN_SENT ' || :)
+	expect "ends of those that are shown" "$shown" "$(rows | grep -c ' SYN_SENT CLOSE - no-destination$' || :)"
 	# Each SYN that comes again is refused again.
 	# shellcheck disable=SC2016 # awk expands it
 	again=$("${client_in[@]}" awk '/^Tcp: [0-9]/ { print $13 }' /proc/net/snmp)
 	between lost $((60 - shown)) "$(lost)" $((60 - shown + again))
 	[ "$shown" -lt 60 ] || skip "the kernel skipped none"
 	note "$shown of 60 shown, $(lost) lost, $again SYNs sent again"
-}
-
-# older_than VERSION - whether this kernel is
-older_than()
-{
-	[ "$(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n 1)" != "$1" ]
 }
 
 # Two namespaces with the same addresses, and in each the same connection at the same time:
@@ -248,5 +271,8 @@ run_pod()
 	# From other hooks state changes are skipped too, and each is one that is lost.
 	[ "${hooks-}" ] || run "skipped in the course of another kprobe: counted" pod_skipped
 	[ "${hooks-}" ] || run "no destination, skipped in the course of another kprobe: counted" pod_refused_skipped
+	[ "${hooks-}" ] || run "no destination, skipped in the course of a tracepoint's program: counted" \
+		pod_refused_at_tracepoint
+	[ "${hooks-}" ] || run "no destination, skipped, ip_vs loaded anew: counted" pod_refused_anew
 	run "the same connection in two namespaces" twins
 }

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Programs put together by hand, and the kernel's memory that one of them reads: what is known to be there. */
+#include "unit.h"
+
+#include "bpf.h"
+#include "insn.h"
+#include "peek.h"
+
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define MISSING "bpf(2) is not for this process"
+
+static void open_or_skip(struct peek *p)
+{
+	int err = peek_open(p, BPF_FUNC_probe_read_kernel);
+
+	if (err == -EINVAL) {	/* before 5.5 */
+		peek_close(p);
+		err = peek_open(p, BPF_FUNC_probe_read);
+	}
+	if (!err)
+		return;
+	peek_close(p);
+	assert_true(err == -EPERM || err == -EACCES || err == -ENOSYS);
+	skip_because(MISSING);
+}
+
+/* Of its own map the tool knows both sides. */
+static void own_words(void **state)
+{
+	uint64_t addr[PEEK_WORDS], word[PEEK_WORDS];
+	struct peek p;
+
+	(void)state;
+	open_or_skip(&p);
+	for (size_t i = 0; i < N_OF(addr); i++)
+		addr[i] = p.value.value + offsetof(struct peek_value, addr) + i * sizeof(uint64_t);
+	memset(word, 0, sizeof(word));
+	assert_int_equal(peek_words(&p, addr, word, 1), 0);
+	assert_true(word[0] == addr[0]);
+	assert_true(word[1] == 0);	/* not asked for */
+	for (uint64_t round = 1; round < 100; round++) {
+		assert_int_equal(peek_words(&p, addr, word, N_OF(addr)), 0);
+		assert_memory_equal(word, addr, sizeof(addr));
+		assert_true(p.value.owner == (uint64_t)getpid() || getppid() == 0);
+	}
+	peek_close(&p);
+}
+
+static void nothing_there(void **state)
+{
+	uint64_t addr[3] = { 0, 1, 0 }, word[3] = { 7, 7, 7 };
+	struct peek p;
+
+	(void)state;
+	open_or_skip(&p);
+	addr[2] = p.value.value;
+	assert_int_equal(peek_words(&p, addr, word, 3), -EFAULT);
+	assert_true(word[0] == 7);	/* as it was */
+	assert_int_equal(peek_words(&p, &addr[2], word, 1), 0);
+	assert_true(word[0] == p.value.owner);
+	peek_close(&p);
+}
+
+/* Values that the tool has given each CPU are where the offset says. */
+static void each_cpu(void **state)
+{
+	const int zero = 0;
+	size_t cpus = (size_t)sysconf(_SC_NPROCESSORS_CONF), tried = 0;
+	uint64_t *of_cpu = calloc(cpus, sizeof(*of_cpu));
+	cpu_set_t before, after;
+	struct peek p;
+
+	(void)state;
+	assert_non_null(of_cpu);
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	open_or_skip(&p);
+	for (size_t cpu = 0; cpu < cpus; cpu++)
+		of_cpu[cpu] = 1000 + cpu;
+	assert_int_equal(bpf_update(p.spot_fd, &zero, of_cpu, BPF_ANY), 0);
+	for (size_t cpu = 0; cpu < cpus; cpu++) {
+		uint64_t offset, at = p.value.spot_map + (p.value.value - p.value.map), word;
+
+		if (!CPU_ISSET(cpu, &before)) {
+			assert_int_equal(peek_cpu_offset(&p, (int)cpu, &offset), -EINVAL);
+			continue;
+		}
+		assert_int_equal(peek_cpu_offset(&p, (int)cpu, &offset), 0);
+		assert_int_equal(peek_words(&p, &at, &word, 1), 0);
+		at = word + offset;
+		assert_int_equal(peek_words(&p, &at, &word, 1), 0);
+		assert_true(word == 1000 + cpu);
+		tried++;
+	}
+	assert_true(tried > 0);
+	assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
+	assert_true(CPU_EQUAL(&before, &after));
+	assert_int_equal(peek_cpu_offset(&p, CPU_SETSIZE, of_cpu), -EINVAL);
+	peek_close(&p);
+	free(of_cpu);
+}
+
+static void too_long(void **state)
+{
+	struct insns program = { .n = 0 };
+
+	(void)state;
+	for (int i = 0; i < INSNS_MAX - 1; i++)
+		insn_add(&program, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, i);
+	assert_int_equal(insn_load(&program, BPF_PROG_TYPE_KPROBE, 0), -E2BIG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(own_words),
+		cmocka_unit_test(nothing_there),
+		cmocka_unit_test(each_cpu),
+		cmocka_unit_test(too_long),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "peek.h"
+
+#include "bpf.h"
+#include "insn.h"
+
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define TRIES 3
+
+static int make_map(uint32_t type, uint32_t value_size)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.map_type = type;
+	attr.key_size = sizeof(uint32_t);
+	attr.value_size = value_size;
+	attr.max_entries = 1;
+	return bpf_call(BPF_MAP_CREATE, &attr);
+}
+
+#define VALUE(member) ((int16_t)offsetof(struct peek_value, member))
+
+/* r6 is the value of the map, as insn_begin() leaves it. */
+static void store(struct insns *to, int16_t at, uint8_t reg)
+{
+	insn_add(to, BPF_STX | BPF_MEM | BPF_DW, BPF_REG_6, reg, at, 0);
+}
+
+static void emit_addresses(struct insns *to, const struct peek *p)
+{
+	insn_add(to, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_get_current_pid_tgid);
+	insn_add(to, BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_0, 0, 0, 32);
+	store(to, VALUE(owner), BPF_REG_0);
+	insn_map(to, BPF_REG_1, p->map_fd);
+	store(to, VALUE(map), BPF_REG_1);
+	store(to, VALUE(value), BPF_REG_6);
+	insn_map(to, BPF_REG_1, p->spot_fd);
+	store(to, VALUE(spot_map), BPF_REG_1);
+	insn_lookup(to, p->spot_fd);
+	store(to, VALUE(spot_value), BPF_REG_0);
+}
+
+static void emit_words(struct insns *to, int read_helper)
+{
+	insn_add(to, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_7, 0, 0, 0);
+	for (size_t i = 0; i < PEEK_WORDS; i++) {
+		insn_add(to, BPF_LDX | BPF_MEM | BPF_DW, BPF_REG_3, BPF_REG_6, (int16_t)(VALUE(addr) + 8 * i), 0);
+		insn_add(to, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_2, 0, 0, 8);
+		insn_add(to, BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_1, BPF_REG_6, 0, 0);
+		insn_add(to, BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_1, 0, 0, (int32_t)(VALUE(word) + 8 * i));
+		insn_add(to, BPF_JMP | BPF_CALL, 0, 0, 0, read_helper);
+		insn_add(to, BPF_ALU64 | BPF_OR | BPF_X, BPF_REG_7, BPF_REG_0, 0, 0);
+	}
+	store(to, VALUE(failed), BPF_REG_7);
+}
+
+static int load(const struct peek *p, int read_helper)
+{
+	struct insns program;
+
+	insn_begin(&program, p->map_fd);
+	emit_addresses(&program, p);
+	emit_words(&program, read_helper);
+	insn_add(&program, BPF_LDX | BPF_MEM | BPF_DW, BPF_REG_1, BPF_REG_6, VALUE(runs), 0);
+	insn_add(&program, BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_1, 0, 0, 1);
+	store(&program, VALUE(runs), BPF_REG_1);
+	return insn_load(&program, BPF_PROG_TYPE_PERF_EVENT, 0);
+}
+
+/* Only this thread's own, in its own code. */
+static int open_event(void)
+{
+	struct perf_event_attr attr;
+	int fd;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.size = sizeof(attr);
+	attr.type = PERF_TYPE_SOFTWARE;
+	attr.config = PERF_COUNT_SW_PAGE_FAULTS;
+	attr.sample_period = 1;
+	attr.disabled = 1;
+	attr.exclude_kernel = 1;
+	fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Where another program is running on this CPU, this one is not. */
+static int run(struct peek *p)
+{
+	const uint64_t runs = p->value.runs;
+	const int zero = 0;
+
+	for (int tries = 0; tries < TRIES; tries++) {
+		int err;
+
+		if (madvise(p->page, p->page_len, MADV_DONTNEED) || ioctl(p->event_fd, PERF_EVENT_IOC_ENABLE, 0))
+			return -errno;
+		*(volatile char *)p->page = 1;
+		ioctl(p->event_fd, PERF_EVENT_IOC_DISABLE, 0);
+		err = bpf_lookup(p->map_fd, &zero, &p->value);
+		if (err)
+			return err;
+		if (p->value.runs != runs)
+			return p->value.failed ? -EFAULT : 0;
+	}
+	return -EAGAIN;
+}
+
+int peek_open(struct peek *p, int read_helper)
+{
+	int err;
+
+	memset(p, 0, sizeof(*p));
+	p->page_len = (size_t)sysconf(_SC_PAGESIZE);
+	p->page = mmap(NULL, p->page_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	p->map_fd = make_map(BPF_MAP_TYPE_ARRAY, sizeof(p->value));
+	p->spot_fd = make_map(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint64_t));
+	p->event_fd = open_event();
+	p->program_fd = p->map_fd < 0 || p->spot_fd < 0 ? -EBADF : load(p, read_helper);
+	if (p->page == MAP_FAILED)
+		return -ENOMEM;
+	if (p->map_fd < 0)
+		return p->map_fd;
+	if (p->spot_fd < 0)
+		return p->spot_fd;
+	if (p->event_fd < 0)
+		return p->event_fd;
+	if (p->program_fd < 0)
+		return p->program_fd;
+	if (ioctl(p->event_fd, PERF_EVENT_IOC_SET_BPF, p->program_fd))
+		return -errno;
+	err = run(p);	/* to know the addresses; there are no words at 0 */
+	return err == -EFAULT ? 0 : err ? err : -EAGAIN;
+}
+
+int peek_words(struct peek *p, const uint64_t *addr, uint64_t *word, size_t n)
+{
+	const int zero = 0;
+	int err;
+
+	for (size_t i = 0; i < PEEK_WORDS; i++)
+		p->value.addr[i] = i < n ? addr[i] : p->value.value;
+	err = bpf_update(p->map_fd, &zero, &p->value, BPF_EXIST);
+	if (!err)
+		err = run(p);
+	if (!err && n)
+		memcpy(word, p->value.word, n * sizeof(*word));
+	return err;
+}
+
+int peek_cpu_offset(struct peek *p, int cpu, uint64_t *offset)
+{
+	uint64_t addr = p->value.spot_map + (p->value.value - p->value.map), pointer;
+	cpu_set_t before, there;
+	int err;
+
+	if (cpu >= CPU_SETSIZE)
+		return -EINVAL;
+	CPU_ZERO(&there);
+	CPU_SET((size_t)cpu, &there);
+	if (sched_getaffinity(0, sizeof(before), &before) || sched_setaffinity(0, sizeof(there), &there))
+		return -errno;
+	err = peek_words(p, &addr, &pointer, 1);
+	sched_setaffinity(0, sizeof(before), &before);
+	if (!err)
+		*offset = p->value.spot_value - pointer;
+	return err;
+}
+
+void peek_close(struct peek *p)
+{
+	const int fds[] = { p->event_fd, p->program_fd, p->spot_fd, p->map_fd };
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	if (p->page != MAP_FAILED)
+		munmap(p->page, p->page_len);
+	p->event_fd = p->program_fd = p->spot_fd = p->map_fd = -1;
+	p->page = MAP_FAILED;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Words of kernel memory, read by a small BPF program at a page fault of this process: no header, no symbol and no privilege
+ * is needed but those that programs need anyway, and nothing that others do runs it.
+ */
+#ifndef PEEK_H
+#define PEEK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PEEK_WORDS 64
+
+/* What the programs have of the tool, and the tool of them: the value of map "peek". */
+struct peek_value {
+	uint64_t owner;			/* this process, by the kernel's own number */
+	uint64_t registered;		/* see hits.c */
+	uint64_t runs;
+	uint64_t failed;		/* not 0: words of the last run that could not be read */
+	/* Kernel addresses: of both maps, and of their values; that of "spot" on the CPU that it ran on. */
+	uint64_t map, value, spot_map, spot_value;
+	uint64_t addr[PEEK_WORDS];
+	uint64_t word[PEEK_WORDS];
+};
+
+struct peek {
+	int map_fd, spot_fd, program_fd, event_fd;
+	void *page;			/* touched for a page fault */
+	size_t page_len;		/* bytes */
+	struct peek_value value;	/* as last read */
+};
+
+/**
+ * peek_open - make the maps, load the program and put it on page faults
+ * @p:           filled; on failure too: peek_close() it
+ * @read_helper: as in struct host
+ * Return: 0 or a negative errno; -EAGAIN where the program does not run.
+ */
+int peek_open(struct peek *p, int read_helper);
+
+/**
+ * peek_words - read words of kernel memory
+ * @addr, @word: @n of each, PEEK_WORDS at most
+ * Return: 0, -EFAULT where one of them cannot be read, or another negative errno.
+ */
+int peek_words(struct peek *p, const uint64_t *addr, uint64_t *word, size_t n);
+
+/**
+ * peek_cpu_offset - what the kernel adds to the address of a variable of each CPU for this one
+ * Runs there for a moment.
+ * Return: 0; -EINVAL where this thread may not run on @cpu, or it is not online; or another negative errno.
+ * Source: struct bpf_array, include/linux/bpf.h: values of an array, and the pointers to those of each CPU, have the same
+ *	place in it, from 4.6 to 7.x; SHIFT_PERCPU_PTR(), include/linux/percpu-defs.h
+ */
+int peek_cpu_offset(struct peek *p, int cpu, uint64_t *offset);
+
+/** peek_close - take the program off and give all back */
+void peek_close(struct peek *p);
+
+#endif
