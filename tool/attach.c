@@ -357,12 +357,13 @@ int attach_hook(struct attached *a, const struct hook *hook, char *cause, size_t
 	a->event_fd[fact] = fd;
 	if (a->watch_fd >= 0 && hook->kind == HOOK_KPROBE && hits_find(&a->hits, fact, hook->target))
 		log_debug("what kprobe %s skips is not known", hook->target);
+	a->unmatched[fact] = 0 - loader_runs(a->loaded, fact);	/* at an earlier kprobe */
 	err = hook->kind == HOOK_RAW_TRACEPOINT ? 0 : set_program(a, hook, fd);
 	if (err)
 		goto fail;
-	/* Those between the hook's first hit and its program's first run, and runs at an earlier kprobe. */
-	a->unmatched[fact] = 0;
-	compare_hits(a, fact, &missed, &a->unmatched[fact]);
+	/* It is hit as soon as it has its line, before it has a program. */
+	if (a->named[fact])
+		compare_hits(a, fact, &missed, &a->unmatched[fact]);
 	return 0;
 
 fail:

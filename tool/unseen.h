@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Connections that IPVS took and no program saw: what it has counted itself less what the programs on ip_vs_conn_new()
- * have. A kprobe tells what it has skipped, but for what comes while all of them are switched off.
+ * have. What a kprobe has skipped is known too, see attach_skipped(), but not what comes while kprobes are switched off.
  *
  * It holds for the tool's own network namespace, in which the packets of others come in interrupts (kube-proxy's). In
  * that of the client itself IPVS is called by the thread that connects, which interrupts nothing.
