@@ -15,6 +15,16 @@ on_cpu_1()
 	client_in=()
 }
 
+cpu_1_off()
+{
+	[ -w $cpu_1 ] || skip "CPU 1 cannot be taken offline here"
+	undo()
+	{
+		echo 1 >"$cpu_1"
+	}
+	echo 0 >"$cpu_1"
+}
+
 # cpu_has_come N - so many times
 cpu_has_come()
 {
@@ -24,15 +34,10 @@ cpu_has_come()
 # A CPU that was not there at the start, and one that goes and comes again: nothing of it is lost.
 cpus_come()
 {
-	[ -w $cpu_1 ] || skip "CPU 1 cannot be taken offline here"
-	undo()
-	{
-		echo 1 >"$cpu_1"
-	}
 	network 4
 	service "$vip:80" "$real_1"
 	server "$real_1"
-	echo 0 >"$cpu_1"
+	cpu_1_off
 	tool_start
 	echo 1 >"$cpu_1"
 	wait_for cpu_has_come 1

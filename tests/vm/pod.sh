@@ -187,31 +187,56 @@ pod_refused_skipped()
 # Where a program runs on somebody else's tracepoint the kprobe is hit, and only its program is skipped.
 pod_refused_at_tracepoint()
 {
-	local function id
-	id=$(cat /sys/kernel/tracing/events/syscalls/sys_enter_getppid/id) || skip "this kernel has no tracepoint for getppid"
+	local function
 	pod_steered
-	refused_skipped "$id"
+	need_getppid
+	refused_skipped "$getppid"
+}
+
+# need_getppid - sets getppid to its tracepoint
+need_getppid()
+{
+	getppid=$(cat /sys/kernel/tracing/events/syscalls/sys_enter_getppid/id) || skip "this kernel has no tracepoint for getppid"
 }
 
 # Its kprobe is another one then.
 pod_refused_anew()
 {
-	local function anew=1
+	local function
 	pod_steered
-	refused_skipped "$function"
+	refused_skipped "$function" ipvs_anew
 }
 
-# refused_skipped FUNCTION|TRACEPOINT
+ipvs_anew()
+{
+	without_ipvs
+	modprobe -a ip_vs ip_vs_rr
+	wait_for grep -q 'ip_vs is loaded' err
+}
+
+# On a CPU that was not there when it was looked for the counters.
+pod_refused_on_new_cpu()
+{
+	local function
+	pod_steered
+	need_getppid
+	cpu_1_off
+	refused_skipped "$getppid" cpu_comes
+}
+
+cpu_comes()
+{
+	echo 1 >"$cpu_1"
+	wait_for cpu_has_come 1
+}
+
+# refused_skipped FUNCTION|TRACEPOINT [DO] - DO is done between start and traffic
 refused_skipped()
 {
 	local hog shown again
 	echo 0 >/proc/sys/net/ipv4/icmp_ratelimit
 	tool_start
-	if [ "${anew-}" ]; then
-		without_ipvs
-		modprobe -a ip_vs ip_vs_rr
-		wait_for grep -q 'ip_vs is loaded' err
-	fi
+	[ $# -lt 2 ] || "$2"
 	service "$vip:80"
 	hog_begin "$1"
 	client_fails -n 60 "$vip:80"
@@ -274,5 +299,6 @@ run_pod()
 	[ "${hooks-}" ] || run "no destination, skipped in the course of a tracepoint's program: counted" \
 		pod_refused_at_tracepoint
 	[ "${hooks-}" ] || run "no destination, skipped, ip_vs loaded anew: counted" pod_refused_anew
+	[ "${hooks-}" ] || run "no destination, skipped on a CPU that has come: counted" pod_refused_on_new_cpu
 	run "the same connection in two namespaces" twins
 }
