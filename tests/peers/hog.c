@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #define CALLS 4000	/* 4,096 instructions before 5.2 */
@@ -23,6 +24,17 @@ static int fail(const char *what)
 {
 	fprintf(stderr, "hog: %s: %s\n", what, strerror(errno));
 	return 1;
+}
+
+/* LINUX_VERSION_CODE, which programs on kprobes must have before 5.0 */
+static unsigned int version(void)
+{
+	unsigned int major = 0, minor = 0, patch = 0;
+	struct utsname uts;
+
+	uname(&uts);
+	sscanf(uts.release, "%u.%u.%u", &major, &minor, &patch);
+	return major << 16 | minor << 8 | (patch < 255 ? patch : 255);
 }
 
 static int load(int kprobe)
@@ -39,6 +51,7 @@ static int load(int kprobe)
 	attr.insn_cnt = CALLS + 2;
 	attr.insns = (uintptr_t)insns;
 	attr.license = (uintptr_t)"GPL";
+	attr.kern_version = version();
 	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 }
 
