@@ -312,6 +312,30 @@ static void watch_once(struct attached *a)
 	log_debug("what kprobes skip is not known: %s", strerror(-err));
 }
 
+/* As open_hook(). Others may register kprobes at the same time: then it is done anew. */
+static int open_watched(struct attached *a, const struct hook *hook)
+{
+	int fd, err = 0;
+
+	watch_once(a);
+	if (a->watch_fd < 0)
+		return open_hook(a, hook);
+	for (int tries = 0; tries < 5; tries++) {
+		hits_expect(&a->hits);
+		fd = open_hook(a, hook);
+		if (fd < 0)
+			return fd;
+		err = hits_find(&a->hits, hook->fact, hook->target);
+		if (err != -EAGAIN)
+			break;
+		if (tries < 4)
+			close(fd);
+	}
+	if (err)
+		log_debug("what kprobe %s skips is not known: %s", hook->target, strerror(-err));
+	return fd;
+}
+
 /* By a link where there are some, from 5.15 on: later ones tell what was skipped. */
 static int set_program(struct attached *a, const struct hook *hook, int fd)
 {
@@ -345,18 +369,12 @@ int attach_hook(struct attached *a, const struct hook *hook, char *cause, size_t
 	int fd, err;
 
 	a->hook[fact] = hook;
-	if (hook->kind == HOOK_KPROBE)
-		watch_once(a);
-	if (a->watch_fd >= 0)
-		hits_expect(&a->hits);
-	fd = open_hook(a, hook);
+	fd = hook->kind == HOOK_KPROBE ? open_watched(a, hook) : open_hook(a, hook);
 	if (fd < 0) {
 		err = fd;
 		goto fail;
 	}
 	a->event_fd[fact] = fd;
-	if (a->watch_fd >= 0 && hook->kind == HOOK_KPROBE && hits_find(&a->hits, fact, hook->target))
-		log_debug("what kprobe %s skips is not known", hook->target);
 	a->unmatched[fact] = 0 - loader_runs(a->loaded, fact);	/* at an earlier kprobe */
 	err = hook->kind == HOOK_RAW_TRACEPOINT ? 0 : set_program(a, hook, fd);
 	if (err)

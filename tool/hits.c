@@ -28,18 +28,16 @@ void hits_init(struct hits *h)
 	h->program_fd = -1;
 }
 
-/* At a kprobe on register_kprobe(p): keeps p where this process calls it. */
+/* At a kprobe on register_kprobe(p): keeps p. */
 static int load(const struct hits *h, uint32_t kern_version)
 {
 	struct insns program;
 
 	insn_begin(&program, h->peek.map_fd);
-	insn_add(&program, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_get_current_pid_tgid);
-	insn_add(&program, BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_0, 0, 0, 32);
-	insn_add(&program, BPF_LDX | BPF_MEM | BPF_DW, BPF_REG_1, BPF_REG_6, offsetof(struct peek_value, owner), 0);
-	insn_add(&program, BPF_JMP | BPF_JNE | BPF_X, BPF_REG_0, BPF_REG_1, 2, 0);
 	insn_add(&program, BPF_LDX | BPF_MEM | BPF_DW, BPF_REG_1, BPF_REG_8, FIRST_ARGUMENT, 0);
 	insn_add(&program, BPF_STX | BPF_MEM | BPF_DW, BPF_REG_6, BPF_REG_1, offsetof(struct peek_value, registered), 0);
+	insn_add(&program, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_1, 0, 0, 1);
+	insn_add(&program, BPF_STX | BPF_XADD | BPF_DW, BPF_REG_6, BPF_REG_1, offsetof(struct peek_value, times), 0);
 	return insn_load(&program, BPF_PROG_TYPE_KPROBE, kern_version);
 }
 
@@ -75,7 +73,7 @@ void hits_expect(struct hits *h)
 {
 	const int zero = 0;
 
-	h->peek.value.registered = 0;
+	h->peek.value.times = 0;
 	bpf_update(h->peek.map_fd, &zero, &h->peek.value, BPF_EXIST);
 }
 
@@ -108,9 +106,11 @@ int hits_find(struct hits *h, enum hook_fact fact, const char *function)
 	size_t at = SYMBOL_NAME + 1;
 	int err = bpf_lookup(h->peek.map_fd, &zero, &h->peek.value);
 
+	if (!err && h->peek.value.times != 1)
+		err = h->peek.value.times ? -EAGAIN : -ENOENT;
+	if (err)
+		return err;
 	kprobe = h->peek.value.registered;
-	if (err || !kprobe)
-		return err ? err : -ENOENT;
 	err = read_words(h, kprobe, word, PEEK_WORDS);
 	if (!err)
 		err = read_words(h, kprobe + sizeof(word) / 2, word + PEEK_WORDS, PEEK_WORDS);

@@ -43,7 +43,8 @@ void hits_expect(struct hits *h);
 /**
  * hits_find - it has been; find its counters
  * @function: that it is on
- * Return: 0; -ENOENT where it was not seen to be, or does not look like one; or another negative errno.
+ * Return: 0; -EAGAIN where somebody else registered one, too; -ENOENT where it was not seen to be, or does not look like
+ *	one; or another negative errno.
  * Source: struct kprobe, struct kretprobe, include/linux/kprobes.h; struct trace_kprobe, kernel/trace/trace_kprobe.c. From
  *	4.17 to 6.6 nothing before the name was moved, and the counters of each CPU are before the second pointer to it.
  */
@@ -52,7 +53,7 @@ int hits_find(struct hits *h, enum hook_fact fact, const char *function);
 /** hits_forget - the kprobe is about to go */
 void hits_forget(struct hits *h, enum hook_fact fact);
 
-/** hits_follow - look for CPUs that have come; those that this thread may not run on stay unknown */
+/** hits_follow - look for CPUs that have come */
 void hits_follow(struct hits *h);
 
 /**

@@ -9,11 +9,12 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-#define TRIES 3
+#define PERIOD_NS 100000
+#define TRIES 100
 
 static int make_map(uint32_t type, uint32_t value_size)
 {
@@ -37,9 +38,6 @@ static void store(struct insns *to, int16_t at, uint8_t reg)
 
 static void emit_addresses(struct insns *to, const struct peek *p)
 {
-	insn_add(to, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_get_current_pid_tgid);
-	insn_add(to, BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_0, 0, 0, 32);
-	store(to, VALUE(owner), BPF_REG_0);
 	insn_map(to, BPF_REG_1, p->map_fd);
 	store(to, VALUE(map), BPF_REG_1);
 	store(to, VALUE(value), BPF_REG_6);
@@ -76,8 +74,8 @@ static int load(const struct peek *p, int read_helper)
 	return insn_load(&program, BPF_PROG_TYPE_PERF_EVENT, 0);
 }
 
-/* Only this thread's own, in its own code. */
-static int open_event(void)
+/* A timer of that CPU: others do nothing that would be counted by it. */
+static int open_event(int cpu)
 {
 	struct perf_event_attr attr;
 	int fd;
@@ -85,34 +83,44 @@ static int open_event(void)
 	memset(&attr, 0, sizeof(attr));
 	attr.size = sizeof(attr);
 	attr.type = PERF_TYPE_SOFTWARE;
-	attr.config = PERF_COUNT_SW_PAGE_FAULTS;
-	attr.sample_period = 1;
+	attr.config = PERF_COUNT_SW_CPU_CLOCK;
+	attr.sample_period = PERIOD_NS;
 	attr.disabled = 1;
-	attr.exclude_kernel = 1;
-	fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
-/* Where another program is running on this CPU, this one is not. */
-static int run(struct peek *p)
+static int wait_for_run(struct peek *p)
 {
+	const struct timespec a_while = { .tv_nsec = PERIOD_NS };
 	const uint64_t runs = p->value.runs;
 	const int zero = 0;
 
 	for (int tries = 0; tries < TRIES; tries++) {
-		int err;
+		int err = bpf_lookup(p->map_fd, &zero, &p->value);
 
-		if (madvise(p->page, p->page_len, MADV_DONTNEED) || ioctl(p->event_fd, PERF_EVENT_IOC_ENABLE, 0))
-			return -errno;
-		*(volatile char *)p->page = 1;
-		ioctl(p->event_fd, PERF_EVENT_IOC_DISABLE, 0);
-		err = bpf_lookup(p->map_fd, &zero, &p->value);
 		if (err)
 			return err;
 		if (p->value.runs != runs)
 			return p->value.failed ? -EFAULT : 0;
+		nanosleep(&a_while, NULL);
 	}
 	return -EAGAIN;
+}
+
+/* Once or more. Where another program is running on that CPU, this one is not: the next time it is. */
+static int run(struct peek *p, int cpu)
+{
+	int fd = open_event(cpu), err = 0;
+
+	if (fd < 0)
+		return fd;
+	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, p->program_fd) || ioctl(fd, PERF_EVENT_IOC_ENABLE, 0))
+		err = -errno;
+	if (!err)
+		err = wait_for_run(p);
+	close(fd);
+	return err;
 }
 
 int peek_open(struct peek *p, int read_helper)
@@ -120,29 +128,20 @@ int peek_open(struct peek *p, int read_helper)
 	int err;
 
 	memset(p, 0, sizeof(*p));
-	p->page_len = (size_t)sysconf(_SC_PAGESIZE);
-	p->page = mmap(NULL, p->page_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	p->map_fd = make_map(BPF_MAP_TYPE_ARRAY, sizeof(p->value));
 	p->spot_fd = make_map(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint64_t));
-	p->event_fd = open_event();
 	p->program_fd = p->map_fd < 0 || p->spot_fd < 0 ? -EBADF : load(p, read_helper);
-	if (p->page == MAP_FAILED)
-		return -ENOMEM;
 	if (p->map_fd < 0)
 		return p->map_fd;
 	if (p->spot_fd < 0)
 		return p->spot_fd;
-	if (p->event_fd < 0)
-		return p->event_fd;
 	if (p->program_fd < 0)
 		return p->program_fd;
-	if (ioctl(p->event_fd, PERF_EVENT_IOC_SET_BPF, p->program_fd))
-		return -errno;
-	err = run(p);	/* to know the addresses; there are no words at 0 */
+	err = run(p, sched_getcpu());	/* to know the addresses; there are no words at 0 */
 	return err == -EFAULT ? 0 : err ? err : -EAGAIN;
 }
 
-int peek_words(struct peek *p, const uint64_t *addr, uint64_t *word, size_t n)
+static int words_on(struct peek *p, int cpu, const uint64_t *addr, uint64_t *word, size_t n)
 {
 	const int zero = 0;
 	int err;
@@ -151,26 +150,22 @@ int peek_words(struct peek *p, const uint64_t *addr, uint64_t *word, size_t n)
 		p->value.addr[i] = i < n ? addr[i] : p->value.value;
 	err = bpf_update(p->map_fd, &zero, &p->value, BPF_EXIST);
 	if (!err)
-		err = run(p);
-	if (!err && n)
+		err = run(p, cpu);
+	if (!err)
 		memcpy(word, p->value.word, n * sizeof(*word));
 	return err;
+}
+
+int peek_words(struct peek *p, const uint64_t *addr, uint64_t *word, size_t n)
+{
+	return words_on(p, sched_getcpu(), addr, word, n);
 }
 
 int peek_cpu_offset(struct peek *p, int cpu, uint64_t *offset)
 {
 	uint64_t addr = p->value.spot_map + (p->value.value - p->value.map), pointer;
-	cpu_set_t before, there;
-	int err;
+	int err = words_on(p, cpu, &addr, &pointer, 1);
 
-	if (cpu >= CPU_SETSIZE)
-		return -EINVAL;
-	CPU_ZERO(&there);
-	CPU_SET((size_t)cpu, &there);
-	if (sched_getaffinity(0, sizeof(before), &before) || sched_setaffinity(0, sizeof(there), &there))
-		return -errno;
-	err = peek_words(p, &addr, &pointer, 1);
-	sched_setaffinity(0, sizeof(before), &before);
 	if (!err)
 		*offset = p->value.spot_value - pointer;
 	return err;
@@ -178,13 +173,10 @@ int peek_cpu_offset(struct peek *p, int cpu, uint64_t *offset)
 
 void peek_close(struct peek *p)
 {
-	const int fds[] = { p->event_fd, p->program_fd, p->spot_fd, p->map_fd };
+	const int fds[] = { p->program_fd, p->spot_fd, p->map_fd };
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	if (p->page != MAP_FAILED)
-		munmap(p->page, p->page_len);
-	p->event_fd = p->program_fd = p->spot_fd = p->map_fd = -1;
-	p->page = MAP_FAILED;
+	p->program_fd = p->spot_fd = p->map_fd = -1;
 }

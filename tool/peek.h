@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Words of kernel memory, read by a small BPF program at a page fault of this process: no header, no symbol and no privilege
- * is needed but those that programs need anyway, and nothing that others do runs it.
+ * Words of kernel memory, read by a small BPF program on a timer that is there for as long: no header, no symbol and no
+ * privilege is needed but those that programs need anyway, and nothing that others do runs it. (At a page fault of this
+ * thread it would cost all page faults of the host: perf's software events are switched on in the kernel's text.)
  */
 #ifndef PEEK_H
 #define PEEK_H
@@ -13,8 +14,7 @@
 
 /* What the programs have of the tool, and the tool of them: the value of map "peek". */
 struct peek_value {
-	uint64_t owner;			/* this process, by the kernel's own number */
-	uint64_t registered;		/* see hits.c */
+	uint64_t registered, times;	/* see hits.c */
 	uint64_t runs;
 	uint64_t failed;		/* not 0: words of the last run that could not be read */
 	/* Kernel addresses: of both maps, and of their values; that of "spot" on the CPU that it ran on. */
@@ -24,14 +24,12 @@ struct peek_value {
 };
 
 struct peek {
-	int map_fd, spot_fd, program_fd, event_fd;
-	void *page;			/* touched for a page fault */
-	size_t page_len;		/* bytes */
+	int map_fd, spot_fd, program_fd;
 	struct peek_value value;	/* as last read */
 };
 
 /**
- * peek_open - make the maps, load the program and put it on page faults
+ * peek_open - make the maps, load the program and try it
  * @p:           filled; on failure too: peek_close() it
  * @read_helper: as in struct host
  * Return: 0 or a negative errno; -EAGAIN where the program does not run.
@@ -47,8 +45,7 @@ int peek_words(struct peek *p, const uint64_t *addr, uint64_t *word, size_t n);
 
 /**
  * peek_cpu_offset - what the kernel adds to the address of a variable of each CPU for this one
- * Runs there for a moment.
- * Return: 0; -EINVAL where this thread may not run on @cpu, or it is not online; or another negative errno.
+ * Return: 0; -ENODEV or -EINVAL where it is not online or there is none; or another negative errno.
  * Source: struct bpf_array, include/linux/bpf.h: values of an array, and the pointers to those of each CPU, have the same
  *	place in it, from 4.6 to 7.x; SHIFT_PERCPU_PTR(), include/linux/percpu-defs.h
  */
