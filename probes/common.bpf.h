@@ -132,7 +132,8 @@ static inline void ran_rarely(int slot)
 #define ran_rarely(slot) do { } while (0)
 #endif
 
-/* Not in every interrupt's reach, or often: where the kernel hides the hits, what it counts as missed will do for it. */
+/* Of programs that run for each connect or segment, or have counts of their own. Where the tool finds the hits itself, it
+ * takes what the kernel has counted as missed, and they need not pay for more. */
 #ifdef NAMED_KPROBES
 #define ran(slot) ran_rarely(slot)
 #else

@@ -315,21 +315,19 @@ static void watch_once(struct attached *a)
 /* As open_hook(). Others may register kprobes at the same time: then it is done anew. */
 static int open_watched(struct attached *a, const struct hook *hook)
 {
-	int fd, err = 0;
+	int fd = -1, err = -EAGAIN;
 
 	watch_once(a);
 	if (a->watch_fd < 0)
 		return open_hook(a, hook);
-	for (int tries = 0; tries < 5; tries++) {
+	for (int tries = 0; tries < 5 && err == -EAGAIN; tries++) {
+		if (fd >= 0)
+			close(fd);
 		hits_expect(&a->hits);
 		fd = open_hook(a, hook);
 		if (fd < 0)
 			return fd;
 		err = hits_find(&a->hits, hook->fact, hook->target);
-		if (err != -EAGAIN)
-			break;
-		if (tries < 4)
-			close(fd);
 	}
 	if (err)
 		log_debug("what kprobe %s skips is not known: %s", hook->target, strerror(-err));
