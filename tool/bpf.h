@@ -20,6 +20,14 @@ int bpf_update(int map_fd, const void *key, const void *value, uint64_t flags);
 int bpf_lookup(int map_fd, const void *key, void *value);
 
 /**
+ * bpf_run - run a raw tracepoint's program once, here and now
+ * @cpu: the one to run it on, or -1 for that of this thread
+ * Return: 0 or a negative errno: before 5.10 it cannot be done; -ENXIO where the CPU is not online.
+ * Source: bpf_prog_test_run_raw_tp(), net/bpf/test_run.c
+ */
+int bpf_run(int program_fd, int cpu);
+
+/**
  * bpf_link_event - let a program run at a perf event for as long as the link is open
  * Return: the link's descriptor, or a negative errno: before 5.15 there are none.
  */

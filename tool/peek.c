@@ -71,7 +71,7 @@ static int load(const struct peek *p, int read_helper)
 	insn_add(&program, BPF_LDX | BPF_MEM | BPF_DW, BPF_REG_1, BPF_REG_6, VALUE(runs), 0);
 	insn_add(&program, BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_1, 0, 0, 1);
 	store(&program, VALUE(runs), BPF_REG_1);
-	return insn_load(&program, BPF_PROG_TYPE_PERF_EVENT, 0);
+	return insn_load(&program, p->way == PEEK_NOW ? BPF_PROG_TYPE_RAW_TRACEPOINT : BPF_PROG_TYPE_PERF_EVENT, 0);
 }
 
 /* A timer of that CPU: others do nothing that would be counted by it. */
@@ -90,28 +90,34 @@ static int open_event(int cpu)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Return: as peek_words(); -EAGAIN where it did not run since there were so many @runs. */
+static int look(struct peek *p, uint64_t runs)
+{
+	const int zero = 0;
+	int err = bpf_lookup(p->map_fd, &zero, &p->value);
+
+	if (err)
+		return err;
+	return p->value.runs == runs ? -EAGAIN : p->value.failed ? -EFAULT : 0;
+}
+
 static int wait_for_run(struct peek *p)
 {
 	const struct timespec a_while = { .tv_nsec = PERIOD_NS };
 	const uint64_t runs = p->value.runs;
-	const int zero = 0;
+	int err = look(p, runs);
 
-	for (int tries = 0; tries < TRIES; tries++) {
-		int err = bpf_lookup(p->map_fd, &zero, &p->value);
-
-		if (err)
-			return err;
-		if (p->value.runs != runs)
-			return p->value.failed ? -EFAULT : 0;
+	for (int tries = 0; tries < TRIES && err == -EAGAIN; tries++) {
 		nanosleep(&a_while, NULL);
+		err = look(p, runs);
 	}
-	return -EAGAIN;
+	return err;
 }
 
 /* Once or more. Where another program is running on that CPU, this one is not: the next time it is. */
-static int run(struct peek *p, int cpu)
+static int run_on_timer(struct peek *p, int cpu)
 {
-	int fd = open_event(cpu), err = 0;
+	int fd = open_event(cpu < 0 ? sched_getcpu() : cpu), err = 0;
 
 	if (fd < 0)
 		return fd;
@@ -123,11 +129,24 @@ static int run(struct peek *p, int cpu)
 	return err;
 }
 
-int peek_open(struct peek *p, int read_helper)
+/* @cpu: -1: whichever */
+static int run(struct peek *p, int cpu)
+{
+	const uint64_t runs = p->value.runs;
+	int err;
+
+	if (p->way == PEEK_TIMER)
+		return run_on_timer(p, cpu);
+	err = bpf_run(p->program_fd, cpu);
+	return err ? err : look(p, runs);
+}
+
+int peek_open_by(struct peek *p, enum peek_way way, int read_helper)
 {
 	int err;
 
 	memset(p, 0, sizeof(*p));
+	p->way = way;
 	p->map_fd = make_map(BPF_MAP_TYPE_ARRAY, sizeof(p->value));
 	p->spot_fd = make_map(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint64_t));
 	p->program_fd = p->map_fd < 0 || p->spot_fd < 0 ? -EBADF : load(p, read_helper);
@@ -137,8 +156,19 @@ int peek_open(struct peek *p, int read_helper)
 		return p->spot_fd;
 	if (p->program_fd < 0)
 		return p->program_fd;
-	err = run(p, sched_getcpu());	/* to know the addresses; there are no words at 0 */
+	err = run(p, -1);	/* to know the addresses; there are no words at 0 */
 	return err == -EFAULT ? 0 : err ? err : -EAGAIN;
+}
+
+int peek_open(struct peek *p, int read_helper)
+{
+	int err = peek_open_by(p, 0, read_helper);
+
+	for (int way = 1; way < PEEK_WAYS && err; way++) {
+		peek_close(p);
+		err = peek_open_by(p, way, read_helper);
+	}
+	return err;
 }
 
 static int words_on(struct peek *p, int cpu, const uint64_t *addr, uint64_t *word, size_t n)
@@ -158,7 +188,7 @@ static int words_on(struct peek *p, int cpu, const uint64_t *addr, uint64_t *wor
 
 int peek_words(struct peek *p, const uint64_t *addr, uint64_t *word, size_t n)
 {
-	return words_on(p, sched_getcpu(), addr, word, n);
+	return words_on(p, -1, addr, word, n);
 }
 
 int peek_cpu_offset(struct peek *p, int cpu, uint64_t *offset)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Words of kernel memory, read by a small BPF program on a timer that is there for as long: no header, no symbol and no
- * privilege is needed but those that programs need anyway, and nothing that others do runs it. (At a page fault of this
- * thread it would cost all page faults of the host: perf's software events are switched on in the kernel's text.)
+ * Words of kernel memory, read by a small BPF program that runs when it is told to; before 5.10, on a timer that is there for
+ * as long. No header, no symbol and no privilege is needed but those that programs need anyway, and nothing that others do
+ * runs it. (At a page fault of this thread it would cost all page faults of the host: perf's software events are switched on
+ * in the kernel's text.)
  */
 #ifndef PEEK_H
 #define PEEK_H
@@ -23,17 +24,27 @@ struct peek_value {
 	uint64_t word[PEEK_WORDS];
 };
 
+enum peek_way {
+	PEEK_NOW,	/* from 5.10 on */
+	PEEK_TIMER,	/* from 4.17 on; it may be late where a CPU is idle */
+	PEEK_WAYS
+};
+
 struct peek {
+	enum peek_way way;
 	int map_fd, spot_fd, program_fd;
 	struct peek_value value;	/* as last read */
 };
 
 /**
- * peek_open - make the maps, load the program and try it
+ * peek_open_by - make the maps, load the program and try it
  * @p:           filled; on failure too: peek_close() it
  * @read_helper: as in struct host
  * Return: 0 or a negative errno; -EAGAIN where the program does not run.
  */
+int peek_open_by(struct peek *p, enum peek_way way, int read_helper);
+
+/** peek_open - peek_open_by(), by the first way that this kernel has */
 int peek_open(struct peek *p, int read_helper);
 
 /**
@@ -45,7 +56,7 @@ int peek_words(struct peek *p, const uint64_t *addr, uint64_t *word, size_t n);
 
 /**
  * peek_cpu_offset - what the kernel adds to the address of a variable of each CPU for this one
- * Return: 0; -ENODEV or -EINVAL where it is not online or there is none; or another negative errno.
+ * Return: 0; -ENXIO, -ENODEV or -EINVAL where it is not online or there is none; or another negative errno.
  * Source: struct bpf_array, include/linux/bpf.h: values of an array, and the pointers to those of each CPU, have the same
  *	place in it, from 4.6 to 7.x; SHIFT_PERCPU_PTR(), include/linux/percpu-defs.h
  */

@@ -15,31 +15,48 @@
 #include <unistd.h>
 
 #define MISSING "bpf(2) is not for this process"
+#define TOO_OLD "before 5.10 no program runs when it is told to"
 
-static void open_or_skip(struct peek *p)
+#define BOTH_WAYS(name)						\
+	static void name##_now(void **state)			\
+	{							\
+		(void)state;					\
+		name(PEEK_NOW);					\
+	}							\
+								\
+	static void name##_timer(void **state)			\
+	{							\
+		(void)state;					\
+		name(PEEK_TIMER);				\
+	}
+
+enum { NOT_SUPPORTED = 524 };	/* ENOTSUPP, include/linux/errno.h */
+
+static void open_or_skip(struct peek *p, enum peek_way way)
 {
-	int err = peek_open(p, BPF_FUNC_probe_read_kernel);
+	int err = peek_open_by(p, way, BPF_FUNC_probe_read_kernel);
 
 	if (err == -EINVAL) {	/* before 5.5 */
 		peek_close(p);
-		err = peek_open(p, BPF_FUNC_probe_read);
+		err = peek_open_by(p, way, BPF_FUNC_probe_read);
 	}
 	if (!err)
 		return;
 	peek_close(p);
+	if (way == PEEK_NOW && err == -NOT_SUPPORTED)
+		skip_because(TOO_OLD);
 	if (err != -EPERM && err != -EACCES && err != -ENOSYS)
 		fail_msg("peek_open: %s", strerror(-err));
 	skip_because(MISSING);
 }
 
 /* Of its own map the tool knows both sides. */
-static void own_words(void **state)
+static void own_words(enum peek_way way)
 {
 	uint64_t addr[PEEK_WORDS], word[PEEK_WORDS];
 	struct peek p;
 
-	(void)state;
-	open_or_skip(&p);
+	open_or_skip(&p, way);
 	for (size_t i = 0; i < N_OF(addr); i++)
 		addr[i] = p.value.value + offsetof(struct peek_value, addr) + i * sizeof(uint64_t);
 	memset(word, 0, sizeof(word));
@@ -53,13 +70,12 @@ static void own_words(void **state)
 	peek_close(&p);
 }
 
-static void nothing_there(void **state)
+static void nothing_there(enum peek_way way)
 {
 	uint64_t addr[3] = { 0, 1, 0 }, word[3] = { 7, 7, 7 };
 	struct peek p;
 
-	(void)state;
-	open_or_skip(&p);
+	open_or_skip(&p, way);
 	addr[2] = p.value.value + offsetof(struct peek_value, map);
 	assert_int_equal(peek_words(&p, addr, word, 3), -EFAULT);
 	assert_true(word[0] == 7);	/* as it was */
@@ -69,16 +85,15 @@ static void nothing_there(void **state)
 }
 
 /* Values that the tool has given each CPU are where the offset says. */
-static void each_cpu(void **state)
+static void each_cpu(enum peek_way way)
 {
 	const int zero = 0;
 	size_t cpus = (size_t)sysconf(_SC_NPROCESSORS_CONF), tried = 0;
 	uint64_t *of_cpu = calloc(cpus, sizeof(*of_cpu));
 	struct peek p;
 
-	(void)state;
 	assert_non_null(of_cpu);
-	open_or_skip(&p);
+	open_or_skip(&p, way);
 	for (size_t cpu = 0; cpu < cpus; cpu++)
 		of_cpu[cpu] = 1000 + cpu;
 	assert_int_equal(bpf_update(p.spot_fd, &zero, of_cpu, BPF_ANY), 0);
@@ -100,6 +115,10 @@ static void each_cpu(void **state)
 	free(of_cpu);
 }
 
+BOTH_WAYS(own_words)
+BOTH_WAYS(nothing_there)
+BOTH_WAYS(each_cpu)
+
 static void too_long(void **state)
 {
 	struct insns program = { .n = 0 };
@@ -113,9 +132,12 @@ static void too_long(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(own_words),
-		cmocka_unit_test(nothing_there),
-		cmocka_unit_test(each_cpu),
+		cmocka_unit_test(own_words_now),
+		cmocka_unit_test(own_words_timer),
+		cmocka_unit_test(nothing_there_now),
+		cmocka_unit_test(nothing_there_timer),
+		cmocka_unit_test(each_cpu_now),
+		cmocka_unit_test(each_cpu_timer),
 		cmocka_unit_test(too_long),
 	};
 
