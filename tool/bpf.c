@@ -41,18 +41,21 @@ enum { TEST_RUN_ON_CPU = 1, LINK_CREATE = 28, PERF_EVENT = 41 };
 
 int bpf_run(int program_fd, int cpu)
 {
-	const struct {
-		uint32_t prog_fd, retval, data_size_in, data_size_out;
+	struct {
+		uint32_t program_fd, ret, data_size_in, data_size_out;
 		uint64_t data_in, data_out;
 		uint32_t repeat, duration, ctx_size_in, ctx_size_out;
 		uint64_t ctx_in, ctx_out;
 		uint32_t flags, cpu;
-	} run = { .prog_fd = (uint32_t)program_fd, .flags = cpu < 0 ? 0 : TEST_RUN_ON_CPU, .cpu = cpu < 0 ? 0 : (uint32_t)cpu };
-	union bpf_attr attr;
+	} test;
 
-	memset(&attr, 0, sizeof(attr));
-	memcpy(&attr, &run, sizeof(run));
-	return bpf_call(BPF_PROG_TEST_RUN, &attr);
+	memset(&test, 0, sizeof(test));
+	test.program_fd = (uint32_t)program_fd;
+	if (cpu >= 0) {
+		test.flags = TEST_RUN_ON_CPU;
+		test.cpu = (uint32_t)cpu;
+	}
+	return syscall(SYS_bpf, BPF_PROG_TEST_RUN, &test, sizeof(test)) ? -errno : 0;
 }
 
 int bpf_link_event(int program_fd, int event_fd)
