@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -14,7 +15,7 @@
 #include <unistd.h>
 
 #define PERIOD_NS 100000
-#define TRIES 2000	/* a busy virtual machine lets a timer wait */
+#define PATIENCE_NS 300000000	/* a busy virtual machine lets a timer wait */
 
 static int make_map(uint32_t type, uint32_t value_size)
 {
@@ -101,23 +102,33 @@ static int look(struct peek *p, uint64_t runs)
 	return p->value.runs == runs ? -EAGAIN : p->value.failed ? -EFAULT : 0;
 }
 
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+/* Awake, as some kernels run no program at a timer of a CPU that is idle; and not in bpf(2), where none runs either. */
 static int wait_for_run(struct peek *p)
 {
-	const struct timespec a_while = { .tv_nsec = PERIOD_NS };
 	const uint64_t runs = p->value.runs;
-	int err = look(p, runs);
+	int err = -EAGAIN;
 
-	for (int tries = 0; tries < TRIES && err == -EAGAIN; tries++) {
-		nanosleep(&a_while, NULL);
-		err = look(p, runs);
+	for (int64_t now = now_ns(), end = now + PATIENCE_NS; now < end && err == -EAGAIN; err = look(p, runs)) {
+		int64_t next = now + 2 * PERIOD_NS;
+
+		while (now < next)
+			now = now_ns();
 	}
 	return err;
 }
 
 /* Once or more. Where another program is running on that CPU, this one is not: the next time it is. */
-static int run_on_timer(struct peek *p, int cpu)
+static int run_on_event(struct peek *p, int cpu)
 {
-	int fd = open_event(cpu < 0 ? sched_getcpu() : cpu), err = 0;
+	int fd = open_event(cpu), err = 0;
 
 	if (fd < 0)
 		return fd;
@@ -129,6 +140,27 @@ static int run_on_timer(struct peek *p, int cpu)
 	return err;
 }
 
+/* As many CPUs as any kernel is built for. */
+struct cpus {
+	cpu_set_t set[8];
+};
+
+/* Where this thread may not be on that CPU, the program runs there all the same, sooner or later. */
+static int run_on_timer(struct peek *p, int cpu)
+{
+	struct cpus before, one;
+	bool moved;
+	int err;
+
+	memset(&one, 0, sizeof(one));
+	CPU_SET_S((size_t)cpu, sizeof(one), one.set);
+	moved = !sched_getaffinity(0, sizeof(before), before.set) && !sched_setaffinity(0, sizeof(one), one.set);
+	err = run_on_event(p, cpu);
+	if (moved)
+		sched_setaffinity(0, sizeof(before), before.set);
+	return err;
+}
+
 /* @cpu: -1: whichever */
 static int run(struct peek *p, int cpu)
 {
@@ -136,7 +168,7 @@ static int run(struct peek *p, int cpu)
 	int err;
 
 	if (p->way == PEEK_TIMER)
-		return run_on_timer(p, cpu);
+		return run_on_timer(p, cpu < 0 ? sched_getcpu() : cpu);
 	err = bpf_run(p->program_fd, cpu);
 	return err ? err : look(p, runs);
 }

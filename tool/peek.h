@@ -26,7 +26,7 @@ struct peek_value {
 
 enum peek_way {
 	PEEK_NOW,	/* from 5.10 on */
-	PEEK_TIMER,	/* from 4.17 on; it may be late where a CPU is idle */
+	PEEK_TIMER,	/* from 4.17 on */
 	PEEK_WAYS
 };
 
