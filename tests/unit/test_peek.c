@@ -89,11 +89,12 @@ static void each_cpu(enum peek_way way)
 {
 	const int zero = 0;
 	size_t cpus = (size_t)sysconf(_SC_NPROCESSORS_CONF), tried = 0;
-	uint64_t *of_cpu = calloc(cpus, sizeof(*of_cpu));
+	uint64_t *of_cpu;
 	struct peek p;
 
-	assert_non_null(of_cpu);
 	open_or_skip(&p, way);
+	of_cpu = calloc(cpus, sizeof(*of_cpu));
+	assert_non_null(of_cpu);
 	for (size_t cpu = 0; cpu < cpus; cpu++)
 		of_cpu[cpu] = 1000 + cpu;
 	assert_int_equal(bpf_update(p.spot_fd, &zero, of_cpu, BPF_ANY), 0);
