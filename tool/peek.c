@@ -194,13 +194,10 @@ int peek_open_by(struct peek *p, enum peek_way way, int read_helper)
 
 int peek_open(struct peek *p, int read_helper)
 {
-	int err = peek_open_by(p, 0, read_helper);
-
-	for (int way = 1; way < PEEK_WAYS && err; way++) {
-		peek_close(p);
-		err = peek_open_by(p, way, read_helper);
-	}
-	return err;
+	if (!peek_open_by(p, PEEK_NOW, read_helper))
+		return 0;
+	peek_close(p);
+	return peek_open_by(p, PEEK_TIMER, read_helper);
 }
 
 static int words_on(struct peek *p, int cpu, const uint64_t *addr, uint64_t *word, size_t n)

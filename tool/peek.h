@@ -26,8 +26,7 @@ struct peek_value {
 
 enum peek_way {
 	PEEK_NOW,	/* from 5.10 on */
-	PEEK_TIMER,	/* from 4.17 on */
-	PEEK_WAYS
+	PEEK_TIMER	/* from 4.17 on */
 };
 
 struct peek {

@@ -175,7 +175,8 @@ static const struct call of_trace[] = {
 	/* time, signals, the end */
 	ANY(clock_gettime), ANY(clock_nanosleep), ANY(nanosleep), ANY(gettimeofday), ANY(futex),
 	ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn), ANY(restart_syscall),
-	ANY(getpid), ANY(gettid), ANY(tgkill), ANY(sched_getaffinity), ANY(sched_setaffinity), ANY(getcpu), ANY(exit), ANY(exit_group),
+	ANY(getpid), ANY(gettid), ANY(tgkill), ANY(sched_getaffinity), ANY(sched_setaffinity), ANY(getcpu),
+	ANY(exit), ANY(exit_group),
 	{ __NR_sched_setscheduler, 1, SCHED_OTHER | SCHED_RESET_ON_FORK, SCHED_OTHER | SCHED_RESET_ON_FORK },
 	/* those that newer machines have no more, and older ones not yet */
 #ifdef __NR_open
