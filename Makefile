@@ -25,7 +25,7 @@ LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LIBS := -ldl -lseccomp
 
-PROBES := event.h common.bpf.h reason.h bucket.h tally.bpf.h tell.bpf.h \
+PROBES := event.h common.bpf.h reason.h bucket.h conns.bpf.h tally.bpf.h tell.bpf.h join.bpf.h \
 	state.bpf.c connect.bpf.c retransmit.bpf.c error.bpf.c ipvs.bpf.c no_destination.bpf.c expiry.bpf.c
 SOURCES := $(sort $(wildcard tool/*.c))
 EMBEDDED := embedded_main embedded_layout

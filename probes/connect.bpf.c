@@ -1,97 +1,93 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tcp_connect(sk), net/ipv4/tcp_output.c, runs just after the state became
- * SYN_SENT: the local port is chosen, the SYN not yet sent. IPVS sees the SYN
- * before tcp_connect() returns, unless the packet crosses to another network
- * namespace on another CPU.
+ * tcp_connect(sk), net/ipv4/tcp_output.c, runs just after the state became SYN_SENT: the local port is chosen, the SYN
+ * not yet sent. IPVS sees the SYN before tcp_connect() returns, unless the packet crosses to another network namespace,
+ * where another CPU may take it.
  */
 
-static inline struct waiting *find_place(u64 sk, u16 lport, u16 rport)
+static inline bool is_service(const struct tuple *t)
 {
-	struct waiting *w = waiting_at(lport, rport);
+	struct service key = { .port = t->rport };
 
-	return w && take_place(w, sk) ? w : 0;
+	key.addr[0] = t->raddr[0];
+	key.addr[1] = t->raddr[1];
+	key.addr[2] = t->raddr[2];
+	key.addr[3] = t->raddr[3];
+	return services.lookup(&key);
 }
 
-/* IPVS may take it. */
-static inline void await_ipvs(const struct settings *s, u64 sk)
+/* Return: true if the connect waits for IPVS now. */
+static inline bool await_ipvs(const struct settings *s, u64 sk, const struct tuple *t, u16 family, u64 since_ns)
 {
-	struct sock_entry e = {};
-	struct common skc = {};
-	struct waiting *w;
+	struct connecting c = { .sk = sk, .since_ns = since_ns, .netns = t->netns, .family = family };
 
-	if (s->flags & SETTING_PID && bpf_get_current_pid_tgid() >> 32 != s->pid)
-		return;
-	read_common(sk, &skc);
-	if (!family_wanted(s, skc.family) || !ports_wanted(s, skc.num, BE16(skc.dport)))
-		return;
-	if (s->flags & SETTING_VIPS) {
-		read_ends(s, sk, &skc, &e.conn.tuple);
-		if (!end_wanted(e.conn.tuple.raddr, e.conn.tuple.rport, END_VIP))
-			return;
-	}
+	if (!(s->flags & SETTING_IPVS))
+		return false;
 	if (TELL_ROWS)
-		set_owner(&e.conn.owner);
-	e.since_ns = bpf_ktime_get_ns();
-	w = find_place(sk, skc.num, BE16(skc.dport));
-	if (w) {
-		w->since_ns = e.since_ns;
-		w->owner = e.conn.owner;
-		w->untaken = 0;
+		set_owner(&c.owner);
+	return put_connecting(t, &c);
+}
+
+/* With -a the socket is known already, and its first row is still to be reported. */
+static inline void connect_known(void *ctx, const struct settings *s, u64 sk, struct sock_entry *e, const struct tuple *t,
+				 u16 family)
+{
+	u64 thread;
+
+	e->conn.tuple = *t;
+	e->connected = 1;
+	if (!await_ipvs(s, sk, t, family, e->since_ns)) {
+		tell_syn_sent(ctx, e, sk);
 		return;
 	}
-	read_ends(s, sk, &skc, &e.conn.tuple);
-	e.conn.tuple.netns = sock_netns(s, sk);
-	e.conn.family = skc.family;
-	if (TELL_ROWS)
-		e.conn.flags = CONN_OWNED;
-	follow(&e, sk);
+	/* IPVS takes it for sure, but maybe after tcp_connect() has returned. */
+	if (is_service(t))
+		return;
+	thread = bpf_get_current_pid_tgid();
+	connects.update(&thread, &sk);
 }
 
 int connect_kprobe(struct pt_regs *ctx)
 {
-	u64 sk = PT_REGS_PARM1(ctx), thread;
+	u64 sk = PT_REGS_PARM1(ctx);
 	struct common skc = {};
 	struct sock_entry *e;
+	struct tuple t = {};
 	struct settings *s;
-	struct tuple t;
 
 	ran(RUN_CONNECT);
 	s = get_settings();
 	if (!s)
 		return 0;
-	e = socks.lookup(&sk);
-	if (!e) {
-		if (s->flags & SETTING_FROM_CONNECT)
-			await_ipvs(s, sk);
-		return 0;
+	e = sockets.lookup(&sk);
+	if (e && !(e->conn.flags & CONN_PENDING)) {	/* the end of an earlier socket here was not seen */
+		drop_socket(sk, e);
+		e = 0;
 	}
-	t = e->conn.tuple;
+	if (!e && s->flags & SETTING_ALL)	/* a filter left it out */
+		return 0;
+	if (!e && s->flags & SETTING_PID && bpf_get_current_pid_tgid() >> 32 != s->pid)
+		return 0;
 	read_common(sk, &skc);
-	read_ends(s, sk, &skc, &t);
-	if (!ports_wanted(s, t.lport, t.rport)) {
-		drop_socket(sk);
+	read_tuple(s, sk, &skc, &t);
+	t.netns = sock_netns(s, sk);
+	if (!family_wanted(s, skc.family) || !ports_wanted(s, t.lport, t.rport) || !vip_wanted(s, &t)) {
+		sockets.delete(&sk);
 		return 0;
 	}
-	e->conn.tuple = t;
-	e->connected = 1;
-	if (!(s->flags & SETTING_PLACES) || !find_place(sk, t.lport, t.rport)) {
-		e->conn.flags |= CONN_CLAIMED;
-		claim_tuple(&t, sk);
-	}
-	if (s->flags & SETTING_ALL) {
-		thread = bpf_get_current_pid_tgid();
-		connects.update(&thread, &sk);
-	}
+	if (e)
+		connect_known(ctx, s, sk, e, &t, skc.family);
+	else
+		await_ipvs(s, sk, &t, skc.family, bpf_ktime_get_ns());
 	return 0;
 }
 
-/* Only with -a: shows the connects that IPVS did not take. Where this probe is
- * missed, the socket's next event shows the row instead. */
+/* Only with -a: reports the connects that IPVS did not take. Where this probe is missed, the socket's next event does. */
 int connect_return(struct pt_regs *ctx)
 {
 	u64 thread = bpf_get_current_pid_tgid(), sk;
 	struct settings *s = get_settings();
+	struct client cl = {};
 	struct sock_entry *e;
 	u64 *found;
 
@@ -100,8 +96,14 @@ int connect_return(struct pt_regs *ctx)
 		return 0;
 	sk = *found;
 	connects.delete(&thread);
-	e = socks.lookup(&sk);
-	if (s && e && e->conn.flags & CONN_PENDING)
-		tell_syn_sent(ctx, s, e, sk);
+	e = sockets.lookup(&sk);
+	if (!s || !e || !(e->conn.flags & CONN_PENDING))
+		return 0;
+	cl.e.conn.tuple = e->conn.tuple;
+	cl.e.conn.family = e->conn.family;
+	join(s, sk, &cl, e, AT_RETURN);
+	e = sockets.lookup(&sk);
+	if (e && e->conn.flags & CONN_PENDING)
+		tell_syn_sent(ctx, e, sk);
 	return 0;
 }

@@ -1,23 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A socket's owner is told of an error: inet_sk_error_report(sk), a tracepoint
- * from 5.14 on, else sock_def_error_report(sk), net/core/sock.c. A program that
- * polls may have fetched, and so cleared, sk_err before the state is CLOSE.
+ * A socket's owner is told of an error: inet_sk_error_report(sk), a tracepoint from 5.14 on, else
+ * sock_def_error_report(sk), net/core/sock.c. A program that polls may have fetched, and so cleared, sk_err before the state
+ * is CLOSE.
  */
+
+/* The connect's element has the error until the socket is tracked, whichever side has claimed it. */
+static inline void note_error(const struct settings *s, u64 sk, u32 err)
+{
+	struct common skc = {};
+	struct connecting *c;
+	struct client *cl;
+	struct tuple t = {}, key;
+
+	read_common(sk, &skc);
+	if (skc.state != TCP_SYN_SENT)
+		return;
+	read_tuple(s, sk, &skc, &t);
+	t.netns = sock_netns(s, sk);
+	key = t;
+	c = own_connecting(&key, sk);
+	if (c) {
+		VERIFIER_CHECKED(c);
+		c->err = err;
+	}
+	key = t;
+	cl = own_client(&key, sk);
+	if (cl) {
+		VERIFIER_CHECKED(cl);
+		cl->e.err = err;
+	}
+}
+
 static inline int error_report(u64 sk)
 {
-	struct sock_entry *e = socks.lookup(&sk);
-	struct settings *s;
+	struct sock_entry *e = sockets.lookup(&sk);
+	struct settings *s = get_settings();
 	u32 err = 0;
 
-	if (!e)
-		return 0;
-	s = get_settings();
-	if (!s || !s->sk_err)
+	if (!s || !s->sk_err || (!e && !(s->flags & SETTING_IPVS)))
 		return 0;
 	read_kernel(&err, sizeof(err), (void *)(sk + s->sk_err));
-	if (err)
+	if (!err)
+		return 0;
+	if (e)
 		e->err = err;
+	else
+		note_error(s, sk, err);
 	return 0;
 }
 
@@ -28,10 +57,8 @@ int error_raw(void *ctx)
 }
 #endif
 
-#ifndef WITHOUT_error_kprobe
 int error_kprobe(struct pt_regs *ctx)
 {
-	ran_rarely(RUN_ERROR);
+	ran(RUN_ERROR);
 	return error_report(PT_REGS_PARM1(ctx));
 }
-#endif

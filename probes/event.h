@@ -8,9 +8,8 @@
 #ifndef IPVS_TCPSTATE_EVENT_H
 #define IPVS_TCPSTATE_EVENT_H
 
-/* Ends of a connection as its socket has them. IPv4 addresses are kept in
- * their IPv4-mapped form (::ffff:a.b.c.d), so that an IPv4 connection of an
- * IPv6 socket has the same key as IPVS gives it. */
+/* The addresses and ports of a connection, as its client's socket has them. IPv4 addresses are
+ * IPv4-mapped (::ffff:a.b.c.d): so an IPv4 connection of an IPv6 socket has the key that IPVS gives it. */
 struct tuple {
 	__u32 laddr[4];		/* network byte order */
 	__u32 raddr[4];		/* network byte order */
@@ -43,11 +42,10 @@ struct owner {
 
 enum conn_flags {
 	CONN_OWNED = 1,		/* the owner is whose connect() or listen() it was */
-	CONN_PENDING = 2,	/* SYN_SENT not sent to the tool yet */
-	CONN_CLAIMED = 4,	/* has its key in map "tuples" */
+	CONN_PENDING = 2,	/* the row CLOSE -> SYN_SENT is not reported yet */
+	CONN_IPVS = 4,		/* IPVS handles it: it has an element in map "clients" */
 	CONN_NO_DESTINATION = 8, /* IPVS had no real server for it */
 	CONN_SYN_LOST = 16,	/* IPVS took it only after its first SYN; until a row has said so */
-	CONN_UNTAKEN = 32,	/* SYN sent again, and not taken by IPVS yet */
 	CONN_COUNTED = 64,	/* its connect is in map "tallies", or was before the start */
 	CONN_OPEN = 128,	/* counted as open */
 };
@@ -61,7 +59,7 @@ struct conn {
 	__u8 state;		/* the last one seen */
 	__u8 pad;
 	__u32 entry_at;		/* when IPVS made its entry, ENTRY_TIME(); 0: not known */
-	__u32 gone_at;		/* when IPVS freed it; 0: it is there */
+	__u32 gone_at;		/* when IPVS ended it; 0: it is there */
 };
 
 /* CLOCK_MONOTONIC in units of 2^20 ns, about 1 ms: differences hold for 52 days. */
@@ -94,23 +92,17 @@ enum setting_flags {
 	SETTING_RETRANSMITS = 32, /* in every state, not of the first SYN only */
 	SETTING_CONNECT = 64,	/* tcp_connect is probed: SYN_SENT waits for it */
 	SETTING_PID = 128,	/* only sockets that process "pid" opened */
-	SETTING_VIPS = 256,	/* only the ends in map "ends" */
+	SETTING_VIPS = 256,	/* only the addresses in map "addresses" */
 	SETTING_REALS = 512,
 	SETTING_STATE_TIMES = 1024, /* count the time in each state too */
-	SETTING_PLACES = 2048,	/* connects wait for IPVS at places in map "waiting": all ends of a socket can be read */
-	SETTING_FROM_CONNECT = 4096, /* and have nothing else until IPVS takes them: only those are shown */
+	SETTING_IPVS = 2048,	/* ip_vs_conn_new is probed: connects wait for IPVS */
 };
-
-#define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | \
-			 SETTING_PID | SETTING_VIPS)
 
 /* Offsets are those of the running kernel; 0: not known. */
 struct settings {
 	__u32 flags;		/* enum setting_flags; first: before 4.9 the verifier forgets a map value once added to */
 	__u32 pid;		/* thread group */
-	__u64 lports;		/* PORT_BIT of each wanted port: rules out most others at once */
-	__u64 rports;
-	__u64 earlier;		/* the same of the services in map "earlier" */
+	__u64 adopt;		/* PORT_BIT of each service whose sockets may be unknown: from before the start */
 	__u32 own_netns;	/* the tool's network namespace, where COUNT_TAKEN counts; 0: nowhere */
 	__u32 pad0;
 	__u16 sk_err;		/* struct sock */
@@ -136,28 +128,37 @@ struct settings {
 	__u16 cp_cport;
 	__u16 cp_vport;
 	__u16 cp_dport;
-	__u16 pad[1];
+	__u16 cp_timer;		/* where ip_vs_conn_expire() gets the timer; 0: it gets the connection */
 };
 
-/* What a run wants, which the compiled text leaves open: immediates in whose place the tool puts 0 or 1. */
-enum choice_mark {
-	CHOICE_ROWS = 0x7b1c5e01,	/* events for rows */
-	CHOICE_COUNTS = 0x7b1c5e02,	/* counters */
-};
-
-/* A key of map "ends". */
-struct end {
+/* A key of map "addresses". */
+struct address {
 	__u32 addr[4];		/* network byte order, IPv4 mapped */
 	__u16 port;		/* host byte order; 0: every port */
-	__u16 side;		/* enum end_side */
+	__u16 side;		/* enum address_side */
 };
 
-enum end_side { END_VIP = 1, END_REAL = 2 };
+enum address_side { ADDRESS_VIP = 1, ADDRESS_REAL = 2 };
 
-/* A value of map "earlier". */
-struct earlier_conn {
-	struct real real;
-	__u32 open;		/* the tool has counted it as open */
+/* A value of map "entries": what IPVS has for a connection. Times are CLOCK_MONOTONIC. */
+struct conn_entry {
+	__u64 made_ns;		/* 0: before the start */
+	__u64 expiring_ns;	/* when IPVS began to end it; 0: it has not */
+	__u64 gone_ns;		/* when IPVS had ended it; 0: it has not */
+	__u64 leaving;		/* the struct ip_vs_conn that expiring_ns is of */
+	__u64 replaced;		/* the struct ip_vs_conn that this one came in the place of */
+	struct real real;	/* family 0: IPVS had no real server */
+	__u32 netns;		/* IPVS's, inode number */
+	__u32 ports;		/* of its key: tells an element that another connection got meanwhile */
+	__u32 pad;
+};
+
+#define ENTRY_PORTS(tuple) ((__u32)(tuple)->lport << 16 | (tuple)->rport)
+
+/* A key of map "services". */
+struct service {
+	__u32 addr[4];		/* network byte order, IPv4 mapped */
+	__u32 port;		/* host byte order */
 };
 
 /* A key of map "tallies": a virtual service and a real server. */
@@ -216,12 +217,15 @@ struct bucket_key {
 enum count_slot {
 	COUNT_LOST,		/* perf buffer full */
 	COUNT_NESTED,		/* state changes that the second program saw, not the first */
-	COUNT_GAPS,		/* a socket's state is not the one we saw last, or its tcp_connect() was not seen */
-	COUNT_SOCKS_FULL,	/* map "socks" full: socket not followed */
-	COUNT_TUPLES_FULL,	/* map "tuples" full: real server may be missing */
+	COUNT_GAPS,		/* the state of a socket is not the one that was seen last, or its connect was not seen */
+	COUNT_UNCERTAIN,	/* connects that closed before it was seen whether IPVS used an older entry for them */
+	COUNT_SOCKETS_FULL,	/* map "sockets" or "clients" full: socket not tracked */
+	COUNT_CONNECTING_FULL,	/* map "connecting", "entries" or "closed" full: real server may be missing */
 	COUNT_TALLIES_FULL,	/* map "tallies" full: connection not counted */
 	COUNT_BUCKETS_FULL,	/* map "buckets" full: time not counted */
 	COUNT_TAKEN,		/* connections of every protocol that IPVS took, as it counts them itself */
+	COUNT_ENTRIES_MADE,	/* elements that were added to map "entries" */
+	COUNT_ENTRIES_ENDED,	/* those whose connection IPVS has ended */
 	COUNT_SLOTS
 };
 
@@ -232,20 +236,24 @@ enum run_slot {
 	RUN_ERROR,
 	RUN_CONNECT,
 	RUN_IPVS,
+	RUN_CLIENT_PORT,
 	RUN_NO_DESTINATION,
-	RUN_EXPIRY,
-	RUN_SLOTS = 8		/* those of a CPU are a cache line */
+	RUN_EXPIRE,
+	RUN_EXPIRE_NOW,
+	RUN_FREE,
+	RUN_SLOTS = 16		/* those of a CPU have cache lines of their own */
 };
 
 _Static_assert(sizeof(struct tuple) == 40, "struct tuple has a hole");
 _Static_assert(sizeof(struct real) == 20, "struct real has a hole");
 _Static_assert(sizeof(struct conn) == 96, "struct conn has a hole");
 _Static_assert(sizeof(struct event) == 128, "struct event has a hole");
-_Static_assert(sizeof(struct settings) == 88, "struct settings has a hole");
-_Static_assert(sizeof(struct earlier_conn) == 24, "struct earlier_conn has a hole");
+_Static_assert(sizeof(struct settings) == 72, "struct settings has a hole");
+_Static_assert(sizeof(struct conn_entry) == 72, "struct conn_entry has a hole");
+_Static_assert(sizeof(struct service) == 20, "struct service has a hole");
 _Static_assert(sizeof(struct tally_key) == 40, "struct tally_key has a hole");
 _Static_assert(sizeof(struct tally) == 128, "struct tally has a hole");
 _Static_assert(sizeof(struct bucket_key) == 16, "struct bucket_key has a hole");
-_Static_assert(sizeof(struct end) == 20, "struct end has a hole");
+_Static_assert(sizeof(struct address) == 20, "struct address has a hole");
 
 #endif

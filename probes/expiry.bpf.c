@@ -1,61 +1,103 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ip_vs_conn_rcu_free(head), net/netfilter/ipvs/ip_vs_conn.c: IPVS frees a
- * connection that has timed out. What its socket still sends has no real server.
+ * IPVS ends a connection; net/netfilter/ipvs/ip_vs_conn.c. What its client still sends has no real server.
+ *
+ *   ip_vs_conn_expire_now(cp)	it is to end at once: its real server is gone, or a new SYN gets another entry
+ *   ip_vs_conn_expire(timer)	its time is over; it may stay where a packet is just passing. Before 4.15 it gets cp.
+ *   ip_vs_conn_rcu_free(head)	it has ended, and no CPU uses it any more
  */
 
-/* An entry lives for a second at least; the RCU callback comes later than a new
- * entry for the same ends may. */
-#define ENTRY_LIFE_MIN 500
+/* An entry lives for a second at least, so an older one's memory is freed that long after its successor came, at most. */
+#define ENTRY_LIFE_NS 500000000ULL
 
-/* IPv4 leaves the rest of the union 0. */
-static inline void read_any_addr(u32 addr[4], u64 from)
+/* An element of "entries" may be another connection's as soon as IPVS makes a new entry: a mark that came too late is
+ * taken back. */
+static inline void mark_expiring(struct tuple *key, struct conn_entry *n, u64 cp, u64 now)
 {
-	read_kernel(addr, 16, (void *)from);
-	if (!addr[1] && !addr[2] && !addr[3])
-		set_ipv4(addr, addr[0]);
+	n->leaving = cp;
+	n->expiring_ns = now;
+	if (entries.lookup(key) != n)
+		n->expiring_ns = 0;
 }
 
-int expiry_kprobe(struct pt_regs *ctx)
+static inline void mark_gone(struct tuple *key, struct conn_entry *n, u64 now)
 {
-	struct settings *s;
-	u64 cp = PT_REGS_PARM1(ctx), ipvs = 0, sk;
-	u16 protocol = 0, cport = 0, vport = 0, dport = 0;
-	struct tuple t = {};
-	struct sock_entry *e;
-	u32 daddr[4] = {}, now;
+	n->gone_ns = now;
+	if (entries.lookup(key) == n)
+		count(COUNT_ENTRIES_ENDED);
+	else
+		n->gone_ns = 0;
+}
 
-	ran_rarely(RUN_EXPIRY);
-	s = get_settings();
-	if (!s || !s->cp_rcu_head)
-		return 0;
-	cp -= s->cp_rcu_head;
-	read_kernel(&protocol, sizeof(protocol), (void *)(cp + s->cp_protocol));
-	read_kernel(&cport, sizeof(cport), (void *)(cp + s->cp_cport));
-	if (protocol != IPPROTO_TCP || !cport)
-		return 0;
-	read_kernel(&vport, sizeof(vport), (void *)(cp + s->cp_vport));
-	read_kernel(&dport, sizeof(dport), (void *)(cp + s->cp_dport));
-	read_kernel(&ipvs, sizeof(ipvs), (void *)(cp + s->cp_ipvs));
-	read_any_addr(t.laddr, cp + s->cp_caddr);
-	read_any_addr(t.raddr, cp + s->cp_vaddr);
-	t.lport = BE16(cport);
-	t.rport = BE16(vport);
-	t.netns = ipvs_netns(s, ipvs);
-	sk = find_client(&t).sk;
-	if (!sk)
-		return 0;
-	e = socks.lookup(&sk);
-	if (!e)
-		return 0;
-	if (!e->conn.real.family)
-		return 0;
-	/* Of a real server that another one has taken over from. */
-	read_any_addr(daddr, cp + s->cp_daddr);
-	if (!is_real(&e->conn, daddr, BE16(dport)) & (e->conn.real.method != METHOD_BYPASS))
-		return 0;
-	now = ENTRY_TIME(bpf_ktime_get_ns());
-	if (!e->conn.entry_at || now - e->conn.entry_at >= ENTRY_LIFE_MIN)
-		e->conn.gone_at = now;
+static inline bool has_client(const struct tuple *t)
+{
+	struct tuple key = *t;
+
+	return find_client(&key);
+}
+
+static inline void entry_ends(const struct settings *s, u64 cp, bool freed)
+{
+	u64 now = bpf_ktime_get_ns();
+	struct conn c = {};
+	struct tuple t = {}, key;
+	struct conn_entry *n;
+	struct real real = {};
+
+	if (!read_conn(s, cp, &t, &real) || !t.lport)
+		return;
+	key = t;
+	n = own_entry(&key);
+	if (!n)
+		return;
+	VERIFIER_CHECKED(n);
+	/* It has a successor already. */
+	if (n->replaced == cp || n->gone_ns)
+		return;
+	if (!freed) {
+		mark_expiring(&key, n, cp, now);
+		return;
+	}
+	set_real(&c, &n->real);
+	if (!is_real(&c, &real) && n->real.method != METHOD_BYPASS)
+		return;
+	if (n->leaving != cp && n->made_ns && elapsed(now, n->made_ns) < ENTRY_LIFE_NS)
+		return;
+	/* Its socket, if it is one of this host's, still has to find out. */
+	if (!n->made_ns || has_client(&t))
+		mark_gone(&key, n, now);
+	else if (!entries.delete(&key))
+		count(COUNT_ENTRIES_ENDED);
+}
+
+int expire_now_kprobe(struct pt_regs *ctx)
+{
+	struct settings *s = get_settings();
+
+	ran(RUN_EXPIRE_NOW);
+	if (s)
+		entry_ends(s, PT_REGS_PARM1(ctx), false);
+	return 0;
+}
+
+int expire_kprobe(struct pt_regs *ctx)
+{
+	u64 arg = PT_REGS_PARM1(ctx);
+	struct settings *s = get_settings();
+
+	ran(RUN_EXPIRE);
+	if (s)
+		entry_ends(s, arg - s->cp_timer, false);
+	return 0;
+}
+
+int free_kprobe(struct pt_regs *ctx)
+{
+	u64 arg = PT_REGS_PARM1(ctx);
+	struct settings *s = get_settings();
+
+	ran(RUN_FREE);
+	if (s)
+		entry_ends(s, arg - s->cp_rcu_head, true);
 	return 0;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ip_vs_conn_new(p, dest_af, daddr, dport, flags, dest, fwmark), net/netfilter/
- * ipvs/ip_vs_conn.c: a connection gets its real server. Before 3.18, and on
- * RHEL 7, without dest_af.
+ * IPVS's side of the join: a connection gets its real server.
+ *
+ *   ip_vs_conn_new(p, dest_af, daddr, dport, flags, dest, fwmark)  net/netfilter/ipvs/ip_vs_conn.c; before 3.18, and on
+ *	RHEL 7, without dest_af. IPVS makes an entry.
+ *   ip_vs_conn_fill_cport(cp, cport)  the same file; an entry that ip_vs_ftp has made ahead gets its client's port.
  */
 #define IP_VS_CONN_F_FWD_MASK 0x0007
 #define IP_VS_CONN_F_SYNC 0x0020
@@ -30,6 +32,14 @@ static inline void read_addr(u32 addr[4], u16 af, u64 from)
 	}
 }
 
+/* For IPv4, struct ip_vs_conn leaves the rest of union nf_inet_addr 0. */
+static inline void read_any_addr(u32 addr[4], u64 from)
+{
+	read_kernel(addr, 16, (void *)from);
+	if (!addr[1] && !addr[2] && !addr[3])
+		set_ipv4(addr, addr[0]);
+}
+
 static inline u8 forwarding_method(const struct settings *s, u32 flags, u64 dest)
 {
 	u32 conn_flags = flags;
@@ -51,217 +61,258 @@ static inline u32 ipvs_netns(const struct settings *s, u64 ipvs)
 	return net_inum(s, net);
 }
 
-/* Whose connection it is between these ends, @t->netns being IPVS's; sk 0: nobody's. */
-static inline struct claim find_client(struct tuple *t)
-{
-	struct claim none = {}, *c = tuples.lookup(t);
-
-	if (c)
-		return *c;
-	if (!t->netns)
-		return none;
-	t->netns = 0;
-	c = tuples.lookup(t);
-	if (c)
-		return *c;
-	return none;
-}
-
-static inline bool same_ends(const struct tuple *a, const struct tuple *b)
-{
-	u32 differ = (a->lport ^ b->lport) | (a->rport ^ b->rport);
-
-#pragma unroll
-	for (int i = 0; i < 4; i++)
-		differ |= (a->laddr[i] ^ b->laddr[i]) | (a->raddr[i] ^ b->raddr[i]);
-	return !differ;
-}
-
-/* The socket whose connect waits between these ends; 0: none. @e: what is known of it */
-static inline u64 find_waiting(const struct settings *s, const struct tuple *t, struct sock_entry *e)
-{
-	struct waiting *w = waiting_at(t->lport, t->rport);
-	struct common skc = {};
-	u64 sk;
-
-	if (!w)
-		return 0;
-	CHECKED(w);
-	sk = w->sk;
-	if (!sk)
-		return 0;
-	read_common(sk, &skc);
-	read_ends(s, sk, &skc, &e->conn.tuple);
-	if (!same_ends(&e->conn.tuple, t))
-		return 0;
-	e->conn.tuple.netns = sock_netns(s, sk);
-	e->conn.family = skc.family;
-	e->conn.owner = w->owner;
-	e->conn.flags = (w->owner.pid ? CONN_OWNED : 0) | (w->untaken ? CONN_UNTAKEN : 0);
-	e->since_ns = w->since_ns;
-	return sk;
-}
-
-/* With -a it had an entry before IPVS takes it. */
-static inline void claim_first(struct sock_entry *e, u64 sk, bool begin)
-{
-	struct tuple t;
-
-	if (!begin || e->conn.flags & CONN_CLAIMED)
-		return;
-	e->conn.flags |= CONN_CLAIMED;
-	t = e->conn.tuple;
-	claim_tuple(&t, sk);
-}
-
-/* The entry of the socket @sk that connects between these ends, @t->netns being IPVS's. NULL: none. @begin: make one for
- * a connect that waits for IPVS */
-static inline struct sock_entry *find_socket(const struct settings *s, struct tuple *t, u64 *sk, bool begin)
-{
-	struct sock_entry fresh = {}, *e;
-	u64 waits = find_waiting(s, t, &fresh);
-	u32 netns = t->netns;
-	struct claim c;
-
-	if (!waits || fresh.conn.tuple.netns != netns) {
-		c = find_client(t);
-		if (c.sk && (!waits || c.netns == netns)) {
-			*sk = c.sk;
-			return socks.lookup(sk);
-		}
-	}
-	if (!waits)
-		return 0;
-	*sk = waits;
-	e = socks.lookup(sk);
-	if (e && e->conn.state == TCP_SYN_SENT && e->conn.tuple.lport == t->lport) {
-		CHECKED(e);
-		claim_first(e, waits, begin);
-		return e;
-	}
-	return begin && s->flags & SETTING_FROM_CONNECT ? follow(&fresh, waits) : 0;
-}
-
-/* Without branches, so that the compiler adds nothing to a pointer into a map:
- * before 4.9 the verifier forgets what that points to. */
-static inline bool is_real(const struct conn *c, const u32 addr[4], u16 port)
-{
-	return !((c->real.addr[0] ^ addr[0]) | (c->real.addr[1] ^ addr[1]) |
-		 (c->real.addr[2] ^ addr[2]) | (c->real.addr[3] ^ addr[3]) | (c->real.port ^ port));
-}
-
-/* Member by member, for the same reason. */
-static inline void set_real(struct sock_entry *e, const struct real *real)
-{
-	e->conn.real.addr[0] = real->addr[0];
-	e->conn.real.addr[1] = real->addr[1];
-	e->conn.real.addr[2] = real->addr[2];
-	e->conn.real.addr[3] = real->addr[3];
-	e->conn.real.port = real->port;
-	e->conn.real.family = real->family;
-	e->conn.real.method = real->method;
-}
-
 /* A connect waits so long until its SYN goes out again: TCP_TIMEOUT_INIT, include/net/tcp.h, less some ticks of
  * the timer. A busy host may let the first SYN wait for long too, but hardly that long. */
 #define SYN_TIMEOUT_NS 950000000ULL
 
-/* IPVS gives a socket a real server, its first or another one. */
-static inline void take(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk,
-			const struct real *real)
-{
-	bool moved = !is_real(&e->conn, real->addr, real->port) & !!e->conn.real.family;
-	u64 now = bpf_ktime_get_ns();
-	bool counted = e->conn.flags & CONN_COUNTED;
-	u8 state = e->conn.state;
+/* A connect that was given up matters for so long: its SYN does not wait longer to come to IPVS. */
+#define CLOSED_NS 1000000000ULL
 
-	if (TELL_COUNTS && counted)
-		tally_leave(&e->conn);
-	if (!e->conn.real.family && state == TCP_SYN_SENT && now - e->since_ns >= SYN_TIMEOUT_NS)
-		e->conn.flags |= CONN_SYN_LOST;
-	set_real(e, real);
-	e->conn.entry_at = ENTRY_TIME(now);
-	e->conn.gone_at = 0;
-	e->conn.flags &= ~CONN_NO_DESTINATION;
-	if (TELL_COUNTS && counted)
-		tally_arrive(&e->conn);
-	if (e->conn.flags & CONN_PENDING) {
-		tell_syn_sent(ctx, s, e, sk);
-		e->conn.flags &= ~CONN_SYN_LOST;
-		/* Seen by a kprobe, before the packet came here. */
-		if (e->conn.flags & CONN_UNTAKEN)
-			tell_retransmit(ctx, s, e, sk, state, now);
-		e->conn.flags &= ~CONN_UNTAKEN;
-	} else if (moved && TELL_ROWS) {
-		send(ctx, s, e, sk, EVENT_MOVED, state, state, now, e->since_ns);
+/* Reports connect @cl, which IPVS has taken, unless its socket was faster.
+ * @key_netns: what its element in "connecting" is to be claimed with */
+static inline void claim_connecting(void *ctx, struct client *cl, u32 key_netns, u64 now)
+{
+	u64 sk = cl->sk;
+
+	if (!put_client(cl))
+		return;		/* the socket's side goes by the entry */
+	if (!claim(&cl->e.conn.tuple, key_netns)) {
+		/* Its socket may have gone since, and left what was put there too late. */
+		if (!sockets.lookup(&sk))
+			drop_client(&cl->e.conn.tuple, sk);
+		return;
 	}
+	if (elapsed(now, cl->e.since_ns) >= SYN_TIMEOUT_NS)
+		cl->e.conn.flags |= CONN_SYN_LOST;
+	tell_syn_sent(ctx, &cl->e, sk);
+	cl->e.conn.flags &= ~CONN_SYN_LOST;
+	if (cl->retransmits)	/* seen by a kprobe, before the packet came here */
+		tell_retransmit(ctx, &cl->e, sk, TCP_SYN_SENT, now);
+}
+
+/* Reports both rows of a connect that was given up before its SYN came here. */
+static inline void claim_closed(void *ctx, const struct settings *s, struct client *cl, u64 now)
+{
+	struct real real = cl->e.conn.real;
+	struct tuple key = cl->e.conn.tuple;
+	struct client *found;
+
+	key.netns = 0;
+	found = closed.lookup(&key);
+	if (!found)
+		return;
+	VERIFIER_CHECKED(found);
+	*cl = *found;
+	if (elapsed(now, cl->closed_ns) >= CLOSED_NS || closed.delete(&key))
+		return;
+	if (cl->uncertain)
+		count_by(COUNT_UNCERTAIN, -1);
+	set_real(&cl->e.conn, &real);
+	cl->e.conn.flags |= CONN_IPVS;
+	cl->e.conn.entry_at = ENTRY_TIME(now);
+	tell_syn_sent(ctx, &cl->e, cl->sk);
+	tell_change(ctx, s, &cl->e, cl->sk, TCP_SYN_SENT, TCP_CLOSE, cl->closed_ns, s->sk_err ? 0 : ERROR_UNKNOWN);
+}
+
+/* Reports that the connection of socket @sk has another real server. The socket takes it over with its next event. */
+static inline void tell_moved(void *ctx, struct client *cl, u64 sk, u64 now)
+{
+	u32 ports = ENTRY_PORTS(&cl->e.conn.tuple);
+	struct real real = cl->e.conn.real;
+	struct sock_entry *found = sockets.lookup(&sk);
+
+	if (!found)
+		return;
+	VERIFIER_CHECKED(found);
+	cl->e = *found;
+	/* The element may be another socket's by now. */
+	if (ENTRY_PORTS(&cl->e.conn.tuple) != ports || !cl->e.conn.real.family || cl->e.conn.flags & CONN_PENDING ||
+	    is_real(&cl->e.conn, &real))
+		return;
+	set_real(&cl->e.conn, &real);
+	cl->e.conn.entry_at = ENTRY_TIME(now);
+	cl->e.conn.gone_at = 0;
+	send_event(ctx, &cl->e, sk, EVENT_MOVED, cl->e.conn.state, cl->e.conn.state, now, cl->e.since_ns, ERROR_UNKNOWN);
+}
+
+static inline void learn_service(const struct tuple *t)
+{
+	struct service key = { .port = t->rport };
+	u8 one = 1;
+
+	key.addr[0] = t->raddr[0];
+	key.addr[1] = t->raddr[1];
+	key.addr[2] = t->raddr[2];
+	key.addr[3] = t->raddr[3];
+	if (!services.lookup(&key))
+		services.update(&key, &one);
+}
+
+static inline void mirror(const struct conn *c, u64 now)
+{
+	struct conn_entry n = { .made_ns = now, .real = c->real };
+
+	put_entry(&c->tuple, &n);
+}
+
+/* Return: false if no connect of this host is under way between these addresses and ports. */
+static inline bool copy_waiting(struct client *cl, u32 *key_netns)
+{
+	struct tuple key = cl->e.conn.tuple;
+	struct connecting *c = find_connecting(&key);
+
+	if (!c)
+		return false;
+	VERIFIER_CHECKED(c);
+	set_from_connecting(cl, c);
+	*key_netns = key.netns;
+	return true;
+}
+
+/* The socket that has connection @t already; 0: none. */
+static inline u64 client_of(const struct tuple *t)
+{
+	struct tuple key = *t;
+	struct client *cl = find_client(&key);
+
+	return cl ? cl->sk : 0;
+}
+
+/* IPVS has given a connection its real server. @cl->e.conn has both, and IPVS's namespace; changed */
+static inline void take(void *ctx, const struct settings *s, struct client *cl)
+{
+	u64 now = bpf_ktime_get_ns(), sk;
+	bool wanted = real_wanted(s, &cl->e.conn.real);
+	u32 key_netns = 0;
+
+	mirror(&cl->e.conn, now);
+	if (s->flags & SETTING_ALL)
+		learn_service(&cl->e.conn.tuple);
+	if (copy_waiting(cl, &key_netns)) {
+		cl->e.conn.flags |= CONN_IPVS;
+		cl->e.conn.entry_at = ENTRY_TIME(now);
+		if (wanted)
+			claim_connecting(ctx, cl, key_netns, now);
+		return;
+	}
+	sk = client_of(&cl->e.conn.tuple);
+	if (!sk && wanted)
+		claim_closed(ctx, s, cl, now);
+	if (sk && TELL_ROWS)
+		tell_moved(ctx, cl, sk, now);
+}
+
+struct new_args {
+	u64 param, daddr, dest;
+	u32 flags;
+	u16 dport, dest_af;
+};
+
+/* Return: false if it is no TCP connection that is shown. */
+static inline bool read_new(const struct settings *s, const struct new_args *a, struct conn *c)
+{
+	struct conn_param p = {};
+	u16 dest_af = a->dest_af;
+
+	read_kernel(&p, sizeof(p), (void *)a->param);
+	c->tuple.netns = ipvs_netns(s, p.ipvs);
+	if (s->own_netns && c->tuple.netns == s->own_netns && a->dest && !(a->flags & IP_VS_CONN_F_SYNC))
+		count(COUNT_TAKEN);
+	/* Without client port: see client_port_kprobe(). */
+	if (p.protocol != IPPROTO_TCP || a->flags & IP_VS_CONN_F_ONE_PACKET || !p.cport)
+		return false;
+	if (!dest_af)
+		dest_af = p.af;
+	read_addr(c->tuple.laddr, p.af, p.caddr);
+	read_addr(c->tuple.raddr, p.af, p.vaddr);
+	c->tuple.lport = BE16(p.cport);
+	c->tuple.rport = BE16(p.vport);
+	read_addr(c->real.addr, dest_af, a->daddr);
+	c->real.port = BE16(a->dport);
+	c->real.method = forwarding_method(s, a->flags, a->dest);
+	c->real.family = dest_af;
+	if (c->real.method == METHOD_BYPASS) {	/* sent on to where it was going: daddr is 0 */
+		read_addr(c->real.addr, p.af, p.vaddr);
+		c->real.port = c->tuple.rport;
+	}
+	return true;
 }
 
 int ipvs_kprobe(struct pt_regs *ctx)
 {
 	/* Read once and before any branch: the verifier allows only constant
 	 * offsets into ctx, and the compiler likes to merge such loads. */
+	u64 arg1 = *(volatile u64 *)&PT_REGS_PARM1(ctx);
 	u64 arg2 = *(volatile u64 *)&PT_REGS_PARM2(ctx);
 	u64 arg3 = *(volatile u64 *)&PT_REGS_PARM3(ctx);
 	u64 arg4 = *(volatile u64 *)&PT_REGS_PARM4(ctx);
 	u64 arg5 = *(volatile u64 *)&PT_REGS_PARM5(ctx);
 	u64 arg6 = *(volatile u64 *)&PT_REGS_PARM6(ctx);
-	u64 sk, daddr, dest;
+	struct new_args a = { .param = arg1 };
+	struct client cl = {};
 	struct settings *s;
-	struct conn_param p = {};
-	struct real real = {};
-	struct tuple t = {};
-	struct sock_entry *e;
-	u32 flags;
-	u16 dport, dest_af;
-	bool wanted;
 
-	ran_rarely(RUN_IPVS);
-	read_kernel(&p, sizeof(p), (void *)PT_REGS_PARM1(ctx));
+	ran(RUN_IPVS);
 	s = get_settings();
 	if (!s)
 		return 0;
-	CHECKED(s);
+	VERIFIER_CHECKED(s);
 	if (arg2 < 4096) {	/* a family, no pointer */
-		dest_af = arg2;
-		daddr = arg3;
-		dport = arg4;
-		flags = arg5;
-		dest = arg6;
+		a.dest_af = arg2;
+		a.daddr = arg3;
+		a.dport = arg4;
+		a.flags = arg5;
+		a.dest = arg6;
 	} else {
-		dest_af = p.af;
-		daddr = arg2;
-		dport = arg3;
-		flags = arg4;
-		dest = arg5;
+		a.daddr = arg2;
+		a.dport = arg3;
+		a.flags = arg4;
+		a.dest = arg5;
 	}
-	if (flags & IP_VS_CONN_F_TEMPLATE)
+	if (!(a.flags & IP_VS_CONN_F_TEMPLATE) && read_new(s, &a, &cl.e.conn))
+		take(ctx, s, &cl);
+	return 0;
+}
+
+/* What identifies a struct ip_vs_conn. Return: false if it is no TCP connection, or its layout is not known. */
+static inline bool read_conn(const struct settings *s, u64 cp, struct tuple *t, struct real *real)
+{
+	u16 protocol = 0, cport = 0, vport = 0, dport = 0;
+	u64 ipvs = 0;
+
+	if (!s->cp_rcu_head)
+		return false;
+	read_kernel(&protocol, sizeof(protocol), (void *)(cp + s->cp_protocol));
+	if (protocol != IPPROTO_TCP)
+		return false;
+	read_kernel(&cport, sizeof(cport), (void *)(cp + s->cp_cport));
+	read_kernel(&vport, sizeof(vport), (void *)(cp + s->cp_vport));
+	read_kernel(&dport, sizeof(dport), (void *)(cp + s->cp_dport));
+	read_kernel(&ipvs, sizeof(ipvs), (void *)(cp + s->cp_ipvs));
+	read_any_addr(t->laddr, cp + s->cp_caddr);
+	read_any_addr(t->raddr, cp + s->cp_vaddr);
+	read_any_addr(real->addr, cp + s->cp_daddr);
+	t->lport = BE16(cport);
+	t->rport = BE16(vport);
+	t->netns = ipvs_netns(s, ipvs);
+	real->port = BE16(dport);
+	return true;
+}
+
+/* ip_vs_nat_xmit() calls it, so the method is known, and that both sides have the same family. */
+int client_port_kprobe(struct pt_regs *ctx)
+{
+	struct settings *s = get_settings();
+	u16 cport = PT_REGS_PARM2(ctx);
+	struct client cl = {};
+	struct conn *c = &cl.e.conn;
+
+	ran(RUN_CLIENT_PORT);
+	if (!s || !read_conn(s, PT_REGS_PARM1(ctx), &c->tuple, &c->real))
 		return 0;
-	t.netns = ipvs_netns(s, p.ipvs);
-	if (s->own_netns && t.netns == s->own_netns && dest && !(flags & IP_VS_CONN_F_SYNC))
-		count(COUNT_TAKEN);
-	if (p.protocol != IPPROTO_TCP || flags & IP_VS_CONN_F_ONE_PACKET || !p.cport)
-		return 0;
-	read_addr(t.laddr, p.af, p.caddr);
-	read_addr(t.raddr, p.af, p.vaddr);
-	t.lport = BE16(p.cport);
-	t.rport = BE16(p.vport);
-	read_addr(real.addr, dest_af, daddr);
-	real.port = BE16(dport);
-	real.method = forwarding_method(s, flags, dest);
-	real.family = dest_af;
-	if (real.method == METHOD_BYPASS) {	/* sent on to where it was going: daddr is 0 */
-		read_addr(real.addr, p.af, p.vaddr);
-		real.port = t.rport;
-	}
-	wanted = !(s->flags & SETTING_REALS) || end_wanted(real.addr, real.port, END_REAL);
-	e = find_socket(s, &t, &sk, wanted);
-	if (!e)
-		return 0;
-	CHECKED(e);
-	/* One that waits for its real server goes on waiting. */
-	if (!wanted && e->conn.flags & CONN_PENDING)
-		return 0;
-	take(ctx, s, e, sk, &real);
+	c->tuple.lport = BE16(cport);
+	c->real.method = METHOD_MASQ;
+	c->real.family = c->real.addr[2] == MAPPED && !c->real.addr[0] && !c->real.addr[1] ? AF_INET : AF_INET6;
+	take(ctx, s, &cl);
 	return 0;
 }

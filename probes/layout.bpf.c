@@ -50,4 +50,11 @@ OFFSET(cp_daddr, struct ip_vs_conn, daddr)
 OFFSET(cp_cport, struct ip_vs_conn, cport)
 OFFSET(cp_vport, struct ip_vs_conn, vport)
 OFFSET(cp_dport, struct ip_vs_conn, dport)
+
+/* Before 4.15 a timer's function gets a number, which is the connection's address; BTF came later. */
+int cp_timer(void *ctx)
+{
+	return __builtin_types_compatible_p(typeof(((struct timer_list *)0)->function), void (*)(struct timer_list *)) ?
+		       __builtin_offsetof(struct ip_vs_conn, timer) : 0;
+}
 #endif

@@ -22,12 +22,12 @@ int leave_kprobe(struct pt_regs *ctx)
 	u64 svc = PT_REGS_PARM1(ctx), skb = PT_REGS_PARM2(ctx), iph = PT_REGS_PARM4(ctx);
 	struct settings *s;
 	struct ip_header h = {};
-	struct tuple t = {};
-	struct sock_entry *e;
+	struct tuple t = {}, key;
+	struct conn_entry n = {};
 	u16 ports[2] = {}, af = 0;
-	u64 data = 0, ipvs = 0, sk;
+	u64 data = 0, ipvs = 0;
 
-	ran_rarely(RUN_NO_DESTINATION);
+	ran(RUN_NO_DESTINATION);
 	s = get_settings();
 	if (!s || !s->skb_data || !s->svc_af || !s->svc_ipvs)
 		return 0;
@@ -43,8 +43,12 @@ int leave_kprobe(struct pt_regs *ctx)
 	t.lport = BE16(ports[0]);
 	t.rport = BE16(ports[1]);
 	t.netns = ipvs_netns(s, ipvs);
-	e = find_socket(s, &t, &sk, true);
-	if (e)
-		e->conn.flags |= CONN_NO_DESTINATION;
+	key = t;
+	/* It has ended as soon as it began: what is kept of it is for its client's socket. */
+	if (!find_connecting(&key))
+		return 0;
+	n.made_ns = n.gone_ns = bpf_ktime_get_ns();
+	put_entry(&t, &n);
+	count(COUNT_ENTRIES_ENDED);
 	return 0;
 }

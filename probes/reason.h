@@ -15,7 +15,7 @@ enum close_reason {
 	CLOSE_ABORTED,
 	CLOSE_REFUSED,
 	CLOSE_RESET,
-	CLOSE_EXPIRED,		/* reset after IPVS had forgotten the connection */
+	CLOSE_EXPIRED,		/* a reset or timeout after IPVS had ended the connection */
 	CLOSE_TIMEOUT,
 	CLOSE_UNREACHABLE,
 	CLOSE_ERROR,
@@ -43,7 +43,7 @@ static inline enum close_reason why_closed(const struct conn *c, __u8 oldstate, 
 	case EPIPE:	/* a reset after the peer's FIN, tcp_reset() */
 		return c->gone_at ? CLOSE_EXPIRED : CLOSE_RESET;
 	case ETIMEDOUT:
-		return CLOSE_TIMEOUT;
+		return c->gone_at ? CLOSE_EXPIRED : CLOSE_TIMEOUT;
 	case ECONNABORTED:
 		return CLOSE_ABORTED;
 	case EHOSTUNREACH:

@@ -16,12 +16,12 @@
 
 /* Before 4.14 the verifier takes the rest of the program once for each value that a variable may have got: after an
  * operation it has forgotten the value. */
-#define FORGET(variable) asm volatile("%0 |= 0" : "+r"(variable))
+#define VERIFIER_FORGET(variable) asm volatile("%0 |= 0" : "+r"(variable))
 
 /* And once for each way that leads here: after a call it has forgotten most registers too. */
-#define JOIN(variable)				\
+#define VERIFIER_JOIN(variable)				\
 	do {					\
-		FORGET(variable);		\
+		VERIFIER_FORGET(variable);		\
 		bpf_get_smp_processor_id();	\
 	} while (0)
 
@@ -49,7 +49,7 @@ static inline struct tally *find_tally(const struct conn *c)
 }
 
 /* Two may do so at once: the first one stays. */
-static inline struct tally *make_tally(const struct tally_key *key)
+static inline struct tally *make_tally(struct tally_key *key)
 {
 	struct tally fresh = {};
 
@@ -145,7 +145,7 @@ static inline void tally_established(struct tally *t, struct sock_entry *e, u64 
 	e->established_ns = now;
 	if (!e->since_ns)
 		return;
-	us = (now - e->since_ns) / 1000;
+	us = elapsed(now, e->since_ns) / 1000;
 	RAISE_BY(t->connect_sum_us, us);
 	if (us > t->connect_max_us)
 		t->connect_max_us = us;
@@ -181,20 +181,19 @@ static inline void tally_close(struct tally *t, const struct sock_entry *e, u8 o
 		RAISE(t->resets);
 	if (!e->established_ns)
 		return;
-	us = (now - e->established_ns) / 1000;
+	us = elapsed(now, e->established_ns) / 1000;
 	RAISE_BY(t->life_sum_us, us);
 	if (us > t->life_max_us)
 		t->life_max_us = us;
 	raise_bucket(t->id, BUCKET_LIFE, us);
 }
 
-/* The entry still has what it had in the old state. */
-static inline void tally_change(const struct settings *s, struct sock_entry *e, u64 sk, u8 oldstate,
-				u8 newstate, u64 now)
+/* The socket's element still has what it had in the old state. */
+static inline void tally_change(const struct settings *s, struct sock_entry *e, u8 oldstate, u8 newstate,
+				u64 now, u32 err)
 {
 	struct tally *t;
 	u64 why, id;
-	u32 err;
 
 	if (!(e->conn.flags & CONN_COUNTED))
 		return;
@@ -204,6 +203,7 @@ static inline void tally_change(const struct settings *s, struct sock_entry *e, 
 	t = find_tally(&e->conn);
 	if (!t) {
 		count(COUNT_TALLIES_FULL);
+		e->conn.flags &= ~CONN_COUNTED;
 		return;
 	}
 	id = t->id;
@@ -214,11 +214,10 @@ static inline void tally_change(const struct settings *s, struct sock_entry *e, 
 	if (newstate == TCP_ESTABLISHED) {
 		tally_established(t, e, now);
 	} else if (newstate == TCP_CLOSE) {
-		err = closing_error(s, e, sk, oldstate);
-		why = why_closed(&e->conn, oldstate, !!s->sk_err, err);
-		JOIN(why);
+		why = why_closed(&e->conn, oldstate, err != ERROR_UNKNOWN, err);
+		VERIFIER_JOIN(why);
 		tally_close(t, e, oldstate, why, now);
 	}
 	if (s->flags & SETTING_STATE_TIMES && e->since_ns)
-		raise_bucket(id, BUCKET_STATE + oldstate, (now - e->since_ns) / 1000);
+		raise_bucket(id, BUCKET_STATE + oldstate, elapsed(now, e->since_ns) / 1000);
 }

@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What becomes of what was seen: an event for the tool (TELL_ROWS), counters (TELL_COUNTS), or both.
+ * Report what was seen: as an event for the tool (TELL_ROWS), in counters (TELL_COUNTS), or both.
  */
-
-static inline void send(void *ctx, const struct settings *s, const struct sock_entry *e, u64 sk, u8 type,
-			u8 oldstate, u8 newstate, u64 ts_ns, u64 since_ns)
+/* @err: why the socket became CLOSE; ERROR_UNKNOWN: not known, or it did not */
+static inline void send_event(void *ctx, const struct sock_entry *e, u64 sk, u8 type, u8 oldstate, u8 newstate,
+			      u64 ts_ns, u64 since_ns, u32 err)
 {
 	struct event ev = {
 		.ts_ns = ts_ns,
 		.skaddr = sk,
-		.span_ns = since_ns ? ts_ns - since_ns : 0,
+		.span_ns = since_ns ? elapsed(ts_ns, since_ns) : 0,
 		.type = type,
 		.oldstate = oldstate,
 		.newstate = newstate,
 		.conn = e->conn,
 	};
 
-	if (newstate == TCP_CLOSE && s->sk_err) {
-		ev.err = closing_error(s, e, sk, oldstate);
+	if (err != ERROR_UNKNOWN) {
+		ev.err = err;
 		ev.err_known = 1;
 	}
-
-	/* Not known who opened it: what runs on this CPU, as tcpstates shows. */
+	/* The opener is not known: what runs on this CPU, as tcpstates shows. */
 	if (!(ev.conn.flags & CONN_OWNED))
 		set_owner(&ev.conn.owner);
 	if (events.perf_submit(ctx, &ev, sizeof(ev)))
@@ -29,29 +28,28 @@ static inline void send(void *ctx, const struct settings *s, const struct sock_e
 }
 
 static inline void tell_change(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk, u8 oldstate,
-			       u8 newstate, u64 now)
+			       u8 newstate, u64 now, u32 err)
 {
 	if (TELL_COUNTS)
-		tally_change(s, e, sk, oldstate, newstate, now);
+		tally_change(s, e, oldstate, newstate, now, err);
 	if (TELL_ROWS)
-		send(ctx, s, e, sk, EVENT_STATE, oldstate, newstate, now, e->since_ns);
+		send_event(ctx, e, sk, EVENT_STATE, oldstate, newstate, now, e->since_ns, err);
 }
 
-static inline void tell_retransmit(void *ctx, const struct settings *s, const struct sock_entry *e, u64 sk,
-				   u8 state, u64 now)
+static inline void tell_retransmit(void *ctx, const struct sock_entry *e, u64 sk, u8 state, u64 now)
 {
 	if (TELL_COUNTS && state == TCP_SYN_SENT)
 		tally_retransmit(&e->conn);
 	if (TELL_ROWS)
-		send(ctx, s, e, sk, EVENT_RETRANSMIT, state, state, now, e->since_ns);
+		send_event(ctx, e, sk, EVENT_RETRANSMIT, state, state, now, e->since_ns, ERROR_UNKNOWN);
 }
 
 /* The row CLOSE -> SYN_SENT, held back until port and real server are known. */
-static inline void tell_syn_sent(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk)
+static inline void tell_syn_sent(void *ctx, struct sock_entry *e, u64 sk)
 {
 	e->conn.flags &= ~CONN_PENDING;
 	if (TELL_COUNTS)
 		tally_connect(&e->conn);
 	if (TELL_ROWS)
-		send(ctx, s, e, sk, EVENT_STATE, TCP_CLOSE, TCP_SYN_SENT, e->since_ns, 0);
+		send_event(ctx, e, sk, EVENT_STATE, TCP_CLOSE, TCP_SYN_SENT, e->since_ns, 0, ERROR_UNKNOWN);
 }

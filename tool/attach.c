@@ -27,8 +27,6 @@ void attach_init(struct attached *a, const struct host *host, const struct loade
 	a->by_name = by_name;
 	for (int i = 0; i < HOOK_FACTS; i++)
 		a->event_fd[i] = a->link_fd[i] = -1;
-	hits_init(&a->hits);
-	a->watch_fd = -1;
 }
 
 /* One event on one CPU is enough: the program runs wherever the hook is hit. */
@@ -168,23 +166,16 @@ static bool read_profile(const struct attached *a, enum hook_fact fact, uint64_t
 	return found;
 }
 
-static bool read_hits(struct attached *a, enum hook_fact fact, uint64_t *missed, uint64_t *hits)
-{
-	*missed = 0;
-	return a->named[fact] ? read_profile(a, fact, hits) : hits_read(&a->hits, fact, missed, hits);
-}
-
-/* @missed: what the kernel itself has counted of them
- * @unmatched: hits that were no runs, modulo 2^64. On a busy host more come while one looks: then there are a few too
- * few, as the runs are read last. */
-static bool compare_hits(struct attached *a, enum hook_fact fact, uint64_t *missed, uint64_t *unmatched)
+/* @unmatched: hits that were no runs, modulo 2^64. On a busy host more come while one looks: then there are a few too few,
+ * as the runs are read last. */
+static bool compare_hits(struct attached *a, enum hook_fact fact, uint64_t *unmatched)
 {
 	uint64_t before, runs = loader_runs(a->loaded, fact), hits;
 	int tries = 0;
 
 	do {
 		before = runs;
-		if (!read_hits(a, fact, missed, &hits))
+		if (!a->named[fact] || !read_profile(a, fact, &hits))
 			return false;
 		runs = loader_runs(a->loaded, fact);
 	} while (runs != before && ++tries < 8);
@@ -200,17 +191,14 @@ static uint64_t read_missed(int link_fd)
 	return bpf_link_info(link_fd, &info) || info.kind != BPF_LINK_IS_KPROBE ? 0 : info.missed;
 }
 
-/* Of a program that does not count its runs, and on a CPU that is not known, the kernel's own count is all there is. */
 static uint64_t count_skipped(struct attached *a, enum hook_fact fact)
 {
-	uint64_t told = a->link_fd[fact] >= 0 ? read_missed(a->link_fd[fact]) : 0, missed, n;
+	uint64_t n;
 
-	if (!compare_hits(a, fact, &missed, &n))
-		return told;
-	if (missed > told)
-		told = missed;
+	if (!compare_hits(a, fact, &n))
+		return a->link_fd[fact] >= 0 ? read_missed(a->link_fd[fact]) : 0;
 	n -= a->unmatched[fact];
-	return a->loaded->counts_runs[fact] && n <= INT64_MAX && n > told ? n : told;
+	return n <= INT64_MAX ? n : 0;
 }
 
 /* A hit whose program is about to begin looks like one without: it counts once it still does later. */
@@ -230,11 +218,6 @@ uint64_t attach_skipped(struct attached *a, enum hook_fact fact)
 		a->now[fact] = again < n ? again : n;
 	}
 	return a->skipped[fact] + a->now[fact];
-}
-
-void attach_follow(struct attached *a)
-{
-	hits_follow(&a->hits);
 }
 
 void attach_clear_leftovers(const struct host *host)
@@ -273,67 +256,6 @@ static int open_hook(struct attached *a, const struct hook *hook)
 	return open_kprobe_named(a, hook);
 }
 
-static int watch(struct attached *a)
-{
-	const struct hook of_kernel = { .kind = HOOK_KPROBE, .target = HITS_WATCHED };
-	int err = hits_open(&a->hits, a->host->read_helper, a->loaded->kern_version);
-
-	if (err)
-		return err;
-	a->watch_fd = open_kprobe_pmu(a->host, &of_kernel);
-	if (a->watch_fd < 0)
-		return a->watch_fd;
-	if (ioctl(a->watch_fd, PERF_EVENT_IOC_SET_BPF, a->hits.program_fd) ||
-	    ioctl(a->watch_fd, PERF_EVENT_IOC_ENABLE, 0))
-		return -errno;
-	return 0;
-}
-
-static void unwatch(struct attached *a)
-{
-	if (a->watch_fd >= 0)
-		close(a->watch_fd);
-	a->watch_fd = -1;
-	hits_close(&a->hits);
-}
-
-/* To find the counters of the next kprobes, where the kernel does not tell what it skips. */
-static void watch_once(struct attached *a)
-{
-	int err;
-
-	if (a->watched || a->by_name || !a->host->hidden_skips)
-		return;
-	a->watched = true;
-	err = watch(a);
-	if (!err)
-		return;
-	unwatch(a);
-	log_debug("what kprobes skip is not known: %s", strerror(-err));
-}
-
-/* As open_hook(). Others may register kprobes at the same time: then it is done anew. */
-static int open_watched(struct attached *a, const struct hook *hook)
-{
-	int fd = -1, err = -EAGAIN;
-
-	watch_once(a);
-	if (a->watch_fd < 0)
-		return open_hook(a, hook);
-	for (int tries = 0; tries < 5 && err == -EAGAIN; tries++) {
-		if (fd >= 0)
-			close(fd);
-		hits_expect(&a->hits);
-		fd = open_hook(a, hook);
-		if (fd < 0)
-			return fd;
-		err = hits_find(&a->hits, hook->fact, hook->target);
-	}
-	if (err)
-		log_debug("what kprobe %s skips is not known: %s", hook->target, strerror(-err));
-	return fd;
-}
-
 /* By a link where there are some, from 5.15 on: later ones tell what was skipped. */
 static int set_program(struct attached *a, const struct hook *hook, int fd)
 {
@@ -363,11 +285,10 @@ static const char *why(int err)
 int attach_hook(struct attached *a, const struct hook *hook, char *cause, size_t len)
 {
 	enum hook_fact fact = hook->fact;
-	uint64_t missed;
 	int fd, err;
 
 	a->hook[fact] = hook;
-	fd = hook->kind == HOOK_KPROBE ? open_watched(a, hook) : open_hook(a, hook);
+	fd = open_hook(a, hook);
 	if (fd < 0) {
 		err = fd;
 		goto fail;
@@ -379,7 +300,7 @@ int attach_hook(struct attached *a, const struct hook *hook, char *cause, size_t
 		goto fail;
 	/* It is hit as soon as it has its line, before it has a program. */
 	if (a->named[fact])
-		compare_hits(a, fact, &missed, &a->unmatched[fact]);
+		compare_hits(a, fact, &a->unmatched[fact]);
 	return 0;
 
 fail:
@@ -393,7 +314,6 @@ void attach_undo(struct attached *a, enum hook_fact fact)
 {
 	a->skipped[fact] = attach_skipped(a, fact);
 	a->now[fact] = 0;
-	hits_forget(&a->hits, fact);
 	if (a->link_fd[fact] >= 0)
 		close(a->link_fd[fact]);
 	a->link_fd[fact] = -1;
@@ -406,9 +326,8 @@ void attach_undo(struct attached *a, enum hook_fact fact)
 
 void attach_close(struct attached *a)
 {
-	/* The program for nested state changes goes before the one it stands behind. */
-	attach_undo(a, HOOK_STATE_NESTED);
+	/* The second program for state changes goes before the one it stands behind. */
+	attach_undo(a, HOOK_STATE_SECOND);
 	for (int fact = 0; fact < HOOK_FACTS; fact++)
 		attach_undo(a, (enum hook_fact)fact);
-	unwatch(a);
 }

@@ -3,7 +3,6 @@
 #ifndef ATTACH_H
 #define ATTACH_H
 
-#include "hits.h"
 #include "hooks.h"
 #include "host.h"
 #include "loader.h"
@@ -16,9 +15,6 @@ struct attached {
 	int event_fd[HOOK_FACTS];	/* what runs the program, closed to stop it; -1: not attached */
 	int link_fd[HOOK_FACTS];	/* by which its program is on a kprobe's event, closed before that; -1: none */
 	bool named[HOOK_FACTS];		/* a line in kprobe_events is ours */
-	struct hits hits;		/* of kprobes, where the kernel does not tell */
-	int watch_fd;			/* what finds them; -1: nothing does */
-	bool watched;			/* was tried */
 	uint64_t unmatched[HOOK_FACTS];	/* a kprobe's hits less runs of its program, when it was attached */
 	uint64_t now[HOOK_FACTS];	/* skipped since then; see attach_skipped() */
 	uint64_t skipped[HOOK_FACTS];	/* of the times that it was attached before */
@@ -41,15 +37,13 @@ int attach_hook(struct attached *a, const struct hook *hook, char *cause, size_t
 
 /**
  * attach_skipped - how often the kernel has hit a kprobe and not run its program, as another one ran on that CPU
- * Exact once it is not hit any more: by the kprobe's hits less its program's runs, or what the kernel itself has counted
- * as skipped. Not known, and 0, for kretprobes, and from 4.17 to 6.6 on machines that hits_open() does not know.
+ * Exact once it is not hit any more: by the kprobe's hits less its program's runs, where kprobes have a line in
+ * kprobe_events; else by what the kernel itself has counted as skipped, from 6.7 on. Not known, and 0, for kretprobes, and
+ * from 4.17 to 6.6.
  * Source: kprobe_dispatcher(), probes_profile_seq_show() in kernel/trace/trace_kprobe.c; before 4.6 CPUs may overwrite
- *	each other's hits there. hits_read(); bpf_perf_link_fill_kprobe() in kernel/bpf/syscall.c, from 6.7 on.
+ *	each other's hits there. bpf_perf_link_fill_kprobe() in kernel/bpf/syscall.c.
  */
 uint64_t attach_skipped(struct attached *a, enum hook_fact fact);
-
-/** attach_follow - take in CPUs that have come */
-void attach_follow(struct attached *a);
 
 /**
  * attach_allowed - whether a kprobe of @hook could be put on by this process as it is now

@@ -25,6 +25,16 @@ int bpf_update(int map_fd, const void *key, const void *value, uint64_t flags)
 	return bpf_call(BPF_MAP_UPDATE_ELEM, &attr);
 }
 
+int bpf_delete(int map_fd, const void *key)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.map_fd = (uint32_t)map_fd;
+	attr.key = (uintptr_t)key;
+	return bpf_call(BPF_MAP_DELETE_ELEM, &attr);
+}
+
 int bpf_lookup(int map_fd, const void *key, void *value)
 {
 	union bpf_attr attr;
@@ -37,26 +47,7 @@ int bpf_lookup(int map_fd, const void *key, void *value)
 }
 
 /* Members of union bpf_attr that the headers of older machines do not have. */
-enum { TEST_RUN_ON_CPU = 1, LINK_CREATE = 28, PERF_EVENT = 41 };
-
-int bpf_run(int program_fd, int cpu)
-{
-	struct {
-		uint32_t program_fd, ret, data_size_in, data_size_out;
-		uint64_t data_in, data_out;
-		uint32_t repeat, duration, ctx_size_in, ctx_size_out;
-		uint64_t ctx_in, ctx_out;
-		uint32_t flags, cpu;
-	} test;
-
-	memset(&test, 0, sizeof(test));
-	test.program_fd = (uint32_t)program_fd;
-	if (cpu >= 0) {
-		test.flags = TEST_RUN_ON_CPU;
-		test.cpu = (uint32_t)cpu;
-	}
-	return syscall(SYS_bpf, BPF_PROG_TEST_RUN, &test, sizeof(test)) ? -errno : 0;
-}
+enum { LINK_CREATE = 28, PERF_EVENT = 41 };
 
 int bpf_link_event(int program_fd, int event_fd)
 {

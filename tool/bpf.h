@@ -16,16 +16,11 @@ int bpf_call(int cmd, union bpf_attr *attr);
  */
 int bpf_update(int map_fd, const void *key, const void *value, uint64_t flags);
 
+/** bpf_delete - remove a map's element; Return: 0 or a negative errno, -ENOENT where there is none */
+int bpf_delete(int map_fd, const void *key);
+
 /** bpf_lookup - copy a map's value; Return: 0 or a negative errno, -ENOENT where there is none */
 int bpf_lookup(int map_fd, const void *key, void *value);
-
-/**
- * bpf_run - run a raw tracepoint's program once, here and now
- * @cpu: the one to run it on, or -1 for that of this thread
- * Return: 0 or a negative errno: before 5.10 it cannot be done; -ENXIO where the CPU is not online.
- * Source: bpf_prog_test_run_raw_tp(), net/bpf/test_run.c
- */
-int bpf_run(int program_fd, int cpu);
 
 /**
  * bpf_link_event - let a program run at a perf event for as long as the link is open

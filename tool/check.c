@@ -312,7 +312,7 @@ static void check_hooks(struct checker *c)
 		struct finding f = { .name = "hook" };
 
 		if ((fact == HOOK_CONNECT_RETURN && !c->plan->options->all) ||
-		    (fact == HOOK_STATE_NESTED && !hook))
+		    (fact == HOOK_STATE_SECOND && !hook))
 			continue;
 		if (!hook)
 			f.status = fact == HOOK_STATE ||

@@ -56,12 +56,12 @@ static int print(struct counting *c, const struct stats *stats)
 /* At once, as days may pass until the end says so again. */
 static void say_uncounted(struct counting *c)
 {
-	struct output_losses *lost = &c->trace->lost;
+	struct losses *lost = &c->trace->lost;
 
 	if (c->said)
 		return;
 	trace_find_losses(c->trace);
-	c->said = lost->tallies_full || lost->buckets_full;
+	c->said = lost->n[LOSS_TALLIES_FULL] || lost->n[LOSS_BUCKETS_FULL];
 	output_say_uncounted(lost);
 }
 

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "follow.h"
 
-#include "earlier.h"
 #include "log.h"
+#include "mirror.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 int follow_settings(struct trace *t)
 {
 	return loader_set(&t->loaded, t->plan->options, &t->plan->offsets,
-			  t->plan->chosen[HOOK_CONNECT], t->services);
+			  t->plan->chosen[HOOK_CONNECT], t->awaits_ipvs, t->adopt);
 }
 
-static const enum hook_fact of_ipvs[] = { HOOK_IPVS, HOOK_NO_DESTINATION, HOOK_EXPIRY };
+static const enum hook_fact of_ipvs[] = { HOOK_IPVS, HOOK_CLIENT_PORT, HOOK_NO_DESTINATION, HOOK_EXPIRE,
+					  HOOK_EXPIRE_NOW, HOOK_FREE };
 
 #define N_OF_IPVS (sizeof(of_ipvs) / sizeof(of_ipvs[0]))
 
@@ -21,6 +23,16 @@ static void detach_ipvs(struct trace *t)
 	unseen_pause(&t->unseen);
 	for (size_t i = 0; i < N_OF_IPVS; i++)
 		attach_undo(&t->attached, of_ipvs[i]);
+}
+
+/* Connects wait for IPVS before it is seen: so each that it takes was seen to begin. They go on to when it has gone,
+ * as their elements are to be removed. */
+static void await_ipvs(struct trace *t)
+{
+	if (t->awaits_ipvs || !t->plan->chosen[HOOK_IPVS])
+		return;
+	t->awaits_ipvs = true;
+	follow_settings(t);
 }
 
 static void attach_ipvs(struct trace *t)
@@ -36,6 +48,11 @@ static void attach_ipvs(struct trace *t)
 		err = attach_hook(&t->attached, hook, cause, sizeof(cause));
 		if (err == -ENOENT && of_ipvs[i] == HOOK_IPVS)
 			return;		/* the module is about to come or to go */
+		if (err == -ENOENT && of_ipvs[i] != HOOK_NO_DESTINATION && of_ipvs[i] != HOOK_FREE) {
+			log_debug("%s", cause);
+			t->plan->chosen[of_ipvs[i]] = NULL;
+			continue;
+		}
 		if (!err)
 			continue;
 		log_warning("%s", cause);
@@ -43,23 +60,55 @@ static void attach_ipvs(struct trace *t)
 	}
 }
 
-void follow_earlier(struct trace *t)
+static void set_adopt(void *cookie)
+{
+	struct trace *t = cookie;
+
+	follow_settings(t);
+}
+
+/* The table is read again where something of it was not seen, for no more than a hundredth of the time. */
+#define MIRROR_PAUSE 100
+#define MIRROR_PAUSE_MIN_NS 10000000000ULL
+
+void follow_mirror(struct trace *t)
 {
 	const struct options *o = t->plan->options;
-	bool counts = options_counts(o);
+	uint64_t took_ns;
 
-	t->services |= earlier_read(&t->loaded, o->proc_root, counts ? &t->summary : NULL);
-	if (!t->services)
+	if (!t->plan->chosen[HOOK_IPVS])
 		return;
-	follow_settings(t);
-	if (counts)
-		earlier_count_open(&t->loaded, o, &t->summary);
+	took_ns = mirror_read(&t->loaded, o, options_counts(o) ? &t->summary : NULL, &t->adopt, set_adopt, t);
+	log_debug("IPVS's table was read in %" PRIu64 " us", took_ns / 1000);
+	t->mirror_after_ns = trace_now_ns() + (took_ns * MIRROR_PAUSE > MIRROR_PAUSE_MIN_NS ? took_ns * MIRROR_PAUSE :
+											 MIRROR_PAUSE_MIN_NS);
 }
 
 void follow_unseen(struct trace *t)
 {
-	if (t->attached.event_fd[HOOK_IPVS] >= 0 && loader_counts_taken(&t->plan->offsets))
-		unseen_look(&t->unseen, &t->loaded, t->plan->options->proc_root);
+	uint64_t before = unseen_count(&t->unseen);
+
+	if (t->attached.event_fd[HOOK_IPVS] < 0 || !loader_counts_taken(&t->plan->offsets))
+		return;
+	unseen_look(&t->unseen, &t->loaded, t->plan->options->proc_root);
+	t->mirror_stale |= unseen_count(&t->unseen) > before;
+	if (t->mirror_stale && trace_now_ns() >= t->mirror_after_ns) {
+		t->mirror_stale = false;
+		follow_mirror(t);
+	}
+}
+
+void follow_entries(struct trace *t)
+{
+	uint64_t entries = loader_entries(&t->loaded), room = (uint64_t)t->plan->options->max_conns;
+
+	if (entries > room / 10 * 9)
+		loader_sweep(&t->loaded);
+	if (t->told_entries || entries <= room)
+		return;
+	t->told_entries = true;
+	log_warning("IPVS has more than %" PRIu64 " connections at once: one that uses an older connection's entry may lack "
+		    "its real server; allow more by --max-conns", room);
 }
 
 void follow_ipvs(struct trace *t)
@@ -70,21 +119,23 @@ void follow_ipvs(struct trace *t)
 	if (attached && ipvs != t->ipvs) {
 		detach_ipvs(t);
 		attached = false;
+		loader_forget_entries(&t->loaded);
 		if (!options_counts(t->plan->options))	/* else the end of those counted as open is still to come */
-			t->services = 0;		/* its connections are gone */
+			t->adopt = 0;
 		follow_settings(t);
 		log_info("ip_vs was unloaded; waiting for it");
 	}
 	if (attached || !ipvs)
 		return;
 	t->ipvs = ipvs;
+	await_ipvs(t);
 	attach_ipvs(t);
 	if (t->ready && t->attached.event_fd[HOOK_IPVS] >= 0) {
 		log_info("ip_vs is loaded; its connections are %s from now on",
 			 options_counts(t->plan->options) ? "counted" : "shown");
 		if (plan_read_btf(t->plan))	/* now with the module's own types */
 			follow_settings(t);
-		follow_earlier(t);
+		follow_mirror(t);
 		follow_unseen(t);
 	}
 }

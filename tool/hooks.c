@@ -5,7 +5,7 @@
 
 static const struct hook table[] = {
 	{ HOOK_STATE, HOOK_RAW_TRACEPOINT, NULL, "inet_sock_set_state", "state_raw" },
-	{ HOOK_STATE_NESTED, HOOK_RAW_TRACEPOINT, NULL, "inet_sock_set_state", "state_nested" },
+	{ HOOK_STATE_SECOND, HOOK_RAW_TRACEPOINT, NULL, "inet_sock_set_state", "state_second" },
 	{ HOOK_STATE, HOOK_TRACEPOINT, "sock", "inet_sock_set_state", "state_tracepoint" },
 	{ HOOK_STATE, HOOK_KPROBE, NULL, "tcp_set_state", "state_kprobe" },
 	{ HOOK_RETRANSMIT, HOOK_RAW_TRACEPOINT, NULL, "tcp_retransmit_skb", "retransmit_raw" },
@@ -16,8 +16,11 @@ static const struct hook table[] = {
 	{ HOOK_CONNECT, HOOK_KPROBE, NULL, "tcp_connect", "connect_kprobe" },
 	{ HOOK_CONNECT_RETURN, HOOK_KRETPROBE, NULL, "tcp_connect", "connect_return" },
 	{ HOOK_IPVS, HOOK_KPROBE, NULL, "ip_vs_conn_new", "ipvs_kprobe" },
+	{ HOOK_CLIENT_PORT, HOOK_KPROBE, NULL, "ip_vs_conn_fill_cport", "client_port_kprobe" },
 	{ HOOK_NO_DESTINATION, HOOK_KPROBE, NULL, "ip_vs_leave", "leave_kprobe" },
-	{ HOOK_EXPIRY, HOOK_KPROBE, NULL, "ip_vs_conn_rcu_free", "expiry_kprobe" },
+	{ HOOK_EXPIRE, HOOK_KPROBE, NULL, "ip_vs_conn_expire", "expire_kprobe" },
+	{ HOOK_EXPIRE_NOW, HOOK_KPROBE, NULL, "ip_vs_conn_expire_now", "expire_now_kprobe" },
+	{ HOOK_FREE, HOOK_KPROBE, NULL, "ip_vs_conn_rcu_free", "free_kprobe" },
 };
 
 enum { N_HOOKS = sizeof(table) / sizeof(table[0]) };
@@ -80,14 +83,17 @@ const char *hooks_what(enum hook_fact fact)
 {
 	static const char *const words[HOOK_FACTS] = {
 		[HOOK_STATE] = "TCP state changes",
-		[HOOK_STATE_NESTED] = "TCP state changes in interrupts",
+		[HOOK_STATE_SECOND] = "TCP state changes in interrupts",
 		[HOOK_RETRANSMIT] = "retransmits",
 		[HOOK_ERROR] = "errors that polling programs fetch",
 		[HOOK_CONNECT] = "connects",
 		[HOOK_CONNECT_RETURN] = "connects that IPVS does not take",
 		[HOOK_IPVS] = "IPVS connections",
 		[HOOK_NO_DESTINATION] = "virtual services without a real server",
-		[HOOK_EXPIRY] = "the end of IPVS connections",
+		[HOOK_CLIENT_PORT] = "data connections of passive FTP",
+		[HOOK_EXPIRE] = "IPVS connections that time out",
+		[HOOK_EXPIRE_NOW] = "IPVS connections that are thrown out",
+		[HOOK_FREE] = "the end of IPVS connections",
 	};
 
 	return words[fact];

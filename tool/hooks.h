@@ -12,14 +12,17 @@
 
 enum hook_fact {
 	HOOK_STATE,		/* a socket changes its state */
-	HOOK_STATE_NESTED,	/* ... inside the program for HOOK_STATE; raw tracepoint only */
+	HOOK_STATE_SECOND,	/* ... for which the program for HOOK_STATE was skipped; raw tracepoint only */
 	HOOK_RETRANSMIT,	/* a segment is sent again */
 	HOOK_ERROR,		/* a socket's owner is told of an error */
 	HOOK_CONNECT,		/* connect() has its port and sends the SYN */
 	HOOK_CONNECT_RETURN,	/* the SYN is sent */
 	HOOK_IPVS,		/* IPVS chose a real server */
-	HOOK_NO_DESTINATION,	/* IPVS has none */
-	HOOK_EXPIRY,		/* IPVS forgets a connection */
+	HOOK_CLIENT_PORT,	/* IPVS learns the client's port of a connection that was expected */
+	HOOK_NO_DESTINATION,	/* IPVS has no real server */
+	HOOK_EXPIRE,		/* the time of an IPVS connection is over */
+	HOOK_EXPIRE_NOW,	/* IPVS ends a connection at once */
+	HOOK_FREE,		/* IPVS has ended a connection */
 	HOOK_FACTS
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host.h"
 
-#include "insn.h"
+#include "bpf.h"
+
 #include "privilege.h"
 
 #include <errno.h>
@@ -152,37 +153,86 @@ found:
 	h->libbcc_found = true;
 }
 
-/* Loads "read 8 bytes of kernel memory; exit" with the given helper. */
+/* Loads "read 8 bytes of kernel memory; exit" with the given helper. Return: the program's descriptor, or a negative errno. */
 static int try_load(enum bpf_prog_type type, int helper)
 {
-	struct insns program = { .n = 0 };
+	const struct bpf_insn program[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10 },
+		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .imm = -8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3, .imm = 0 },
+		{ .code = BPF_JMP | BPF_CALL, .imm = helper },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));	/* an initializer clears one member only, from gcc 15 on */
+	attr.prog_type = type;
+	attr.insn_cnt = sizeof(program) / sizeof(program[0]);
+	attr.insns = (uintptr_t)program;
+	attr.license = (uintptr_t)"GPL";
+	return bpf_call(BPF_PROG_LOAD, &attr);
+}
+
+static bool can_load(enum bpf_prog_type type, int helper)
+{
+	int fd = try_load(type, helper);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* A kernel that counts how often it skipped a program may skip one on a raw tracepoint: the count is from 5.12, and it
+ * skips them from 6.2 on; bpf_prog_show_fdinfo(), kernel/bpf/syscall.c; __bpf_trace_run(), kernel/trace/bpf_trace.c */
+static bool counts_skips(int program_fd)
+{
+	char path[64], *text;
+	bool counts;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", program_fd);
+	text = host_read_file(path);
+	counts = text && strstr(text, "recursion_misses:");
+	free(text);
+	return counts;
+}
+
+static bool has_lru_maps(void)
+{
+	union bpf_attr attr;
 	int fd;
 
-	insn_add(&program, BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_1, BPF_REG_10, 0, 0);
-	insn_add(&program, BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_1, 0, 0, -8);
-	insn_add(&program, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_2, 0, 0, 8);
-	insn_add(&program, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_3, 0, 0, 0);
-	insn_add(&program, BPF_JMP | BPF_CALL, 0, 0, 0, helper);
-	fd = insn_load(&program, type, 0);
-	if (fd < 0)
-		return fd;
-	close(fd);
-	return 0;
+	memset(&attr, 0, sizeof(attr));
+	attr.map_type = BPF_MAP_TYPE_LRU_HASH;
+	attr.key_size = attr.value_size = 8;
+	attr.max_entries = 1;
+	fd = bpf_call(BPF_MAP_CREATE, &attr);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 static void probe_bpf(struct host *h)
 {
-	int err = try_load(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_probe_read_kernel);
+	bool newer = can_load(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_probe_read_kernel);
+	int fd;
 
-	h->read_helper = err ? BPF_FUNC_probe_read : BPF_FUNC_probe_read_kernel;
-	if (err)
-		err = try_load(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_probe_read);
-	h->raw_tracepoints = !try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, h->read_helper);
+	h->read_helper = newer ? BPF_FUNC_probe_read_kernel : BPF_FUNC_probe_read;
+	fd = try_load(BPF_PROG_TYPE_TRACEPOINT, h->read_helper);
+	/* Before 4.7 there is bpf(2), but no tracepoint program. */
+	h->bpf = fd >= 0 || fd == -EINVAL;
+	if (fd >= 0)
+		close(fd);
+	fd = try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, h->read_helper);
+	h->raw_tracepoints = fd >= 0;
+	h->raw_skipped = fd >= 0 && counts_skips(fd);
+	if (fd >= 0)
+		close(fd);
 	/* The callers of raw tracepoints are in an SRCU section since then, include/linux/tracepoint.h:
 	 * nothing on the host shows it. Perf's tracepoints still hold their CPU. */
 	h->raw_preemptible = strtoul(h->uts.release, NULL, 10) >= 7;
-	/* Before 4.7 there is bpf(2), but no tracepoint program. */
-	h->bpf = !err || err == -EINVAL;
+	h->lru_maps = has_lru_maps();
 }
 
 bool host_kprobes_off(void)
@@ -192,14 +242,6 @@ bool host_kprobes_off(void)
 
 	free(text);
 	return off;
-}
-
-static bool older_than(const struct host *h, unsigned long major, unsigned long minor)
-{
-	char *at;
-	unsigned long its = strtoul(h->uts.release, &at, 10);
-
-	return its < major || (its == major && *at == '.' && strtoul(at + 1, NULL, 10) < minor);
 }
 
 static void probe_kprobes(struct host *h)
@@ -214,7 +256,6 @@ static void probe_kprobes(struct host *h)
 	snprintf(path, sizeof(path), "%s/kprobe_events", h->tracefs);
 	h->kprobes = h->kprobe_pmu >= 0 || exists(path);
 	h->kprobes_off = host_kprobes_off();
-	h->hidden_skips = h->kprobe_pmu >= 0 && older_than(h, 6, 7);
 }
 
 static void probe_lockdown(struct host *h)

@@ -33,6 +33,7 @@ static const struct place {
 	PLACE("ip_vs_conn", "cport", cp_cport),
 	PLACE("ip_vs_conn", "vport", cp_vport),
 	PLACE("ip_vs_conn", "dport", cp_dport),
+	PLACE("ip_vs_conn", "timer", cp_timer),
 #undef PLACE
 };
 

@@ -20,6 +20,7 @@ struct layout {
 	uint16_t svc_af, svc_ipvs;			/* struct ip_vs_service */
 	uint16_t cp_rcu_head, cp_ipvs, cp_protocol;	/* struct ip_vs_conn */
 	uint16_t cp_caddr, cp_vaddr, cp_daddr, cp_cport, cp_vport, cp_dport;
+	uint16_t cp_timer;				/* where timers hand themselves to their function; else 0 */
 	uint16_t protocol_size;				/* bytes of sk_protocol */
 };
 

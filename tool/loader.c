@@ -3,7 +3,6 @@
 
 #include "bpf.h"
 #include "host.h"
-#include "specialize.h"
 
 #include "../probes/event.h"
 
@@ -17,15 +16,18 @@
 
 static uint32_t map_size(const struct object_map *m, const struct map_sizes *sizes)
 {
-	if (!strcmp(m->name, "socks") || !strcmp(m->name, "tuples"))
-		return sizes->conns;
+	static const char *const by_conns[] = { "sockets", "connecting", "clients", "entries" };
+
+	for (size_t i = 0; i < sizeof(by_conns) / sizeof(by_conns[0]); i++)
+		if (!strcmp(m->name, by_conns[i]))
+			return sizes->conns;
 	if (!strcmp(m->name, "tallies"))
 		return sizes->tallies;
 	if (!strcmp(m->name, "buckets"))
 		return sizes->buckets;
 	if (!strcmp(m->name, "runs"))
 		return sizes->cpus * RUN_SLOTS;
-	return strcmp(m->name, "earlier") ? m->max_entries : sizes->earlier;
+	return strcmp(m->name, "open_before") ? m->max_entries : sizes->open_before;
 }
 
 static int make_map(const struct object_map *m, const struct map_sizes *sizes)
@@ -177,17 +179,10 @@ static int load_programs(struct loaded *l, const struct object *o,
 	return err;
 }
 
-int loader_choose(struct object *o, bool rows, bool counts)
-{
-	const struct specialize_choice choices[] = { { CHOICE_ROWS, rows }, { CHOICE_COUNTS, counts } };
-
-	return specialize(o, choices, sizeof(choices) / sizeof(choices[0]));
-}
-
 int loader_open(struct loaded *l, const struct object *o, const struct hook *const chosen[HOOK_FACTS],
 		const struct map_sizes *sizes, char *cause, size_t len)
 {
-	int err;
+	int err, entries;
 
 	memset(l, -1, sizeof(*l));	/* every descriptor -1 */
 	l->kern_version = o->kern_version;
@@ -196,24 +191,20 @@ int loader_open(struct loaded *l, const struct object *o, const struct hook *con
 		return err;
 	l->settings_fd = map_by_name(l, o, "settings");
 	l->ports_fd = map_by_name(l, o, "ports");
-	l->ends_fd = map_by_name(l, o, "ends");
-	l->earlier_fd = map_by_name(l, o, "earlier");
-	l->tuples_fd = map_by_name(l, o, "tuples");
+	l->addresses_fd = map_by_name(l, o, "addresses");
+	l->entries_fd = map_by_name(l, o, "entries");
+	l->connecting_fd = map_by_name(l, o, "connecting");
+	l->closed_fd = map_by_name(l, o, "closed");
+	l->services_fd = map_by_name(l, o, "services");
+	l->open_before_fd = map_by_name(l, o, "open_before");
 	l->tallies_fd = map_by_name(l, o, "tallies");
 	l->buckets_fd = map_by_name(l, o, "buckets");
 	l->counts_fd = map_by_name(l, o, "counts");
 	l->runs_fd = map_by_name(l, o, "runs");
 	l->events_fd = map_by_name(l, o, "events");
+	entries = object_map(o, "entries");
+	l->keeps_oldest = entries >= 0 && o->maps[entries].type == BPF_MAP_TYPE_HASH;
 	return load_programs(l, o, chosen, cause, len);
-}
-
-static uint64_t port_bits(const struct port_list *list)
-{
-	uint64_t bits = 0;
-
-	for (size_t i = 0; i < list->n; i++)
-		bits |= PORT_BIT(list->port[i]);
-	return bits;
 }
 
 static int read_count(const struct loaded *l, int slot, uint64_t *n)
@@ -241,26 +232,14 @@ uint64_t loader_taken(const struct loaded *l)
 	return n;
 }
 
-/* How the programs follow connects, where the one on tcp_connect() is there. */
-static uint32_t connect_settings(const struct options *o, const struct layout *layout)
-{
-	uint32_t flags = SETTING_CONNECT;
-
-	if (layout->skc_net && layout->skc_v6_daddr && layout->skc_v6_rcv_saddr)
-		flags |= SETTING_PLACES;
-	/* Only where the tool can tell what of IPVS's it has not seen. */
-	if (flags & SETTING_PLACES && !options_every_socket(o) && loader_counts_taken(layout))
-		flags |= SETTING_FROM_CONNECT;
-	return flags;
-}
-
 int loader_set(const struct loaded *l, const struct options *o, const struct layout *layout,
-	       bool connects, uint64_t services)
+	       bool connects, bool ipvs, uint64_t adopt)
 {
 	const struct settings s = {
 		.flags = (options_every_socket(o) ? SETTING_ALL : 0U) | (o->ipv4 ? SETTING_IPV4 : 0U) |
 			 (o->ipv6 ? SETTING_IPV6 : 0U) | (o->lports.n ? SETTING_LPORTS : 0U) |
-			 (o->rports.n ? SETTING_RPORTS : 0U) | (connects ? connect_settings(o, layout) : 0U) |
+			 (o->rports.n ? SETTING_RPORTS : 0U) | (connects ? SETTING_CONNECT : 0U) |
+			 (connects && ipvs ? SETTING_IPVS : 0U) |
 			 (o->pid ? SETTING_PID : 0U) | (o->vips.n ? SETTING_VIPS : 0U) |
 			 (o->reals.n ? SETTING_REALS : 0U) |
 			 (o->retransmits ? SETTING_RETRANSMITS : 0U) |
@@ -289,9 +268,8 @@ int loader_set(const struct loaded *l, const struct options *o, const struct lay
 		.cp_cport = layout->cp_cport,
 		.cp_vport = layout->cp_vport,
 		.cp_dport = layout->cp_dport,
-		.lports = port_bits(&o->lports),
-		.rports = port_bits(&o->rports),
-		.earlier = services,
+		.cp_timer = layout->cp_timer,
+		.adopt = adopt,
 		.own_netns = loader_counts_taken(layout) ? own_netns() : 0,
 	};
 	const int zero = 0;
@@ -312,16 +290,16 @@ static int add_ports(const struct loaded *l, const struct port_list *list, uint3
 	return err;
 }
 
-static int add_ends(const struct loaded *l, const struct end_list *list, uint16_t side)
+static int add_addresses(const struct loaded *l, const struct end_list *list, uint16_t side)
 {
 	const uint8_t one = 1;
 	int err = 0;
 
 	for (size_t i = 0; i < list->n && !err; i++) {
-		struct end key = { .port = list->end[i].port, .side = side };
+		struct address key = { .port = list->end[i].port, .side = side };
 
 		memcpy(key.addr, list->end[i].addr, sizeof(key.addr));
-		err = bpf_update(l->ends_fd, &key, &one, BPF_ANY);
+		err = bpf_update(l->addresses_fd, &key, &one, BPF_ANY);
 	}
 	return err;
 }
@@ -333,72 +311,149 @@ int loader_set_filters(const struct loaded *l, const struct options *o)
 	if (!err)
 		err = add_ports(l, &o->rports, PORT_REMOTE);
 	if (!err)
-		err = add_ends(l, &o->vips, END_VIP);
+		err = add_addresses(l, &o->vips, ADDRESS_VIP);
 	if (!err)
-		err = add_ends(l, &o->reals, END_REAL);
+		err = add_addresses(l, &o->reals, ADDRESS_REAL);
 	return err;
 }
 
-static void earlier_key(struct tuple *key, const struct ipvs_entry *e)
+static void set_key(struct tuple *key, const struct ipvs_entry *e, uint32_t netns)
 {
 	memcpy(key->laddr, e->caddr, sizeof(key->laddr));
 	memcpy(key->raddr, e->vaddr, sizeof(key->raddr));
 	key->lport = e->cport;
 	key->rport = e->vport;
-	key->netns = 0;
+	key->netns = netns;
 }
 
-static void earlier_value(struct earlier_conn *conn, const struct ipvs_entry *e)
+static int add_count(const struct loaded *l, int slot, uint64_t more)
 {
-	memset(conn, 0, sizeof(*conn));
-	memcpy(conn->real.addr, e->daddr, sizeof(conn->real.addr));
-	conn->real.port = e->dport;
-	conn->real.family = e->dest_family;
-	conn->real.method = METHOD_UNKNOWN;
+	uint64_t n = 0;
+	int err = read_count(l, slot, &n);
+
+	n += more;
+	return err ? err : bpf_update(l->counts_fd, &slot, &n, BPF_ANY);
 }
 
-int loader_add_earlier(const struct loaded *l, const struct ipvs_entry *e, uint64_t *services)
+/* As is_service() in probes/connect.bpf.c looks for it. */
+static void add_service(const struct loaded *l, const struct ipvs_entry *e)
 {
-	struct earlier_conn conn;
+	struct service key = { .port = e->vport };
+	const uint8_t one = 1;
+
+	memcpy(key.addr, e->vaddr, sizeof(key.addr));
+	if (l->services_fd >= 0)
+		bpf_update(l->services_fd, &key, &one, BPF_ANY);
+}
+
+/* As put_entry() in probes/conns.bpf.h chooses the key. */
+int loader_add_entry(const struct loaded *l, const struct ipvs_entry *e, uint64_t *adopt)
+{
+	struct conn_entry entry = { .netns = e->netns };
 	struct tuple key;
 	int err;
 
-	earlier_key(&key, e);
-	earlier_value(&conn, e);
-	err = bpf_update(l->earlier_fd, &key, &conn, BPF_NOEXIST);
-	if (err == -EEXIST) {	/* the same ends in another namespace */
+	set_key(&key, e, 0);
+	entry.ports = ENTRY_PORTS(&key);
+	memcpy(entry.real.addr, e->daddr, sizeof(entry.real.addr));
+	entry.real.port = e->dport;
+	entry.real.family = e->dest_family;
+	entry.real.method = METHOD_UNKNOWN;
+	err = bpf_update(l->entries_fd, &key, &entry, BPF_NOEXIST);
+	if (err == -EEXIST) {	/* maybe the same addresses and ports in another namespace */
+		struct conn_entry there;
+
+		if (bpf_lookup(l->entries_fd, &key, &there) || there.netns == e->netns)
+			return -EEXIST;
 		key.netns = e->netns;
-		err = bpf_update(l->earlier_fd, &key, &conn, BPF_NOEXIST);
+		err = bpf_update(l->entries_fd, &key, &entry, BPF_NOEXIST);
 	}
-	*services |= PORT_BIT(e->vport);
-	return err == -EEXIST ? 0 : err;
+	*adopt |= PORT_BIT(e->vport);
+	add_service(l, e);
+	if (!err)
+		err = add_count(l, COUNT_ENTRIES_MADE, 1);
+	return err;
 }
 
-int loader_open_earlier(const struct loaded *l, const struct ipvs_entry *e)
+uint64_t loader_entries(const struct loaded *l)
 {
-	const uint32_t namespaces[] = { 0, e->netns };	/* as loader_add_earlier() may have put it */
-	uint64_t claim[2];				/* struct claim, probes/common.bpf.h */
-	struct earlier_conn conn;
+	uint64_t made = 0, ended = 0;
+
+	read_count(l, COUNT_ENTRIES_ENDED, &ended);
+	read_count(l, COUNT_ENTRIES_MADE, &made);
+	return made > ended ? made - ended : 0;
+}
+
+/* An element that goes takes its place in the order along: then one begins again at the first. */
+static void remove_all(int map_fd, size_t key_size)
+{
+	unsigned char none[64], key[64];
+
+	memset(none, 0xff, sizeof(none));	/* no element has it */
+	if (map_fd < 0 || key_size > sizeof(key))
+		return;
+	while (!bpf_next(map_fd, none, key) && !bpf_delete(map_fd, key))
+		;
+}
+
+void loader_forget_entries(const struct loaded *l)
+{
+	uint64_t made = 0;
+	int slot = COUNT_ENTRIES_ENDED;
+
+	remove_all(l->entries_fd, sizeof(struct tuple));
+	remove_all(l->services_fd, sizeof(struct service));
+	read_count(l, COUNT_ENTRIES_MADE, &made);
+	bpf_update(l->counts_fd, &slot, &made, BPF_ANY);
+}
+
+void loader_sweep(const struct loaded *l)
+{
+	struct tuple key, next;
+	struct conn_entry entry;
+	bool more;
+
+	if (!l->keeps_oldest)
+		return;
+	remove_all(l->closed_fd, sizeof(struct tuple));
+	memset(&key, 0xff, sizeof(key));
+	more = !bpf_next(l->entries_fd, &key, &next);
+	while (more) {
+		key = next;
+		more = !bpf_next(l->entries_fd, &key, &next);
+		if (!bpf_lookup(l->entries_fd, &key, &entry) && entry.gone_ns)
+			bpf_delete(l->entries_fd, &key);
+	}
+}
+
+/* As adopt() in probes/join.bpf.h looks for it. */
+static void set_open_key(struct tuple *key, const struct ipvs_entry *e)
+{
+	set_key(key, e, e->netns);
+}
+
+int loader_mark_open(const struct loaded *l, const struct ipvs_entry *e)
+{
+	const uint8_t one = 1;
 	struct tuple key;
 
-	earlier_key(&key, e);
-	if (!bpf_lookup(l->tuples_fd, &key, claim))
-		return -EEXIST;
-	for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
-		key.netns = namespaces[i];
-		if (bpf_lookup(l->earlier_fd, &key, &conn) || conn.open ||
-		    memcmp(conn.real.addr, e->daddr, sizeof(conn.real.addr)) != 0)
-			continue;
-		conn.open = 1;
-		return bpf_update(l->earlier_fd, &key, &conn, BPF_EXIST);
-	}
-	return -ENOENT;
+	set_open_key(&key, e);
+	return bpf_update(l->open_before_fd, &key, &one, BPF_NOEXIST);
+}
+
+int loader_unmark_open(const struct loaded *l, const struct ipvs_entry *e)
+{
+	struct tuple key;
+
+	set_open_key(&key, e);
+	return bpf_delete(l->open_before_fd, &key);
 }
 
 static const int run_slots[HOOK_FACTS] = {
-	[HOOK_STATE] = RUN_STATE, [HOOK_STATE_NESTED] = -1, [HOOK_RETRANSMIT] = RUN_RETRANSMIT,
+	[HOOK_STATE] = RUN_STATE, [HOOK_STATE_SECOND] = -1, [HOOK_RETRANSMIT] = RUN_RETRANSMIT,
 	[HOOK_ERROR] = RUN_ERROR, [HOOK_CONNECT] = RUN_CONNECT, [HOOK_CONNECT_RETURN] = -1,
-	[HOOK_IPVS] = RUN_IPVS, [HOOK_NO_DESTINATION] = RUN_NO_DESTINATION, [HOOK_EXPIRY] = RUN_EXPIRY,
+	[HOOK_IPVS] = RUN_IPVS, [HOOK_CLIENT_PORT] = RUN_CLIENT_PORT, [HOOK_NO_DESTINATION] = RUN_NO_DESTINATION,
+	[HOOK_EXPIRE] = RUN_EXPIRE, [HOOK_EXPIRE_NOW] = RUN_EXPIRE_NOW, [HOOK_FREE] = RUN_FREE,
 };
 
 uint64_t loader_runs(const struct loaded *l, enum hook_fact fact)
@@ -430,52 +485,57 @@ static uint64_t misses_of(const struct loaded *l, const uint64_t skipped[HOOK_FA
 	return n > skipped[fact] ? n : skipped[fact];
 }
 
-static uint64_t less(uint64_t n, uint64_t by)
+static uint64_t sub_clamped(uint64_t n, uint64_t by)
 {
 	return n > by ? n - by : 0;
 }
 
-/* What the first program for state changes was skipped for, the second one did; what that was skipped for, the
- * first has done. A connect whose return was missed is shown by the socket's next event. */
-static uint64_t rows_missed(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], uint64_t unseen, uint64_t nested)
+static uint64_t larger(uint64_t a, uint64_t b)
 {
-	uint64_t ipvs = misses_of(l, skipped, HOOK_IPVS);
+	return a > b ? a : b;
+}
 
-	return less(misses_of(l, skipped, HOOK_STATE), nested) + misses_of(l, skipped, HOOK_RETRANSMIT) +
-	       misses_of(l, skipped, HOOK_CONNECT) + misses_of(l, skipped, HOOK_NO_DESTINATION) +
-	       (ipvs > unseen ? ipvs : unseen);
+/* What the first program for state changes was skipped for, the second one did; what that was skipped for, the first has
+ * done. A connect whose return was missed is shown by the socket's next event. */
+static uint64_t rows_missed(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], uint64_t unseen,
+			    const uint64_t count[COUNT_SLOTS])
+{
+	uint64_t states = sub_clamped(misses_of(l, skipped, HOOK_STATE), count[COUNT_NESTED]);
+
+	return larger(states, count[COUNT_GAPS]) + larger(misses_of(l, skipped, HOOK_IPVS), unseen) +
+	       misses_of(l, skipped, HOOK_RETRANSMIT) + misses_of(l, skipped, HOOK_CONNECT) +
+	       misses_of(l, skipped, HOOK_CLIENT_PORT) + misses_of(l, skipped, HOOK_NO_DESTINATION) +
+	       count[COUNT_UNCERTAIN];
 }
 
 static uint64_t reasons_missed(const struct loaded *l, const uint64_t skipped[HOOK_FACTS])
 {
-	return misses_of(l, skipped, HOOK_ERROR) + misses_of(l, skipped, HOOK_EXPIRY);
+	return misses_of(l, skipped, HOOK_ERROR) + misses_of(l, skipped, HOOK_EXPIRE) +
+	       misses_of(l, skipped, HOOK_EXPIRE_NOW) + misses_of(l, skipped, HOOK_FREE);
 }
 
 int loader_losses(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], uint64_t unseen, struct losses *lost)
 {
-	struct losses now = { 0 };
-	uint64_t nested = 0, misses;
-	int err = read_count(l, COUNT_LOST, &now.buffer_full);
+	uint64_t count[COUNT_SLOTS] = { 0 };
 
-	if (!err)
-		err = read_count(l, COUNT_GAPS, &now.missed);
-	if (!err)
-		err = read_count(l, COUNT_NESTED, &nested);
-	misses = rows_missed(l, skipped, unseen, nested);
-	if (misses > now.missed)
-		now.missed = misses;
-	now.reasons = reasons_missed(l, skipped);
-	if (!err)
-		err = read_count(l, COUNT_SOCKS_FULL, &now.socks_full);
-	if (!err)
-		err = read_count(l, COUNT_TUPLES_FULL, &now.tuples_full);
-	if (!err)
-		err = read_count(l, COUNT_TALLIES_FULL, &now.tallies_full);
-	if (!err)
-		err = read_count(l, COUNT_BUCKETS_FULL, &now.buckets_full);
-	if (!err)
-		*lost = now;
-	return err;
+	for (int slot = 0; slot < COUNT_SLOTS; slot++) {
+		int err = read_count(l, slot, &count[slot]);
+
+		if (err)
+			return err;
+	}
+	*lost = (struct losses){
+		.n = {
+			[LOSS_BUFFER_FULL] = count[COUNT_LOST],
+			[LOSS_MISSED] = rows_missed(l, skipped, unseen, count),
+			[LOSS_SOCKETS_FULL] = count[COUNT_SOCKETS_FULL],
+			[LOSS_CONNECTS_FULL] = count[COUNT_CONNECTING_FULL],
+			[LOSS_REASONS] = reasons_missed(l, skipped),
+			[LOSS_TALLIES_FULL] = count[COUNT_TALLIES_FULL],
+			[LOSS_BUCKETS_FULL] = count[COUNT_BUCKETS_FULL],
+		},
+	};
+	return 0;
 }
 
 void loader_close(struct loaded *l)

@@ -6,6 +6,7 @@
 #include "hooks.h"
 #include "ipvs.h"
 #include "layout.h"
+#include "losses.h"
 #include "object.h"
 #include "options.h"
 
@@ -17,25 +18,18 @@ struct loaded {
 	int program_fd[HOOK_FACTS];	/* -1: not loaded */
 	bool counts_runs[HOOK_FACTS];	/* the program does; see loader_runs() */
 	uint32_t kern_version;		/* of the headers; the kernel compares it before 5.0 */
-	int settings_fd, ports_fd, ends_fd, earlier_fd, tuples_fd, tallies_fd, buckets_fd, counts_fd,
-	    runs_fd, events_fd;		/* also in map_fd */
+	int settings_fd, ports_fd, addresses_fd, entries_fd, connecting_fd, closed_fd, services_fd, open_before_fd,
+	    tallies_fd, buckets_fd, counts_fd, runs_fd, events_fd;	/* also in map_fd */
+	bool keeps_oldest;		/* "entries" does not drop its oldest elements: before 4.10 */
 };
 
 /** Entries of maps that depend on the host. */
 struct map_sizes {
-	uint32_t conns;			/* sockets that are followed at a time */
-	uint32_t earlier;		/* connections that IPVS had before the start */
+	uint32_t conns;			/* connections that are tracked at a time */
+	uint32_t open_before;		/* those from before the start that may be counted as open; 1 where nothing is counted */
 	uint32_t tallies, buckets;	/* of counting; 1 where nothing is counted */
 	uint32_t cpus;
 };
-
-/**
- * loader_choose - fit compiled programs, which are for every run, to this one
- * @rows:   they are to send events
- * @counts: they are to count
- * Return: 0 or -ENOMEM.
- */
-int loader_choose(struct object *o, bool rows, bool counts);
 
 /**
  * loader_open - make the maps and load the programs of the chosen hooks
@@ -49,13 +43,14 @@ int loader_open(struct loaded *l, const struct object *o, const struct hook *con
 		const struct map_sizes *sizes, char *cause, size_t len);
 
 /**
- * loader_set - give the programs their filters and what is known of the kernel's layout
+ * loader_set - give the programs what the options ask for, and what is known of the kernel's layout
  * @connects: tcp_connect() is probed
- * @services: as loader_add_earlier() has made it; 0: no connections from before the start
+ * @ipvs:     so is ip_vs_conn_new(), or was
+ * @adopt:    as loader_add_entry() has made it; 0: no socket from before the start is IPVS's
  * Return: 0 or a negative errno.
  */
 int loader_set(const struct loaded *l, const struct options *o, const struct layout *layout,
-	       bool connects, uint64_t services);
+	       bool connects, bool ipvs, uint64_t adopt);
 
 /** loader_counts_taken - whether loader_set() with this @layout lets the programs count what IPVS takes */
 bool loader_counts_taken(const struct layout *layout);
@@ -64,35 +59,34 @@ bool loader_counts_taken(const struct layout *layout);
 uint64_t loader_taken(const struct loaded *l);
 
 /**
- * loader_add_earlier - a connection that IPVS had already; one that is there stays as it is
- * @services: a bit for the port of its service is added; loader_set() is to come
- * Return: 0 or a negative errno, -E2BIG where there is no more room.
+ * loader_add_entry - mirror a connection that IPVS had already; one that is there stays as it is
+ * @adopt: a bit for the port of its service is added; loader_set() is to come
+ * Return: 0; -EEXIST: it is there; -E2BIG: there is no more room; or another negative errno.
  */
-int loader_add_earlier(const struct loaded *l, const struct ipvs_entry *e, uint64_t *services);
+int loader_add_entry(const struct loaded *l, const struct ipvs_entry *e, uint64_t *adopt);
+
+/** loader_entries - how many connections of IPVS there are, as far as the programs and loader_add_entry() know */
+uint64_t loader_entries(const struct loaded *l);
+
+/** loader_forget_entries - ip_vs has gone, with all its connections */
+void loader_forget_entries(const struct loaded *l);
+
+/** loader_sweep - make room in maps that keep their oldest elements, by removing those that have ended */
+void loader_sweep(const struct loaded *l);
 
 /**
- * loader_open_earlier - note that such a connection is counted as open, so that its end will be counted too
- * Return: 0; -EEXIST: its socket was seen by the programs, which count it; -ENOENT: it is not there any more; or
- * another negative errno.
+ * loader_mark_open, loader_unmark_open - a connection from before the start is counted as open, until its socket ends
+ * Return: 0 or a negative errno; loader_unmark_open(): -ENOENT where the programs have seen its end.
  */
-int loader_open_earlier(const struct loaded *l, const struct ipvs_entry *e);
+int loader_mark_open(const struct loaded *l, const struct ipvs_entry *e);
+int loader_unmark_open(const struct loaded *l, const struct ipvs_entry *e);
 
 /** loader_set_filters - fill the filters by port and by address, once; Return: 0 or a negative errno */
 int loader_set_filters(const struct loaded *l, const struct options *o);
 
-struct losses {
-	uint64_t buffer_full;		/* events that found no room in the perf buffer */
-	uint64_t missed;		/* events that no program saw, one already running there */
-	uint64_t reasons;		/* the same of what only gives a row its reason */
-	uint64_t socks_full;		/* sockets not followed: map full */
-	uint64_t tuples_full;		/* connects whose real server may be missing: map full */
-	uint64_t tallies_full;		/* connections not counted: map full */
-	uint64_t buckets_full;		/* times not counted: map full */
-};
-
 /**
  * loader_runs - how often the program of @fact has run, on all CPUs; 0 where it does not count that (see NAMED_KPROBES
- * and HIDDEN_SKIPS in probes/common.bpf.h)
+ * in probes/common.bpf.h)
  */
 uint64_t loader_runs(const struct loaded *l, enum hook_fact fact);
 
@@ -100,11 +94,10 @@ uint64_t loader_runs(const struct loaded *l, enum hook_fact fact);
  * loader_losses - what has been lost so far
  * @skipped: by fact, how often its program was skipped as far as attach_skipped() knows
  * @unseen: connections that IPVS has taken and its program has not seen, for whatever reason
- * The kernel runs no program of a kind inside another on the same CPU, so that an interrupt may
- * bring an event that none sees. From 6.7 on it counts them (on raw tracepoints from 6.2 on, before that it skips none
- * there), for all sockets, also those that are filtered out; we count the sockets whose state is not the one we saw
- * last. The largest is taken. A kprobe that is hit in the course of another one runs no program, which is counted by the
- * kprobe.
+ * The kernel runs no program of a kind inside another on the same CPU, so that an interrupt may bring an event that none
+ * sees. From 6.7 on it counts them (on raw tracepoints from 6.2 on, before that it skips none there), for all sockets, also
+ * those that are filtered out; the programs count the sockets whose state is not the one that was seen last. Of two counts
+ * of the same events the larger is taken, and what different hooks have missed is added up.
  * Return: 0 or a negative errno
  * Source: trace_call_bpf(), kernel/trace/bpf_trace.c; bpf_prog_show_fdinfo(), kernel/bpf/syscall.c
  */

@@ -38,19 +38,6 @@ void object_free(struct object *o)
 	memset(o, 0, sizeof(*o));
 }
 
-int object_copy(struct object *to, const struct object *from)
-{
-	struct bpf_insn *insns = calloc(from->n_insns + 1, sizeof(*insns));
-
-	if (!insns)
-		return -ENOMEM;
-	if (from->n_insns)
-		memcpy(insns, from->insns, from->n_insns * sizeof(*insns));
-	*to = *from;
-	to->insns = insns;
-	return 0;
-}
-
 static void append(char **at, const void *bytes, size_t len)
 {
 	if (len)

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OBJECT_MAPS_MAX 16
+#define OBJECT_MAPS_MAX 24
 #define OBJECT_PROGRAMS_MAX 32
 #define OBJECT_INSNS_MAX 32768
 
@@ -33,13 +33,6 @@ struct object {
 
 /** object_free - free what @o owns and empty it; NULL and empty objects are fine */
 void object_free(struct object *o);
-
-/**
- * object_copy - make another one of @from
- * @to: filled on 0, free with object_free()
- * Return: 0 or -ENOMEM.
- */
-int object_copy(struct object *to, const struct object *from);
 
 /**
  * object_encode - make one block of bytes of @o

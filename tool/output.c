@@ -62,84 +62,55 @@ void output_row(struct output *o, const struct row *row)
 	o->rows++;
 }
 
-void output_end(struct output *o, const struct output_losses *lost)
+void output_end(struct output *o, const struct losses *lost)
 {
 	output_room(o);
 	if (o->format->end)
 		o->format->end(o, lost);
 }
 
-void output_say_uncounted(const struct output_losses *lost)
+void output_say_uncounted(const struct losses *lost)
 {
-	if (lost->tallies_full)
-		log_warning("%" PRIu64 " connections not counted: too many real servers; allow more by --max-conns",
-			    lost->tallies_full);
-	if (lost->buckets_full)
-		log_warning("%" PRIu64 " times not in the percentiles: too many real servers; allow more by "
-			    "--max-conns", lost->buckets_full);
+	for (int i = 0; i < LOSSES; i++)
+		if (loss_causes[i].of_counts && lost->n[i])
+			log_warning("%" PRIu64 " %s", lost->n[i], loss_causes[i].at_end);
 }
 
-uint64_t output_filtered(const struct output *o, const struct output_losses *lost)
+uint64_t output_filtered(const struct output *o, const struct losses *lost)
 {
-	uint64_t used = o->rows + lost->damaged;
+	uint64_t used = o->rows + lost->n[LOSS_DAMAGED];
 
 	return o->events > used ? o->events - used : 0;
 }
 
-/* Whether it is the first time, so that it is to be told. */
-static bool first(bool *told, uint64_t n)
-{
-	bool now = n && !*told;
-
-	*told |= now;
-	return now;
-}
-
-void output_lost(struct output *o, uint64_t ts_ns, const struct output_losses *since, bool last)
+void output_lost(struct output *o, uint64_t ts_ns, const struct losses *since, bool last)
 {
 	if (o->end - o->at < OUTPUT_ROW_MAX)
 		output_flush(o);
 	if (o->format->lost)
 		o->format->lost(o, ts_ns, since);
-	if (last)
-		return;
-	if (first(&o->told_events, since->buffer_full))
-		log_warning("rows are being lost: perf buffer full; enlarge it by -b");
-	if (first(&o->told_socks, since->socks_full))
-		log_warning("some sockets are not followed: too many at once; allow more by --max-conns");
-	if (first(&o->told_tuples, since->tuples_full))
-		log_warning("some connects lack their real server: too many at once; allow more by "
-			    "--max-conns");
+	for (int i = 0; i < LOSSES && !last; i++) {
+		if (!since->n[i] || o->told[i] || !loss_causes[i].at_once)
+			continue;
+		log_warning("%s", loss_causes[i].at_once);
+		o->told[i] = true;
+	}
 }
 
-void output_say_end(const struct output *o, const struct output_losses *lost)
+void output_say_end(const struct output *o, const struct losses *lost)
 {
 	uint64_t filtered = output_filtered(o, lost);
 
-	if (lost->damaged)
-		log_warning("%" PRIu64 " lost: samples that were not understood", lost->damaged);
-	if (lost->socks_full)
-		log_warning("%" PRIu64 " sockets not followed: too many at once; allow more by --max-conns",
-			    lost->socks_full);
-	if (lost->tuples_full)
-		log_warning("%" PRIu64 " connects without their real server: too many at once; allow more "
-			    "by --max-conns", lost->tuples_full);
-	output_say_uncounted(lost);
-	if (lost->reasons)
-		log_warning("%" PRIu64 " times an error or the end of an IPVS connection was not seen, "
-			    "a BPF program was running on that CPU: reasons may be missing", lost->reasons);
-	if (lost->buffer_full)
-		log_warning("%" PRIu64 " lost: perf buffer full; enlarge it by -b", lost->buffer_full);
-	if (lost->missed)
-		log_warning("%" PRIu64 " lost: not seen, as a BPF program was running on that CPU or kprobes were "
-			    "switched off", lost->missed);
+	for (int i = 0; i < LOSSES; i++)
+		if (lost->n[i])
+			log_warning("%" PRIu64 " %s", lost->n[i], loss_causes[i].at_end);
 	if (options_counts(o->options))
-		log_info("%" PRIu64 " lost", output_all_lost(lost));
+		log_info("%" PRIu64 " lost", losses_rows(lost));
 	else if (filtered)
 		log_info("%" PRIu64 " rows, %" PRIu64 " left out, %" PRIu64 " lost", o->rows, filtered,
-			 output_all_lost(lost));
+			 losses_rows(lost));
 	else
-		log_info("%" PRIu64 " rows, %" PRIu64 " lost", o->rows, output_all_lost(lost));
+		log_info("%" PRIu64 " rows, %" PRIu64 " lost", o->rows, losses_rows(lost));
 }
 
 int output_flush(struct output *o)

@@ -3,6 +3,7 @@
 #ifndef OUTPUT_H
 #define OUTPUT_H
 
+#include "losses.h"
 #include "options.h"
 #include "put.h"
 #include "row.h"
@@ -13,24 +14,12 @@
 struct output;
 struct journal;
 
-/** What was lost, by cause. */
-struct output_losses {
-	uint64_t buffer_full;		/* events: no room in the perf buffer */
-	uint64_t missed;		/* events: not seen by any program */
-	uint64_t socks_full;		/* sockets that are not followed: map full */
-	uint64_t tuples_full;		/* connects that may lack their real server: map full */
-	uint64_t tallies_full;		/* connections that are not counted: map full */
-	uint64_t buckets_full;		/* times that are in no percentile: map full */
-	uint64_t reasons;		/* not rows, but what would have given one its reason: not seen by any program */
-	uint64_t damaged;		/* samples that are no events of ours; known at the end only */
-};
-
 /** What a format has to be able to do. Each writes at o->at, where OUTPUT_ROW_MAX bytes are free. */
 struct output_format {
 	void (*header)(struct output *o);
 	void (*row)(struct output *o, const struct row *row);
-	void (*lost)(struct output *o, uint64_t ts_ns, const struct output_losses *since);	/* NULL: nothing */
-	void (*end)(struct output *o, const struct output_losses *lost);	/* NULL: nothing */
+	void (*lost)(struct output *o, uint64_t ts_ns, const struct losses *since);	/* NULL: nothing */
+	void (*end)(struct output *o, const struct losses *lost);	/* NULL: nothing */
 };
 
 #define OUTPUT_ROW_MAX 1024
@@ -62,7 +51,7 @@ struct output {
 	int64_t stamp_s;		/* the second that stamp[] shows */
 	char stamp[32];			/* date and time to the second, UTC */
 	struct screen screen;
-	bool told_events, told_socks, told_tuples;	/* what to do about losses */
+	bool told[LOSSES];		/* what to do about a loss was said */
 	struct journal *journal;	/* where rows go too, or NULL; not owned */
 };
 
@@ -101,25 +90,19 @@ void output_row(struct output *o, const struct row *row);
  * @since: what was lost since the last call
  * @last:  output_say_end() is about to say all
  */
-void output_lost(struct output *o, uint64_t ts_ns, const struct output_losses *since, bool last);
+void output_lost(struct output *o, uint64_t ts_ns, const struct losses *since, bool last);
 
 /** output_filtered - events that came and are no rows: past the -n wanted, or not chosen from a recording */
-uint64_t output_filtered(const struct output *o, const struct output_losses *lost);
-
-/** output_all_lost - events, for every cause together */
-static inline uint64_t output_all_lost(const struct output_losses *lost)
-{
-	return lost->buffer_full + lost->missed + lost->damaged;
-}
+uint64_t output_filtered(const struct output *o, const struct losses *lost);
 
 /** output_end - what the format says at the end, if anything; output_flush() is still to come */
-void output_end(struct output *o, const struct output_losses *lost);
+void output_end(struct output *o, const struct losses *lost);
 
 /** output_say_uncounted - on stderr, what found no room in the maps of counting; nothing where all did */
-void output_say_uncounted(const struct output_losses *lost);
+void output_say_uncounted(const struct losses *lost);
 
 /** output_say_end - the last lines on stderr: rows printed, left out and lost, which is all that was sent */
-void output_say_end(const struct output *o, const struct output_losses *lost);
+void output_say_end(const struct output *o, const struct losses *lost);
 
 void output_close(struct output *o);
 

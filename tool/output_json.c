@@ -113,49 +113,41 @@ static void row(struct output *o, const struct row *r)
 	o->at = at;
 }
 
-/* The same keys as at the end, which is the sum of these lines. */
-static void put_losses(struct output *o, const struct output_losses *lost)
+/* @end: the last line, which is the sum of the others */
+static void put_losses(struct output *o, const struct losses *lost, bool end)
 {
-	put_text(o, ",\"lost_buffer_full\":");
-	put_u64(o, lost->buffer_full);
-	put_text(o, ",\"lost_missed\":");
-	put_u64(o, lost->missed);
-	put_text(o, ",\"sockets_not_followed\":");
-	put_u64(o, lost->socks_full);
-	put_text(o, ",\"connects_without_real\":");
-	put_u64(o, lost->tuples_full);
-	put_text(o, ",\"reasons_missed\":");
-	put_u64(o, lost->reasons);
-	if (options_counts(o->options)) {
-		put_text(o, ",\"connections_not_counted\":");
-		put_u64(o, lost->tallies_full);
-		put_text(o, ",\"times_not_counted\":");
-		put_u64(o, lost->buckets_full);
+	for (int i = 0; i < LOSSES; i++) {
+		const struct loss_cause *cause = &loss_causes[i];
+
+		if ((cause->at_end_only && !end) || (cause->of_counts && !options_counts(o->options)))
+			continue;
+		put_text(o, ",\"");
+		put_text(o, cause->key);
+		put_text(o, "\":");
+		put_u64(o, lost->n[i]);
 	}
 }
 
-static void lost_since(struct output *o, uint64_t ts_ns, const struct output_losses *since)
+static void lost_since(struct output *o, uint64_t ts_ns, const struct losses *since)
 {
 	put_text(o, "{\"time\":\"");
 	put_stamp(o, ts_ns);
 	put_text(o, "\",\"event\":\"lost\"");
-	put_losses(o, since);
+	put_losses(o, since, false);
 	put_text(o, "}\n");
 }
 
-static void end(struct output *o, const struct output_losses *lost)
+static void end(struct output *o, const struct losses *lost)
 {
 	put_text(o, "{\"event\":\"end\",\"rows\":");
 	put_u64(o, o->rows);
 	put_text(o, ",\"lost\":");
-	put_u64(o, output_all_lost(lost));
-	put_losses(o, lost);
-	put_text(o, ",\"lost_damaged\":");
-	put_u64(o, lost->damaged);
+	put_u64(o, losses_rows(lost));
+	put_losses(o, lost, true);
 	put_text(o, ",\"filtered\":");
 	put_u64(o, output_filtered(o, lost));
 	put_text(o, ",\"sent\":");
-	put_u64(o, o->rows + output_filtered(o, lost) + output_all_lost(lost));
+	put_u64(o, o->rows + output_filtered(o, lost) + losses_rows(lost));
 	put_text(o, "}\n");
 }
 

@@ -228,32 +228,23 @@ static void put_own(struct sink *s, const char *name, const char *type, const ch
 	end_line(s);
 }
 
-static void put_tool(struct sink *s, const struct metrics *m, const struct output_losses *lost)
+static void put_tool(struct sink *s, const struct metrics *m, const struct losses *lost)
 {
 	put_head(s, "ipvs_tcpstate_build_info", "gauge", "The version of ipvs-tcpstate; always 1.");
 	put_words(s, "ipvs_tcpstate_build_info{version=\"");
 	put_escaped(s, m->version, 128);
 	put_words(s, "\"} 1");
 	end_line(s);
-	put_own(s, "ipvs_tcpstate_missed_events_total", "counter",
-		"Events that were not counted, as a BPF program was running on that CPU or kprobes were switched off.", lost->missed);
-	put_own(s, "ipvs_tcpstate_lost_rows_total", "counter", "Rows that were lost, as a perf buffer was full.",
-		lost->buffer_full);
-	put_own(s, "ipvs_tcpstate_sockets_not_followed_total", "counter",
-		"Sockets that were not followed, as there were too many at once.", lost->socks_full);
-	put_own(s, "ipvs_tcpstate_connects_without_real_total", "counter",
-		"Connects whose real server is not known, as there were too many at once.", lost->tuples_full);
-	put_own(s, "ipvs_tcpstate_connects_not_counted_total", "counter",
-		"Connects that were not counted, as there were too many real servers.", lost->tallies_full);
-	put_own(s, "ipvs_tcpstate_times_not_counted_total", "counter",
-		"Times that are not in the histograms, as there were too many real servers.", lost->buckets_full);
+	for (int i = 0; i < LOSSES; i++)
+		if (loss_causes[i].metric)
+			put_own(s, loss_causes[i].metric, "counter", loss_causes[i].help, lost->n[i]);
 	put_own(s, "ipvs_tcpstate_real_servers_limit", "gauge",
 		"How many real servers of virtual services have labels of their own at most.", METRICS_REALS);
 	put_own(s, "ipvs_tcpstate_real_servers_other", "gauge",
 		"Real servers of virtual services that are summed under the labels other.", m->n_other);
 }
 
-static void put_all(struct sink *s, const struct metrics *m, const struct chosen *c, const struct output_losses *lost)
+static void put_all(struct sink *s, const struct metrics *m, const struct chosen *c, const struct losses *lost)
 {
 	put_counter(s, c, STATS_CONNECTS, "ipvs_tcp_connect_attempts_total", "Connects begun.");
 	put_connects(s, c);
@@ -413,7 +404,7 @@ bool metrics_folder_is_ours(const struct metrics *m)
 	return n < PATH_MAX && !stat(folder, &st) && st.st_uid == geteuid();
 }
 
-int metrics_write(struct metrics *m, const struct stats *s, const struct output_losses *lost, char *cause, size_t len)
+int metrics_write(struct metrics *m, const struct stats *s, const struct losses *lost, char *cause, size_t len)
 {
 	struct stats_real *other = malloc(sizeof(*other));
 	struct sink *sink = malloc(sizeof(*sink));

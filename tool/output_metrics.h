@@ -48,6 +48,6 @@ bool metrics_folder_is_ours(const struct metrics *m);
  * @cause: one line, set on failure
  * Return: 0 or a negative errno; then the old file is still there, and no other one is.
  */
-int metrics_write(struct metrics *m, const struct stats *s, const struct output_losses *lost, char *cause, size_t len);
+int metrics_write(struct metrics *m, const struct stats *s, const struct losses *lost, char *cause, size_t len);
 
 #endif

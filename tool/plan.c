@@ -37,7 +37,9 @@ static bool has_raw(const struct plan *p, enum hook_fact fact)
 		return p->defines.retransmit_tracepoint;
 	if (!p->defines.state_tracepoint || !layout_knows_sockets(&p->offsets))
 		return false;
-	return fact == HOOK_STATE_NESTED || !p->host->raw_preemptible ||
+	if (fact == HOOK_STATE_SECOND)
+		return p->host->raw_skipped;
+	return !p->host->raw_preemptible ||
 	       p->options->hooks == HOOK_WISH_RAW;
 }
 
@@ -63,35 +65,15 @@ static bool has_hook(void *cookie, const struct hook *hook)
 	}
 }
 
-/* As has_hook(), for what may be known of the kernel's structs later, and kprobes that may be switched on again. */
-static bool may_have_hook(void *cookie, const struct hook *hook)
+void plan_add_defines(struct plan *p, bool rows, bool counts)
 {
-	const struct plan *p = cookie;
-
-	return hook->kind == HOOK_KPROBE ? p->host->kprobes : has_hook(cookie, hook);
-}
-
-static bool is_among(const struct hook *hook, const struct hook *const chosen[HOOK_FACTS])
-{
-	return chosen[hook->fact] == hook;
-}
-
-/* Which hooks state changes, retransmits and errors have depends on the host alone, and on whether its structs are
- * known: programs for all others need not be compiled. */
-static void leave_out_unused(struct plan *p)
-{
-	const struct hook *now[HOOK_FACTS], *later[HOOK_FACTS];
-	const struct layout known = p->offsets;
-
-	hooks_choose(p->options->hooks, may_have_hook, p, now);
-	if (!p->offsets_final)
-		memset(&p->offsets, 1, sizeof(p->offsets));
-	hooks_choose(p->options->hooks, may_have_hook, p, later);
-	p->offsets = known;
-	for (const struct hook *hook = hooks_next(NULL); hook; hook = hooks_next(hook))
-		if ((hook->fact == HOOK_STATE || hook->fact == HOOK_RETRANSMIT || hook->fact == HOOK_ERROR) &&
-		    !is_among(hook, now) && !is_among(hook, later))
-			probe_text_leave_out(&p->defines, hook->program);
+	probe_text_tell(&p->defines, rows, counts);
+	if (p->host->lru_maps)
+		probe_text_add(&p->defines, "LRU_MAPS");
+	if (p->host->raw_tracepoints)
+		probe_text_add(&p->defines, "RAW_TRACEPOINTS");
+	if (p->host->raw_skipped)
+		probe_text_add(&p->defines, "SECOND_PROGRAM");
 }
 
 void plan_make(struct plan *p, const struct options *options, const struct host *host)
@@ -103,21 +85,17 @@ void plan_make(struct plan *p, const struct options *options, const struct host 
 	p->options = options;
 	p->host = host;
 	probe_text_defines(&p->defines, host->read_helper, state, retransmit);
-	if (host->raw_tracepoints)
-		probe_text_add_raw(&p->defines, host->raw_preemptible);
+	plan_add_defines(p, options_sends(options), options_counts(options));
 	p->named_kprobes = host->kprobes && (host->kprobe_pmu < 0 || options->hooks == HOOK_WISH_KPROBE);
 	if (p->named_kprobes)
-		probe_text_add_named_kprobes(&p->defines);
-	else if (host->hidden_skips)
-		probe_text_add_hidden_skips(&p->defines);
+		probe_text_add(&p->defines, "NAMED_KPROBES");
 	p->offsets_final = plan_read_btf(p);
-	leave_out_unused(p);
 	free(state);
 	free(retransmit);
 }
 
-/* Whether the program for state changes leaves notes for the one behind it. */
-static bool leaves_notes(const struct plan *p, const struct hook *state)
+/* Whether the program for state changes may be skipped, and a second one can stand behind it. */
+static bool may_be_skipped(const struct plan *p, const struct hook *state)
 {
 	if (!state)
 		return false;
@@ -129,8 +107,8 @@ static bool leaves_notes(const struct plan *p, const struct hook *state)
 void plan_choose(struct plan *p)
 {
 	hooks_choose(p->options->hooks, has_hook, p, p->chosen);
-	if (!leaves_notes(p, p->chosen[HOOK_STATE]))
-		p->chosen[HOOK_STATE_NESTED] = NULL;
+	if (!may_be_skipped(p, p->chosen[HOOK_STATE]))
+		p->chosen[HOOK_STATE_SECOND] = NULL;
 }
 
 bool plan_possible(const struct plan *p, char *line, size_t len)
@@ -155,10 +133,18 @@ bool plan_possible(const struct plan *p, char *line, size_t len)
 	return false;
 }
 
+/* Each has its own entry in the cache. */
+static const char *main_kind(const struct options *o)
+{
+	if (!options_counts(o))
+		return "rows";
+	return options_sends(o) ? "both" : "counts";
+}
+
 struct programs_text plan_main_text(const struct plan *p)
 {
 	return (struct programs_text){
-		.kind = "main",
+		.kind = main_kind(p->options),
 		.text = probe_text_main(),
 		.flags = p->defines.flags,
 		.n_flags = p->defines.n,

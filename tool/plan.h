@@ -24,6 +24,9 @@ struct plan {
 /** plan_make - @options and @host must outlive @p; plan_choose() is still to come */
 void plan_make(struct plan *p, const struct options *options, const struct host *host);
 
+/** plan_add_defines - what the host adds to the text, and what the programs are for; a part of plan_make() */
+void plan_add_defines(struct plan *p, bool rows, bool counts);
+
 /** plan_read_btf - take offsets from the kernel's types; true where that settles the sockets' */
 bool plan_read_btf(struct plan *p);
 

@@ -164,7 +164,6 @@ static const struct call of_trace[] = {
 	/* perf buffers, programs on their hooks; maps are read and filled, nothing is loaded */
 	ANY(ioctl), ANY(epoll_ctl), ANY(epoll_pwait), ANY(ppoll), ANY(perf_event_open),
 	{ __NR_bpf, 0, 1, 4 },			/* BPF_MAP_LOOKUP_ELEM to BPF_MAP_GET_NEXT_KEY */
-	{ __NR_bpf, 0, 10, 10 },		/* BPF_PROG_TEST_RUN: counters of kprobes */
 	{ __NR_bpf, 0, 15, 15 },		/* BPF_OBJ_GET_INFO_BY_FD: of kprobes */
 	{ __NR_bpf, 0, 28, 28 },		/* BPF_LINK_CREATE: programs of IPVS when it comes again */
 	/* /proc, /sys, the time zone */

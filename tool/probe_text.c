@@ -84,26 +84,15 @@ void probe_text_defines(struct probe_defines *d, int read_helper, const char *st
 					       sizeof(retransmit) / sizeof(retransmit[0]));
 }
 
-void probe_text_add_raw(struct probe_defines *d, bool preemptible)
+void probe_text_tell(struct probe_defines *d, bool rows, bool counts)
 {
-	add(d, "-DRAW_TRACEPOINTS=1");
-	if (preemptible)
-		add(d, "-DTRACEPOINT_LEAVES_NOTES=1");
+	add(d, "-DTELL_ROWS=%d", rows);
+	add(d, "-DTELL_COUNTS=%d", counts);
 }
 
-void probe_text_add_named_kprobes(struct probe_defines *d)
+void probe_text_add(struct probe_defines *d, const char *name)
 {
-	add(d, "-DNAMED_KPROBES=1");
-}
-
-void probe_text_add_hidden_skips(struct probe_defines *d)
-{
-	add(d, "-DHIDDEN_SKIPS=1");
-}
-
-void probe_text_leave_out(struct probe_defines *d, const char *program)
-{
-	add(d, "-DWITHOUT_%s=1", program);
+	add(d, "-D%s=1", name);
 }
 
 void probe_text_print(FILE *to, const struct probe_defines *d)

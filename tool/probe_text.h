@@ -36,20 +36,11 @@ const char *probe_text_layout(void);
 void probe_text_defines(struct probe_defines *d, int read_helper, const char *state_format,
 		       const char *retransmit_format);
 
-/**
- * probe_text_add_raw - have the programs for raw tracepoints too; libbcc makes their map, unknown before 4.6
- * @preemptible: the one for nested state changes stands behind the tracepoint's
- */
-void probe_text_add_raw(struct probe_defines *d, bool preemptible);
+/** probe_text_tell - what the programs are for: events for rows, counters, or both */
+void probe_text_tell(struct probe_defines *d, bool rows, bool counts);
 
-/** probe_text_add_named_kprobes - have the programs on kprobes count their runs */
-void probe_text_add_named_kprobes(struct probe_defines *d);
-
-/** probe_text_add_hidden_skips - have those that are hit seldom count them */
-void probe_text_add_hidden_skips(struct probe_defines *d);
-
-/** probe_text_leave_out - do without a program for state changes, retransmits or errors: each costs time to compile */
-void probe_text_leave_out(struct probe_defines *d, const char *program);
+/** probe_text_add - define NAME as 1; see probes/common.bpf.h for the names */
+void probe_text_add(struct probe_defines *d, const char *name);
 
 /** probe_text_print - the main text with its -D list as #define lines, for --ebpf */
 void probe_text_print(FILE *to, const struct probe_defines *d);

@@ -4,10 +4,8 @@
  *
  *   SAMPLES  as the perf buffers gave them, each with its length before it
  *   ROUND    ends the samples of a round, and tells what was printed after it
- *   LOST     what was lost since the LOST before; not in version 1
+ *   LOST     what was lost since the LOST before
  *   END      what was lost over all
- *
- * What was lost has no reasons before version 3.
  *
  * The rounds make the order of rows on replay that of the printed ones. Each block
  * has a checksum over its bytes and the checksum before it. All lengths are
@@ -48,18 +46,18 @@ struct round {
 	uint64_t before_ns, rows;
 };
 
-/* Before version 3. */
-struct old_end {
-	uint64_t buffer_full, missed, socks_full, tuples_full;
+/* As in enum loss. */
+struct end {
+	uint64_t n[LOSSES_RECORDED];
 };
 
-struct old_lost {
+struct lost {
 	uint64_t ts_ns;
-	struct old_end since;
-	uint64_t last;
+	struct end since;
+	uint64_t last;		/* 0 or 1 */
 };
 
-#define BUFFER_SIZE (SAMPLES_MAX + 2 * sizeof(struct block) + sizeof(struct recording_lost))
+#define BUFFER_SIZE (SAMPLES_MAX + 2 * sizeof(struct block) + sizeof(struct lost))
 
 static size_t padded(size_t len)
 {
@@ -208,21 +206,24 @@ int recording_round(struct recording *r, uint64_t before_ns, uint64_t rows)
 
 int recording_lost(struct recording *r, const struct recording_lost *lost)
 {
+	struct lost block = { .ts_ns = lost->ts_ns, .last = lost->last };
+
 	if (!r->buffer)
 		return 0;
 	if (!r->err) {
-		add_block(r, LOST, lost, sizeof(*lost));
+		memcpy(&block.since, lost->since.n, sizeof(block.since));
+		add_block(r, LOST, &block, sizeof(block));
 		write_out(r);
 	}
 	return tell(r);
 }
 
-int recording_end(struct recording *r, const struct recording_end *end)
+int recording_end(struct recording *r, const struct losses *lost)
 {
 	if (!r->buffer)
 		return 0;
 	if (!r->err) {
-		add_block(r, END, end, sizeof(*end));
+		add_block(r, END, lost->n, sizeof(struct end));
 		write_out(r);
 	}
 	if (close(r->fd) && !r->err)
@@ -265,11 +266,10 @@ static int check_head(const struct head *h, size_t got, char *cause, size_t len)
 		snprintf(cause, len, "was recorded on a machine of the other byte order; "
 			 "replay it on one like that");
 	} else if (h->byte_order == BYTE_ORDER_MARK &&
-		   (h->version < RECORDING_OLDEST || h->version > RECORDING_VERSION ||
-		    h->event_size != sizeof(struct event))) {
-		snprintf(cause, len, "has format %u with events of %u bytes, this tool reads formats %d to "
-			 "%d with %zu; replay it by the release that recorded it", h->version,
-			 h->event_size, RECORDING_OLDEST, RECORDING_VERSION, sizeof(struct event));
+		   (h->version != RECORDING_VERSION || h->event_size != sizeof(struct event))) {
+		snprintf(cause, len, "has format %u with events of %u bytes, this tool reads format %d with %zu; "
+			 "replay it by the release that recorded it", h->version, h->event_size,
+			 RECORDING_VERSION, sizeof(struct event));
 	} else if (h->byte_order != BYTE_ORDER_MARK || head_check(h) != h->check) {
 		snprintf(cause, len, "is damaged in its head");
 	} else {
@@ -302,12 +302,11 @@ int recording_open(struct recording_reader *r, const char *path, char *cause, si
 	if (err)
 		return err;
 	r->check = h.check;
-	r->version = h.version;
 	r->realtime_ns = h.realtime_ns;
 	return 0;
 }
 
-static bool size_fits(const struct block *b, uint32_t version)
+static bool size_fits(const struct block *b)
 {
 	switch (b->type) {
 	case SAMPLES:
@@ -315,9 +314,9 @@ static bool size_fits(const struct block *b, uint32_t version)
 	case ROUND:
 		return b->size == sizeof(struct round);
 	case END:
-		return b->size == (version > 2 ? sizeof(struct recording_end) : sizeof(struct old_end));
+		return b->size == sizeof(struct end);
 	case LOST:
-		return version > 1 && b->size == (version > 2 ? sizeof(struct recording_lost) : sizeof(struct old_lost));
+		return b->size == sizeof(struct lost);
 	default:
 		return false;
 	}
@@ -339,7 +338,7 @@ static int read_block(struct recording_reader *r, struct block *b, char *cause, 
 	err = read_bytes(r, b, sizeof(*b), &got, cause, len);
 	if (err || got < sizeof(*b))
 		return err;
-	if (!size_fits(b, r->version))
+	if (!size_fits(b))
 		return damaged(cause, len);
 	err = read_bytes(r, r->block, b->size, &got, cause, len);
 	if (err || got < b->size)
@@ -366,17 +365,20 @@ static int take_sample(struct recording_reader *r, struct recording_item *item, 
 	return 0;
 }
 
-static void take_end(const struct recording_reader *r, size_t at, struct recording_end *end)
+static void take_end(const struct recording_reader *r, size_t at, struct losses *lost)
 {
-	memset(end, 0, sizeof(*end));
-	memcpy(end, r->block + at, r->version > 2 ? sizeof(*end) : sizeof(struct old_end));
+	memset(lost, 0, sizeof(*lost));
+	memcpy(lost->n, r->block + at, sizeof(struct end));
 }
 
 static void take_lost(const struct recording_reader *r, struct recording_lost *lost)
 {
-	memcpy(&lost->ts_ns, r->block + offsetof(struct recording_lost, ts_ns), sizeof(lost->ts_ns));
-	take_end(r, offsetof(struct recording_lost, since), &lost->since);
-	memcpy(&lost->last, r->block + r->size - sizeof(lost->last), sizeof(lost->last));
+	uint64_t last;
+
+	memcpy(&lost->ts_ns, r->block, sizeof(lost->ts_ns));
+	take_end(r, offsetof(struct lost, since), &lost->since);
+	memcpy(&last, r->block + offsetof(struct lost, last), sizeof(last));
+	lost->last = last;
 }
 
 int recording_next(struct recording_reader *r, struct recording_item *item, char *cause, size_t len)

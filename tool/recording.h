@@ -6,14 +6,15 @@
 #ifndef RECORDING_H
 #define RECORDING_H
 
+#include "losses.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
 /* To be raised with every change of the file or of struct event, of its values too. */
-#define RECORDING_VERSION 3
-#define RECORDING_OLDEST 1	/* that can be read: 1 has no losses but those of the end, 2 no missed reasons */
+#define RECORDING_VERSION 3	/* the only one that can be read: no release had an older one */
 
 struct recording {
 	int fd;
@@ -24,17 +25,11 @@ struct recording {
 	uint64_t check;		/* of the block before */
 };
 
-/** What was lost over all; see struct output_losses. */
-struct recording_end {
-	uint64_t buffer_full, missed, socks_full, tuples_full;
-	uint64_t reasons;		/* 0 before format 3 */
-};
-
 /** What was lost since the last time. */
 struct recording_lost {
 	uint64_t ts_ns;			/* CLOCK_MONOTONIC */
-	struct recording_end since;
-	uint64_t last;			/* 1: found when tracing had ended */
+	struct losses since;		/* the first LOSSES_RECORDED */
+	bool last;			/* found when tracing had ended */
 };
 
 /**
@@ -61,8 +56,8 @@ int recording_round(struct recording *r, uint64_t before_ns, uint64_t rows);
 /** recording_lost - what output_lost() was given, after a round. Return: as recording_round() */
 int recording_lost(struct recording *r, const struct recording_lost *lost);
 
-/** recording_end - the last block. Return: as recording_round() */
-int recording_end(struct recording *r, const struct recording_end *end);
+/** recording_end - the last block: what was lost over all. Return: as recording_round() */
+int recording_end(struct recording *r, const struct losses *lost);
 
 /** recording_close - safe where nothing was opened */
 void recording_close(struct recording *r);
@@ -81,12 +76,11 @@ struct recording_item {
 	size_t len;
 	uint64_t before_ns, rows;	/* a round */
 	struct recording_lost lost;
-	struct recording_end end;
+	struct losses end;	/* what was lost over all */
 };
 
 struct recording_reader {
 	FILE *file;
-	uint32_t version;
 	int64_t realtime_ns;
 	char *block;		/* the one that is read */
 	size_t size, at;	/* of it: bytes, taken */

@@ -33,54 +33,52 @@ static bool compile(const struct plan *p, const struct programs_text *text, stru
 	return say(o, ok, what, ok ? how : programs->cause);
 }
 
-/* What programs tell. */
-struct purpose {
-	bool rows, counts;
-	const char *what;
-};
-
 static bool has_any(void *cookie, const struct hook *hook)
 {
 	const struct plan *p = cookie;
 
 	if (hook->kind == HOOK_RAW_TRACEPOINT)
-		return p->host->raw_tracepoints;
+		return p->host->raw_tracepoints && (hook->fact != HOOK_STATE_SECOND || p->host->raw_skipped);
 	if (hook->kind != HOOK_TRACEPOINT)
 		return true;
 	return hook->fact == HOOK_STATE ? p->defines.state_tracepoint
 					: p->defines.retransmit_tracepoint;
 }
 
-/* @all: the compiled programs, for every purpose */
-static bool load(struct plan *p, const struct object *all, const struct purpose *purpose, enum hook_wish wish,
-		 struct output *o, const char *kind)
+static bool load(struct plan *p, const struct object *object, enum hook_wish wish, struct output *o, const char *what)
 {
 	const struct hook *chosen[HOOK_FACTS];
-	struct object object;
 	struct loaded loaded;
-	char cause[512] = "", what[96];
-	const struct map_sizes sizes = { .conns = (uint32_t)p->options->max_conns, .earlier = 1,
-					 .tallies = 1, .buckets = 1 };
+	char cause[512] = "";
+	const struct map_sizes sizes = { .conns = (uint32_t)p->options->max_conns, .open_before = 1,
+					 .tallies = 1, .buckets = 1, .cpus = 1 };
 	bool ok;
 
-	snprintf(what, sizeof(what), "load for %s, hooks %s", purpose->what, kind);
-	if (object_copy(&object, all))
-		return say(o, false, what, "out of memory");
 	hooks_choose(wish, has_any, p, chosen);
-	ok = !loader_choose(&object, purpose->rows, purpose->counts) &&
-	     !loader_open(&loaded, &object, chosen, &sizes, cause, sizeof(cause));
+	ok = !loader_open(&loaded, object, chosen, &sizes, cause, sizeof(cause));
 	loader_close(&loaded);
-	object_free(&object);
 	return say(o, ok, what, cause);
 }
 
-static bool main_text(struct plan *p, int read_helper, struct output *o)
+/* What programs are for. */
+struct purpose {
+	bool rows, counts;
+	const char *what;
+};
+
+static void set_defines(struct plan *p, int read_helper, const struct purpose *purpose)
 {
-	static const struct purpose purposes[] = {
-		{ true, false, "rows" },
-		{ false, true, "counting" },
-		{ true, true, "rows and counting" },
-	};
+	char *state = host_format(p->host, "sock", "inet_sock_set_state");
+	char *retransmit = host_format(p->host, "tcp", "tcp_retransmit_skb");
+
+	probe_text_defines(&p->defines, read_helper, state, retransmit);
+	plan_add_defines(p, purpose->rows, purpose->counts);
+	free(state);
+	free(retransmit);
+}
+
+static bool main_text(struct plan *p, int read_helper, const struct purpose *purpose, struct output *o)
+{
 	static const struct {
 		enum hook_wish wish;
 		const char *what;
@@ -89,26 +87,19 @@ static bool main_text(struct plan *p, int read_helper, struct output *o)
 		{ HOOK_WISH_TRACEPOINT, "tracepoint" },
 		{ HOOK_WISH_KPROBE, "kprobe" },
 	};
-	char *state = host_format(p->host, "sock", "inet_sock_set_state");
-	char *retransmit = host_format(p->host, "tcp", "tcp_retransmit_skb");
 	struct programs programs = PROGRAMS_NONE;
 	struct programs_text text;
 	char what[96];
 	bool ok;
 
-	probe_text_defines(&p->defines, read_helper, state, retransmit);
-	if (p->host->raw_tracepoints)
-		probe_text_add_raw(&p->defines, p->host->raw_preemptible);
-	if (p->host->hidden_skips)
-		probe_text_add_hidden_skips(&p->defines);
-	free(state);
-	free(retransmit);
+	set_defines(p, read_helper, purpose);
 	text = plan_main_text(p);
-	snprintf(what, sizeof(what), "compile %s, reading by helper %d", text.kind, read_helper);
+	snprintf(what, sizeof(what), "compile for %s, reading by helper %d", purpose->what, read_helper);
 	ok = compile(p, &text, &programs, o, what);
-	for (size_t i = 0; ok && i < N_OF(purposes) * N_OF(kinds); i++)
-		ok = load(p, &programs.object, &purposes[i / N_OF(kinds)], kinds[i % N_OF(kinds)].wish, o,
-			  kinds[i % N_OF(kinds)].what);
+	for (size_t i = 0; ok && i < N_OF(kinds); i++) {
+		snprintf(what, sizeof(what), "load for %s, hooks %s", purpose->what, kinds[i].what);
+		ok = load(p, &programs.object, kinds[i].wish, o, what);
+	}
 	programs_close(&programs);
 	return ok;
 }
@@ -132,10 +123,17 @@ static bool layout_text(const struct plan *p, struct output *o)
 
 bool rehearse(struct plan *p, struct output *o)
 {
+	static const struct purpose purposes[] = {
+		{ true, false, "rows" },
+		{ false, true, "counting" },
+		{ true, true, "rows and counting" },
+	};
 	bool ok = layout_text(p, o);
 
-	ok &= main_text(p, BPF_FUNC_probe_read, o);
-	if (p->host->read_helper != BPF_FUNC_probe_read)
-		ok &= main_text(p, p->host->read_helper, o);
+	for (size_t i = 0; i < N_OF(purposes); i++) {
+		ok &= main_text(p, BPF_FUNC_probe_read, &purposes[i], o);
+		if (p->host->read_helper != BPF_FUNC_probe_read)
+			ok &= main_text(p, p->host->read_helper, &purposes[i], o);
+	}
 	return ok;
 }

@@ -17,7 +17,7 @@ struct replay {
 	struct correlate correlate;
 	struct health health;
 	struct output output;
-	struct output_losses lost;
+	struct losses lost;
 };
 
 static bool has_port(const struct port_list *list, uint16_t port)
@@ -73,22 +73,9 @@ static void print_round(struct replay *r, uint64_t before_ns, uint64_t rows)
 	correlate_keep(&r->correlate, before_ns);
 }
 
-static struct output_losses losses(const struct recording_end *end, uint64_t damaged)
-{
-	return (struct output_losses){
-		.buffer_full = end->buffer_full,
-		.missed = end->missed,
-		.socks_full = end->socks_full,
-		.tuples_full = end->tuples_full,
-		.reasons = end->reasons,
-		.damaged = damaged,
-	};
-}
-
 /* Return: 0 at the end of the recording, where we are to stop, or where nobody reads on. */
 static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char *cause, size_t len)
 {
-	struct output_losses since;
 	struct recording_item item;
 
 	while (!*stop && !r->output.err) {
@@ -100,7 +87,7 @@ static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char 
 		case RECORDING_SAMPLE:
 			err = correlate_add(&r->correlate, item.data, item.len);
 			r->output.events++;
-			r->lost.damaged += err == -EBADMSG;
+			r->lost.n[LOSS_DAMAGED] += err == -EBADMSG;
 			if (err == -ENOMEM) {
 				snprintf(cause, len, "needs more memory than there is");
 				return err;
@@ -110,11 +97,11 @@ static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char 
 			print_round(r, item.before_ns, item.rows);
 			break;
 		case RECORDING_LOST:
-			since = losses(&item.lost.since, 0);
-			output_lost(&r->output, item.lost.ts_ns, &since, item.lost.last);
+			output_lost(&r->output, item.lost.ts_ns, &item.lost.since, item.lost.last);
 			break;
 		case RECORDING_END:
-			r->lost = losses(&item.end, r->lost.damaged);
+			item.end.n[LOSS_DAMAGED] = r->lost.n[LOSS_DAMAGED];
+			r->lost = item.end;
 			output_end(&r->output, &r->lost);
 			return 0;
 		case RECORDING_CUT:

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trace.h"
 
-#include "earlier.h"
 #include "follow.h"
 #include "log.h"
 #include "privilege.h"
@@ -49,12 +48,12 @@ static void count_sizes(struct map_sizes *sizes, const struct options *o)
 		sizes->buckets *= 4;
 }
 
-int trace_load(struct trace *t, struct object *programs, char *cause, size_t len)
+int trace_load(struct trace *t, const struct object *programs, char *cause, size_t len)
 {
 	const struct options *o = t->plan->options;
 	struct map_sizes sizes = {
 		.conns = (uint32_t)o->max_conns,
-		.earlier = earlier_room(o->proc_root, (uint32_t)o->max_conns),
+		.open_before = options_counts(o) ? (uint32_t)o->max_conns : 1,
 		.tallies = 1,
 		.buckets = 1,
 		.cpus = (uint32_t)perfbuf_cpus(),
@@ -63,11 +62,6 @@ int trace_load(struct trace *t, struct object *programs, char *cause, size_t len
 
 	if (options_counts(o))
 		count_sizes(&sizes, o);
-	err = loader_choose(programs, options_sends(o), options_counts(o));
-	if (err) {
-		snprintf(cause, len, "out of memory");
-		return err;
-	}
 	err = loader_open(&t->loaded, programs, t->plan->chosen, &sizes, cause, len);
 	if (err == -E2BIG && options_counts(o))
 		snprintf(cause, len, "the verifier of this kernel takes no program as large as counting needs "
@@ -108,19 +102,20 @@ int trace_record(struct trace *t, char *cause, size_t len)
 	return path ? recording_create(&t->recording, path, t->output.realtime_ns, cause, len) : 0;
 }
 
-/* State changes come last: a connect that is seen to begin is seen to go on. */
+/* IPVS comes after the connects that it takes, and state changes last: a connect that is seen to begin is seen to go on. */
 int trace_attach(struct trace *t, char *cause, size_t len)
 {
 	static const enum hook_fact order[] = { HOOK_CONNECT, HOOK_CONNECT_RETURN, HOOK_RETRANSMIT,
-						HOOK_ERROR, HOOK_STATE, HOOK_STATE_NESTED };
+						HOOK_ERROR, HOOK_STATE, HOOK_STATE_SECOND };
 	bool all = options_every_socket(t->plan->options);
 	int err;
 
 	attach_clear_leftovers(t->plan->host);
-	follow_ipvs(t);
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		const struct hook *hook = t->plan->chosen[order[i]];
 
+		if (order[i] == HOOK_STATE)
+			follow_ipvs(t);
 		if (!hook)
 			continue;
 		err = attach_hook(&t->attached, hook, cause, len);
@@ -132,7 +127,7 @@ int trace_attach(struct trace *t, char *cause, size_t len)
 		t->plan->chosen[order[i]] = NULL;
 		follow_settings(t);
 	}
-	follow_earlier(t);
+	follow_mirror(t);
 	follow_unseen(t);
 	if (!all && t->attached.event_fd[HOOK_IPVS] < 0)
 		log_info("ip_vs is not loaded: waiting for it (modprobe ip_vs), or use -a for every "
@@ -183,7 +178,7 @@ static void on_sample(void *cookie, const void *data, size_t len)
 	recording_sample(&t->recording, data, len);
 	t->output.events++;
 	if (correlate_add(&t->correlate, data, len))
-		t->lost.damaged++;
+		t->lost.n[LOSS_DAMAGED]++;
 }
 
 /* Rows are worth more than their copy: tracing goes on without it. */
@@ -229,52 +224,28 @@ static int print_rows(struct trace *t, uint64_t settle_ns)
 	return err;
 }
 
-/* @n becomes @now, where that is more. Return: by how much */
-static uint64_t raise_to(uint64_t *n, uint64_t now)
-{
-	uint64_t more = now > *n ? now - *n : 0;
-
-	*n += more;
-	return more;
-}
-
 /* What was lost since the last look. @last: tracing has ended */
 static void tell_losses(struct trace *t, bool last)
 {
-	uint64_t skipped[HOOK_FACTS];
-	struct losses now = { 0 };
 	struct recording_lost lost = { .ts_ns = trace_now_ns(), .last = last };
-	struct recording_end *since = &lost.since;
-	struct output_losses told = { 0 };
+	uint64_t skipped[HOOK_FACTS];
+	struct losses now = t->lost;
+	bool recorded = false;
 
 	for (int fact = 0; fact < HOOK_FACTS; fact++)
 		skipped[fact] = attach_skipped(&t->attached, (enum hook_fact)fact);
 	loader_losses(&t->loaded, skipped, unseen_count(&t->unseen), &now);
-	told.buffer_full = since->buffer_full = raise_to(&t->lost.buffer_full, now.buffer_full);
-	told.missed = since->missed = raise_to(&t->lost.missed, now.missed);
-	told.socks_full = since->socks_full = raise_to(&t->lost.socks_full, now.socks_full);
-	told.tuples_full = since->tuples_full = raise_to(&t->lost.tuples_full, now.tuples_full);
-	told.reasons = since->reasons = raise_to(&t->lost.reasons, now.reasons);
-	told.tallies_full = raise_to(&t->lost.tallies_full, now.tallies_full);
-	told.buckets_full = raise_to(&t->lost.buckets_full, now.buckets_full);
-	if (told.buffer_full | told.missed | told.socks_full | told.tuples_full | told.reasons | told.tallies_full |
-	    told.buckets_full)
-		output_lost(&t->output, lost.ts_ns, &told, last);
-	if (since->buffer_full | since->missed | since->socks_full | since->tuples_full | since->reasons)
+	if (losses_raise(&t->lost, &now, &lost.since))
+		output_lost(&t->output, lost.ts_ns, &lost.since, last);
+	for (int i = 0; i < LOSSES_RECORDED; i++)
+		recorded |= lost.since.n[i] != 0;
+	if (recorded)
 		follow_recording(t, recording_lost(&t->recording, &lost));
 }
 
 void trace_find_losses(struct trace *t)
 {
 	tell_losses(t, false);
-}
-
-static void end_recording(struct trace *t)
-{
-	const struct recording_end end = { t->lost.buffer_full, t->lost.missed, t->lost.socks_full,
-					   t->lost.tuples_full, t->lost.reasons };
-
-	follow_recording(t, recording_end(&t->recording, &end));
 }
 
 static bool can_count(void *cookie)
@@ -345,7 +316,7 @@ int trace_step(struct trace *t, int ms)
 		follow_ipvs(t);
 		follow_kprobes(t);
 		follow_unseen(t);
-		attach_follow(&t->attached);
+		follow_entries(t);
 		if (options_sends(t->plan->options))
 			perfbuf_follow(&t->perfbuf, t->loaded.events_fd, cpu_came);
 		tell_losses(t, false);
@@ -369,7 +340,7 @@ int trace_end(struct trace *t, int err)
 	output_end(&t->output, &t->lost);
 	if (!err)
 		err = output_flush(&t->output);
-	end_recording(t);
+	follow_recording(t, recording_end(&t->recording, &t->lost));
 	if (t->journal.refused)
 		log_error("%" PRIu64 " rows are not in the journal: %s", t->journal.refused,
 			  strerror(-t->journal.err));

@@ -37,8 +37,12 @@ struct trace {
 	struct metrics metrics;		/* where they are to be written */
 	struct priority priority;
 	struct unseen unseen;		/* connections */
-	struct output_losses lost;	/* so far */
-	uint64_t services;		/* of IPVS's connections from before the start; see loader_add_earlier() */
+	struct losses lost;		/* so far */
+	uint64_t adopt;			/* see loader_add_entry() */
+	bool awaits_ipvs;		/* connects wait for IPVS: its hook is there, or was */
+	bool told_entries;		/* that IPVS has more connections than find room */
+	bool mirror_stale;		/* something was not seen, so IPVS's table is to be read again */
+	uint64_t mirror_after_ns;	/* the table of IPVS may be read again from then on */
 	uint64_t ipvs;			/* the ip_vs that is probed, as host_ipvs() tells */
 	uint64_t looked_ns;		/* when ip_vs was last looked for */
 	bool ready;			/* said so */
@@ -50,11 +54,11 @@ void trace_init(struct trace *t, struct plan *plan);
 
 /**
  * trace_load - programs, settings and buffers into the kernel
- * @programs: as compiled; fitted to the options
+ * @programs: as compiled; not kept
  * @cause: one line, set on failure
  * Return: 0 or a negative errno.
  */
-int trace_load(struct trace *t, struct object *programs, char *cause, size_t len);
+int trace_load(struct trace *t, const struct object *programs, char *cause, size_t len);
 
 /**
  * trace_record - begin the recording that the options ask for, if any; after trace_load()

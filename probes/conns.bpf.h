@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Maps keyed by connection. A connection of IPVS in one network namespace may have its socket in another (kube-proxy's and
+ * a pod's), and neither side knows the other's namespace. So the first to come has the key without a namespace, where
+ * both sides find it; a second one with the same addresses and ports, in another namespace, has the key with its own.
+ * Who looks takes the key with its own namespace before the one without.
+ *
+ * A function that takes "struct tuple *key" expects the caller's own namespace in it, and leaves the key of the element
+ * that it found.
+ */
+
+/* Socket's side. @c->netns is the socket's. Return: whether there was room. */
+static inline bool put_connecting(const struct tuple *t, struct connecting *c)
+{
+	struct tuple key = *t;
+	struct connecting *other;
+
+	key.netns = 0;
+	if (!connecting.insert(&key, c))
+		return true;
+	other = connecting.lookup(&key);
+	if (other && other->netns != c->netns)
+		key.netns = c->netns;
+	if (!connecting.update(&key, c))
+		return true;
+	count(COUNT_CONNECTING_FULL);
+	return false;
+}
+
+/* Socket's side: the connect of socket @sk. */
+static inline struct connecting *own_connecting(struct tuple *key, u64 sk)
+{
+	u32 netns = key->netns;
+	struct connecting *c;
+
+	key->netns = 0;
+	c = connecting.lookup(key);
+	if (c && c->sk == sk)
+		return c;
+	key->netns = netns;
+	c = connecting.lookup(key);
+	return c && c->sk == sk ? c : 0;
+}
+
+/* IPVS's side. */
+static inline struct connecting *find_connecting(struct tuple *key)
+{
+	struct connecting *c = connecting.lookup(key);
+
+	if (c || !key->netns)
+		return c;
+	key->netns = 0;
+	return connecting.lookup(key);
+}
+
+/* Both sides, but for one connection only the one that has claimed it. Return: whether there was room. */
+static inline bool put_client(struct client *cl)
+{
+	struct tuple key = cl->e.conn.tuple;
+	struct client *other;
+
+	key.netns = 0;
+	if (!clients.insert(&key, cl))
+		return true;
+	other = clients.lookup(&key);
+	if (other && other->e.conn.tuple.netns != cl->e.conn.tuple.netns)
+		key.netns = cl->e.conn.tuple.netns;
+	if (!clients.update(&key, cl))
+		return true;
+	count(COUNT_SOCKETS_FULL);
+	return false;
+}
+
+/* Socket's side: what is known of the client whose socket is @sk. */
+static inline struct client *own_client(struct tuple *key, u64 sk)
+{
+	u32 netns = key->netns;
+	struct client *cl;
+
+	key->netns = 0;
+	cl = clients.lookup(key);
+	if (cl && cl->sk == sk)
+		return cl;
+	key->netns = netns;
+	cl = clients.lookup(key);
+	return cl && cl->sk == sk ? cl : 0;
+}
+
+/* IPVS's side. */
+static inline struct client *find_client(struct tuple *key)
+{
+	struct client *cl = clients.lookup(key);
+
+	if (cl || !key->netns)
+		return cl;
+	key->netns = 0;
+	return clients.lookup(key);
+}
+
+static inline void drop_client(const struct tuple *t, u64 sk)
+{
+	struct tuple key = *t;
+
+	if (own_client(&key, sk))
+		clients.delete(&key);
+}
+
+/* Socket's side. The caller copies what it needs and then compares "ports" with ENTRY_PORTS: the element may be another
+ * connection's by then. */
+static inline struct conn_entry *find_entry(struct tuple *key)
+{
+	struct conn_entry *n = entries.lookup(key);
+
+	if (n || !key->netns)
+		return n;
+	key->netns = 0;
+	return entries.lookup(key);
+}
+
+/* IPVS's side: the entry of its own namespace, which is in the key. */
+static inline struct conn_entry *own_entry(struct tuple *key)
+{
+	struct conn_entry *n = entries.lookup(key);
+	u32 netns = key->netns;
+
+	if (n || !netns)
+		return n;
+	key->netns = 0;
+	n = entries.lookup(key);
+	if (n && n->netns == netns)
+		return n;
+	key->netns = netns;
+	return 0;
+}
+
+/* IPVS's side: a new connection, which may come in the place of one that is on its way out. */
+static inline void put_entry(const struct tuple *t, struct conn_entry *fresh)
+{
+	struct tuple key = *t;
+	struct conn_entry *old = own_entry(&key);
+
+	fresh->netns = t->netns;
+	fresh->ports = ENTRY_PORTS(t);
+	if (old) {
+		VERIFIER_CHECKED(old);
+		if (old->gone_ns)
+			count(COUNT_ENTRIES_MADE);
+		fresh->replaced = old->leaving;
+		entries.update(&key, fresh);
+		return;
+	}
+	key.netns = 0;
+	if (entries.insert(&key, fresh)) {
+		key.netns = t->netns;
+		if (entries.update(&key, fresh)) {
+			count(COUNT_CONNECTING_FULL);
+			return;
+		}
+	}
+	count(COUNT_ENTRIES_MADE);
+}

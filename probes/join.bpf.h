@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The socket's side of the join: a socket finds its real server by its own addresses and ports, in map "entries". Runs
+ * where the kernel holds the socket, so one event of a socket does not overtake another.
+ *
+ * A connect stands in map "connecting" from tcp_connect() on, until the handshake ends or its first row is reported. There
+ * are two who may report that row: IPVS's side, once IPVS takes the connection, or the socket's side, where IPVS used
+ * an entry that it had. Who removes the element has claimed the row. IPVS's side writes "entries" before it looks into
+ * "connecting", and "clients" before it claims; so who comes second finds what it needs.
+ */
+
+/* What has begun to end counts as ended for so long: a reset follows at once, but the memory is freed later. Where IPVS
+ * keeps the entry after all, ip_vs_conn_expire() in net/netfilter/ipvs/ip_vs_conn.c, it says so nowhere. */
+#define EXPIRING_NS 1000000000ULL
+
+enum moment { AT_RETURN, AT_RETRANSMIT, AT_ANSWER, AT_CLOSE };
+enum joined {
+	JOINED_NOT,		/* nothing to report, now or ever */
+	JOINED,			/* it is in map "sockets", with CONN_PENDING where its first row is still to be reported */
+	JOINED_TOLD,		/* and this retransmit was reported, too */
+};
+
+/* What a socket wants to know of its entry. */
+struct found {
+	u64 made_ns, expiring_ns, gone_ns;
+	struct real real;
+	u32 netns;
+};
+
+/* Copies from the entry of connection @t. Return: false where there is none. */
+static inline bool copy_entry(const struct tuple *t, struct found *to)
+{
+	struct tuple key = *t;
+	struct conn_entry *n = find_entry(&key);
+
+	if (!n)
+		return false;
+	VERIFIER_CHECKED(n);
+	to->made_ns = n->made_ns;
+	to->expiring_ns = n->expiring_ns;
+	to->gone_ns = n->gone_ns;
+	to->real = n->real;
+	to->netns = n->netns;
+	return n->ports == ENTRY_PORTS(t);	/* else another connection has got the element meanwhile */
+}
+
+/* True if IPVS uses entry @n for a connect that began at @since_ns: one that has ended is an earlier connection's, and so
+ * is a refusal from before. */
+static inline bool serves(const struct found *n, u64 since_ns)
+{
+	return n->real.family ? !n->gone_ns : n->made_ns >= since_ns;
+}
+
+static inline void set_entry_times(struct conn *c, const struct found *n, u64 now)
+{
+	u64 gone_ns = n->gone_ns;
+
+	if (!gone_ns && n->expiring_ns && elapsed(now, n->expiring_ns) < EXPIRING_NS)
+		gone_ns = n->expiring_ns;
+	c->entry_at = n->made_ns ? ENTRY_TIME(n->made_ns) : 0;
+	c->gone_at = gone_ns ? ENTRY_TIME(gone_ns) : 0;
+}
+
+/* Without branches, so that the compiler adds nothing to a pointer into a map: before 4.9 the verifier forgets what
+ * that points to. */
+static inline bool is_real(const struct conn *c, const struct real *real)
+{
+	return !((c->real.addr[0] ^ real->addr[0]) | (c->real.addr[1] ^ real->addr[1]) |
+		 (c->real.addr[2] ^ real->addr[2]) | (c->real.addr[3] ^ real->addr[3]) |
+		 (c->real.port ^ real->port));
+}
+
+/* Member by member, for the same reason. */
+static inline void set_real(struct conn *c, const struct real *real)
+{
+	c->real.addr[0] = real->addr[0];
+	c->real.addr[1] = real->addr[1];
+	c->real.addr[2] = real->addr[2];
+	c->real.addr[3] = real->addr[3];
+	c->real.port = real->port;
+	c->real.family = real->family;
+	c->real.method = real->method;
+}
+
+static inline void set_from_connecting(struct client *cl, const struct connecting *c)
+{
+	cl->sk = c->sk;
+	cl->retransmits = c->retransmits;
+	cl->e.conn.tuple.netns = c->netns;
+	cl->e.conn.owner = c->owner;
+	cl->e.conn.family = c->family;
+	cl->e.conn.state = TCP_SYN_SENT;
+	cl->e.conn.flags = CONN_PENDING | (c->owner.pid ? CONN_OWNED : 0);
+	cl->e.since_ns = c->since_ns;
+	cl->e.err = c->err;
+	cl->e.connected = 1;
+}
+
+/* @key_netns: set to what its element is to be claimed with */
+static inline bool copy_connecting(u64 sk, enum moment at, struct client *to, u32 *key_netns)
+{
+	struct tuple key = to->e.conn.tuple;
+	struct connecting *c = own_connecting(&key, sk);
+
+	if (!c)
+		return false;
+	VERIFIER_CHECKED(c);
+	if (at == AT_RETRANSMIT)
+		c->retransmits++;
+	set_from_connecting(to, c);
+	*key_netns = key.netns;
+	return true;
+}
+
+/* Return: true for the one of both sides that may report the first row. */
+static inline bool claim(const struct tuple *t, u32 key_netns)
+{
+	struct tuple key = *t;
+
+	key.netns = key_netns;
+	return !connecting.delete(&key);
+}
+
+static inline bool copy_client(u64 sk, struct client *to)
+{
+	struct tuple key = to->e.conn.tuple;
+	struct client *cl = own_client(&key, sk);
+
+	if (!cl)
+		return false;
+	VERIFIER_CHECKED(cl);
+	*to = *cl;
+	return true;
+}
+
+/* Keeps a connect that was given up: IPVS may be about to see its SYN. Return: true if IPVS took it just now, and it is
+ * the socket's side's to report. */
+static inline bool put_closed(struct client *cl)
+{
+	struct tuple key = cl->e.conn.tuple;
+	struct conn_entry *n;
+
+	key.netns = 0;
+	cl->closed_ns = bpf_ktime_get_ns();
+	if (closed.update(&key, cl)) {
+		count(COUNT_CONNECTING_FULL);
+		return false;
+	}
+	key.netns = cl->e.conn.tuple.netns;
+	n = find_entry(&key);
+	key.netns = 0;
+	if (n && n->made_ns >= cl->e.since_ns)
+		return !closed.delete(&key);
+	if (cl->uncertain)
+		count(COUNT_UNCERTAIN);
+	return false;
+}
+
+/* True if a connect ended with no answer and no second SYN: then its first SYN may still be under way. */
+static inline bool syn_may_be_under_way(const struct settings *s, u64 sk, const struct client *cl, enum moment at)
+{
+	return at == AT_CLOSE && !cl->retransmits && !closing_error(s, cl->e.err, sk, TCP_SYN_SENT);
+}
+
+/* True if the filters let a connect pass whose tcp_connect() was not seen. */
+static inline bool unseen_wanted(const struct settings *s, const struct tuple *t, u16 family)
+{
+	return !(s->flags & SETTING_PID) && family_wanted(s, family) && ports_wanted(s, t->lport, t->rport) &&
+	       vip_wanted(s, t);
+}
+
+/* A connect whose tcp_connect() was not seen, but IPVS has it. */
+static inline void set_unseen(struct client *cl, u64 sk, const struct found *n)
+{
+	cl->sk = sk;
+	cl->e.conn.state = TCP_SYN_SENT;
+	cl->e.connected = 1;
+	if (n->made_ns)		/* else it began before the start */
+		count(COUNT_GAPS);
+}
+
+static inline void set_taken(struct client *cl, const struct found *n)
+{
+	cl->e.conn.flags |= CONN_IPVS | (n->real.family ? 0 : CONN_NO_DESTINATION);
+	set_real(&cl->e.conn, &n->real);
+	cl->e.conn.entry_at = n->real.family && n->made_ns ? ENTRY_TIME(n->made_ns) : 0;
+}
+
+/*
+ * Joins the connect of socket @sk to its entry.
+ * @cl: has its addresses, ports, namespace and family in @cl->e.conn; changed
+ * @known: its element of "sockets", or NULL: with -a it has one from its first event on
+ */
+static inline enum joined join(const struct settings *s, u64 sk, struct client *cl, const struct sock_entry *known,
+			       enum moment at)
+{
+	bool waits, told, mine = false, found;
+	u32 retransmits, key_netns = 0;
+	struct found n = {};
+
+	waits = copy_connecting(sk, at, cl, &key_netns);
+	retransmits = cl->retransmits;
+	told = !waits && copy_client(sk, cl);
+	found = copy_entry(&cl->e.conn.tuple, &n) && serves(&n, cl->e.since_ns);
+	if (waits) {
+		if (!found && at == AT_RETRANSMIT && !(s->flags & SETTING_ALL))
+			return JOINED_NOT;	/* IPVS may take this SYN */
+		mine = claim(&cl->e.conn.tuple, key_netns);
+		told = !mine && copy_client(sk, cl);
+	} else if (!told) {
+		if (known)
+			return JOINED;		/* it did not come as far as tcp_connect() */
+		if (!found || !unseen_wanted(s, &cl->e.conn.tuple, cl->e.conn.family))
+			return JOINED_NOT;
+		set_unseen(cl, sk, &n);
+	}
+	/* Where IPVS is in another namespace, it may not have seen the SYN yet, and choose anew once it does. */
+	if (mine && !(s->flags & SETTING_ALL) &&
+	    (!found || (n.netns != cl->e.conn.tuple.netns && n.made_ns < cl->e.since_ns)) &&
+	    syn_may_be_under_way(s, sk, cl, at)) {
+		cl->uncertain = found;
+		if (!put_closed(cl))
+			return JOINED_NOT;
+		found = copy_entry(&cl->e.conn.tuple, &n);
+	}
+	if (found)
+		set_taken(cl, &n);
+	else if (!told && !(s->flags & SETTING_ALL))
+		return JOINED_NOT;
+	if (!real_wanted(s, &cl->e.conn.real))
+		return JOINED_NOT;
+	if (known)
+		cl->e.err = known->err;
+	if (told)
+		cl->e.conn.flags = (cl->e.conn.flags & ~CONN_PENDING) | CONN_IPVS | (TELL_COUNTS ? CONN_COUNTED : 0);
+	if (sockets.update(&sk, &cl->e)) {
+		count(COUNT_SOCKETS_FULL);
+		return JOINED_NOT;
+	}
+	if (found && !told)
+		put_client(cl);
+	return waits && told && at == AT_RETRANSMIT && cl->retransmits == retransmits ? JOINED_TOLD : JOINED;
+}
+
+/* A tracked socket takes over what IPVS has for it now: another real server, or that the entry has ended. */
+static inline void follow_entry(const struct settings *s, struct sock_entry *e, u64 now)
+{
+	struct tuple t = e->conn.tuple;
+	struct found n = {};
+	bool counted;
+
+	if (!copy_entry(&t, &n) || !n.real.family)
+		return;
+	set_entry_times(&e->conn, &n, now);
+	if (is_real(&e->conn, &n.real))
+		return;
+	counted = TELL_COUNTS && e->conn.flags & CONN_COUNTED;
+	if (counted)
+		tally_leave(&e->conn);
+	set_real(&e->conn, &n.real);
+	e->conn.flags &= ~CONN_NO_DESTINATION;
+	if (counted)
+		tally_arrive(&e->conn);
+}
+
+/* IPVS took a connect whose first row had to come without real server: only with -a. */
+static inline void join_late(const struct settings *s, u64 sk, struct sock_entry *e)
+{
+	struct tuple t = e->conn.tuple;
+	struct client cl = { .sk = sk };
+	struct found n = {};
+
+	if (!copy_entry(&t, &n) || !n.real.family || n.gone_ns)
+		return;
+	cl.e.conn.tuple = t;
+	e->conn.flags |= CONN_IPVS;
+	put_client(&cl);
+}
+
+/*
+ * A socket from before the start, or one whose connect was not seen: track it from now on, if IPVS has it.
+ * @cl: has its address, and in @cl->e its addresses, ports, namespace, family and state
+ */
+static inline void adopt(const struct settings *s, struct client *cl)
+{
+	struct tuple t = cl->e.conn.tuple;
+	struct found n = {};
+	u64 sk = cl->sk;
+
+	if (!unseen_wanted(s, &t, cl->e.conn.family) || !copy_entry(&t, &n))
+		return;
+	/* What was there before the start is kept beyond its end, for its socket to find. */
+	if (!n.real.family || (n.gone_ns && n.made_ns) || !real_wanted(s, &n.real))
+		return;
+	set_taken(cl, &n);
+	cl->e.conn.flags |= CONN_COUNTED;
+	if (TELL_COUNTS) {
+		struct tuple key = t;
+
+		key.netns = n.netns;
+		if (!open_before.delete(&key))
+			cl->e.conn.flags |= CONN_OPEN;
+	}
+	if (sockets.update(&sk, &cl->e))
+		count(COUNT_SOCKETS_FULL);
+	else
+		put_client(cl);
+}
+
+static inline void drop_socket(u64 sk, const struct sock_entry *e)
+{
+	struct tuple t = e->conn.tuple;
+	u8 flags = e->conn.flags;
+
+	sockets.delete(&sk);
+	if (flags & CONN_IPVS)
+		drop_client(&t, sk);
+}
