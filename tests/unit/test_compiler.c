@@ -392,16 +392,22 @@ static bool uses_map(const struct object *o, const struct object_program *p, con
 	return false;
 }
 
-/* The compiled programs fitted to one purpose: nothing of another one is left. */
-static void check_purpose(const struct object *all, bool rows, bool counts)
+/* Programs for one purpose: nothing of another one is in them. */
+static void check_purpose(struct probe_defines *d, bool rows, bool counts)
 {
 	static const char *const kprobes[] = { "state_kprobe", "retransmit_kprobe", "error_kprobe", "connect_kprobe",
-					       "connect_return", "ipvs_kprobe", "leave_kprobe", "expiry_kprobe" };
+					       "connect_return", "ipvs_kprobe", "client_port_kprobe", "leave_kprobe",
+					       "expire_kprobe", "expire_now_kprobe", "free_kprobe" };
 	static const char *const telling[] = { "state_kprobe", "retransmit_kprobe", "connect_return", "ipvs_kprobe" };
 	struct object o;
+	size_t n = d->n;
 
-	assert_int_equal(object_copy(&o, all), 0);
-	assert_int_equal(loader_choose(&o, rows, counts), 0);
+	probe_text_tell(d, rows, counts);
+	compile_well(probe_text_main(), d->flags, d->n, &o);
+	d->n = n;
+	assert_int_equal(object_program(&o, "state_tracepoint") != NULL, d->state_tracepoint);
+	assert_int_equal(object_program(&o, "retransmit_tracepoint") != NULL, d->retransmit_tracepoint);
+	assert_true(object_map(&o, "settings") >= 0);
 	/* Kernels before 5.2 take 4096 instructions a program. */
 	for (uint32_t i = 0; i < o.n_programs; i++)
 		assert_in_range(o.programs[i].n_insns, 2, 4096);
@@ -416,18 +422,11 @@ static void check_purpose(const struct object *all, bool rows, bool counts)
 	object_free(&o);
 }
 
-static void check_text(const struct probe_defines *d)
+static void check_text(struct probe_defines *d)
 {
-	struct object o;
-
-	compile_well(probe_text_main(), d->flags, d->n, &o);
-	assert_int_equal(object_program(&o, "state_tracepoint") != NULL, d->state_tracepoint);
-	assert_int_equal(object_program(&o, "retransmit_tracepoint") != NULL, d->retransmit_tracepoint);
-	assert_true(object_map(&o, "settings") >= 0);
-	check_purpose(&o, true, false);
-	check_purpose(&o, false, true);
-	check_purpose(&o, true, true);
-	object_free(&o);
+	check_purpose(d, true, false);
+	check_purpose(d, false, true);
+	check_purpose(d, true, true);
 }
 
 /* The main text on a kernel of each age, as far as formats go. */
@@ -444,7 +443,9 @@ static void check_main_text(int helper, const char *state_format, const char *re
 	assert_int_equal(d.state_tracepoint, state_tracepoint);
 	assert_int_equal(d.retransmit_tracepoint, retransmit_tracepoint);
 	if (!state_tracepoint)
-		probe_text_add_named_kprobes(&d);
+		probe_text_add(&d, "NAMED_KPROBES");
+	else
+		probe_text_add(&d, "LRU_MAPS");
 	check_text(&d);
 }
 
@@ -463,61 +464,56 @@ static void main_text_for_6_18(void **state)
 			"tests/unit/formats/tcp_retransmit_skb-6.18", true, true);
 }
 
-/* What is left out is not there, and the rest is. */
-static void main_text_without_some(void **state)
+/* Raw tracepoints, and the second program for state changes, are there where the host has them. */
+static void main_text_with_second_program(void **state)
 {
-	static const char *const programs[] = { "state_raw", "state_tracepoint", "state_kprobe", "retransmit_tracepoint",
-						"retransmit_kprobe", "error_kprobe" };
 	char *a = host_read_file("tests/unit/formats/inet_sock_set_state-6.18");
-	char *b = host_read_file("tests/unit/formats/tcp_retransmit_skb-6.18");
 	struct probe_defines d;
 	struct object o;
 
 	(void)state;
 	need_libbcc();
-	probe_text_defines(&d, 113, a, b);
-	probe_text_add_raw(&d, false);
+	probe_text_defines(&d, 113, a, NULL);
 	free(a);
-	free(b);
-	for (size_t i = 0; i < N_OF(programs); i++)
-		probe_text_leave_out(&d, programs[i]);
+	probe_text_tell(&d, true, false);
+	probe_text_add(&d, "RAW_TRACEPOINTS");
 	compile_well(probe_text_main(), d.flags, d.n, &o);
-	for (size_t i = 0; i < N_OF(programs); i++)
-		assert_null(object_program(&o, programs[i]));
-	assert_non_null(object_program(&o, "state_nested"));
+	assert_non_null(object_program(&o, "state_raw"));
 	assert_non_null(object_program(&o, "retransmit_raw"));
 	assert_non_null(object_program(&o, "error_raw"));
-	assert_non_null(object_program(&o, "ipvs_kprobe"));
+	assert_null(object_program(&o, "state_second"));
+	assert_true(object_map(&o, "notes") < 0);
+	object_free(&o);
+	probe_text_add(&d, "SECOND_PROGRAM");
+	compile_well(probe_text_main(), d.flags, d.n, &o);
+	assert_true(uses_map(&o, object_program(&o, "state_raw"), "notes"));
+	assert_true(uses_map(&o, object_program(&o, "state_tracepoint"), "notes"));
+	assert_true(uses_map(&o, object_program(&o, "state_second"), "notes"));
+	for (uint32_t i = 0; i < o.n_programs; i++)
+		assert_in_range(o.programs[i].n_insns, 2, 4096);
 	object_free(&o);
 }
 
-/* Where the kernel hides the hits, those on kprobes that are hit seldom count their runs; else all of them or none. */
-static void main_text_with_hidden_skips(void **state)
+/* Programs on kprobes that are lines of kprobe_events count their runs, others do not. */
+static void main_text_with_named_kprobes(void **state)
 {
-	static const struct {
-		const char *program;
-		bool counts;
-	} of[] = { { "connect_kprobe", false }, { "ipvs_kprobe", true }, { "leave_kprobe", true },
-		   { "expiry_kprobe", true },	{ "error_kprobe", true } };
+	static const char *const programs[] = { "state_kprobe", "retransmit_kprobe", "error_kprobe", "connect_kprobe",
+						"ipvs_kprobe", "client_port_kprobe", "leave_kprobe", "expire_kprobe",
+						"expire_now_kprobe", "free_kprobe" };
 	struct probe_defines d;
 	struct object o;
 
 	(void)state;
 	need_libbcc();
 	probe_text_defines(&d, 4, NULL, NULL);
+	probe_text_tell(&d, true, false);
 	compile_well(probe_text_main(), d.flags, d.n, &o);
 	assert_true(object_map(&o, "runs") < 0);
 	object_free(&o);
-	probe_text_add_hidden_skips(&d);
+	probe_text_add(&d, "NAMED_KPROBES");
 	compile_well(probe_text_main(), d.flags, d.n, &o);
-	for (size_t i = 0; i < N_OF(of); i++)
-		assert_int_equal(uses_map(&o, object_program(&o, of[i].program), "runs"), of[i].counts);
-	object_free(&o);
-	probe_text_defines(&d, 4, NULL, NULL);
-	probe_text_add_named_kprobes(&d);
-	compile_well(probe_text_main(), d.flags, d.n, &o);
-	for (size_t i = 0; i < N_OF(of); i++)
-		assert_true(uses_map(&o, object_program(&o, of[i].program), "runs"));
+	for (size_t i = 0; i < N_OF(programs); i++)
+		assert_true(uses_map(&o, object_program(&o, programs[i]), "runs"));
 	object_free(&o);
 }
 
@@ -540,8 +536,8 @@ int main(void)
 		cmocka_unit_test(layout_text_without_ipvs),
 		cmocka_unit_test(main_text_for_4_4),
 		cmocka_unit_test(main_text_for_6_18),
-		cmocka_unit_test(main_text_without_some),
-		cmocka_unit_test(main_text_with_hidden_skips),
+		cmocka_unit_test(main_text_with_second_program),
+		cmocka_unit_test(main_text_with_named_kprobes),
 	};
 
 	host_probe(&host);

@@ -174,36 +174,29 @@ static void printed_text_begins_with_defines(void **state)
 	free(printed);
 }
 
-static void left_out(void **state)
+static void what_programs_are_for(void **state)
 {
-	static const char *const flags[] = { "-DREAD_KERNEL=4", "-DWITHOUT_state_tracepoint=1" };
+	static const char *const flags[] = { "-DREAD_KERNEL=4", "-DTELL_ROWS=1", "-DTELL_COUNTS=0" };
+	static const char *const other[] = { "-DREAD_KERNEL=4", "-DTELL_ROWS=0", "-DTELL_COUNTS=1" };
 	struct probe_defines d;
 
 	(void)state;
 	make(&d, 4, NULL, NULL);
-	probe_text_leave_out(&d, "state_tracepoint");
+	probe_text_tell(&d, true, false);
 	check_flags(&d, flags, N_OF(flags));
+	make(&d, 4, NULL, NULL);
+	probe_text_tell(&d, false, true);
+	check_flags(&d, other, N_OF(other));
 }
 
-static void named_kprobes(void **state)
+static void named(void **state)
 {
 	static const char *const flags[] = { "-DREAD_KERNEL=4", "-DNAMED_KPROBES=1" };
 	struct probe_defines d;
 
 	(void)state;
 	make(&d, 4, NULL, NULL);
-	probe_text_add_named_kprobes(&d);
-	check_flags(&d, flags, N_OF(flags));
-}
-
-static void hidden_skips(void **state)
-{
-	static const char *const flags[] = { "-DREAD_KERNEL=4", "-DHIDDEN_SKIPS=1" };
-	struct probe_defines d;
-
-	(void)state;
-	make(&d, 4, NULL, NULL);
-	probe_text_add_hidden_skips(&d);
+	probe_text_add(&d, "NAMED_KPROBES");
 	check_flags(&d, flags, N_OF(flags));
 }
 
@@ -218,9 +211,8 @@ int main(void)
 		cmocka_unit_test(main_text_is_whole),
 		cmocka_unit_test(layout_text_is_whole),
 		cmocka_unit_test(printed_text_begins_with_defines),
-		cmocka_unit_test(left_out),
-		cmocka_unit_test(named_kprobes),
-		cmocka_unit_test(hidden_skips),
+		cmocka_unit_test(what_programs_are_for),
+		cmocka_unit_test(named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
