@@ -33,7 +33,7 @@ tools_stop()
 taken()
 {
 	local cpu conns sum=0
-	while read -r cpu conns _; do
+	while read -r cpu conns _ && [ "$cpu" != "~" ]; do
 		[[ ! $cpu =~ ^[0-9A-F]+$ ]] || sum=$((sum + 16#$conns))
 	done </proc/net/ip_vs_stats_percpu
 	echo $sum
