@@ -13,19 +13,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef IPPROTO_MPTCP	/* before glibc 2.32 */
+#define IPPROTO_MPTCP 262
+#endif
 
 enum { THREADS_MAX = 4096, PORT_MAX = 65535 };
 
 struct options {
 	union address to;
 	int connections, port, ports, give_up_ms, hold_ms, bytes, mark;
-	bool concurrently, reset, close_now, wait_first, late;
+	bool concurrently, reset, close_now, wait_first, late, mptcp, vanish, send_on;
 };
 
 static struct options options = { .connections = 1, .give_up_ms = -1 };
@@ -38,13 +45,16 @@ static void usage(FILE *to)
 		"  -p, --port PORT      from this port, the next ones from those after it\n"
 		"  -P, --ports N        after N ports from the first one again\n"
 		"  -g, --give-up MS     close where connect is not through after MS\n"
-		"  -o, --hold MS        keep each connection for MS\n"
+		"  -o, --hold MS        keep each connection for MS, or until SIGUSR1 comes\n"
 		"  -b, --bytes N        send N bytes\n"
 		"  -l, --late           send them after holding\n"
+		"  -s, --send-on        after that send a byte each millisecond until it fails\n"
 		"  -m, --mark N         with this firewall mark\n"
+		"  -M, --mptcp          by MPTCP\n"
 		"  -r, --reset          close by reset\n"
 		"  -q, --quick          close without waiting for the server to close\n"
 		"  -w, --wait           close only after the server has\n"
+		"  -v, --vanish         close without a packet, as a host that loses its power\n"
 		"Exit status: 0 where every connect was ok, else 1\n");
 }
 
@@ -121,9 +131,16 @@ static void wait_for_end(int fd)
 		;
 }
 
+static void send_on(int fd)
+{
+	while (send(fd, "", 1, MSG_NOSIGNAL) == 1)
+		poll(NULL, 0, 1);
+}
+
 static void use(int fd)
 {
 	const struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+	const int one = 1;
 
 	if (!options.late)
 		send_bytes(fd);
@@ -131,9 +148,14 @@ static void use(int fd)
 		poll(NULL, 0, options.hold_ms);
 	if (options.late)
 		send_bytes(fd);
+	if (options.send_on)
+		send_on(fd);
 	if (options.wait_first)
 		wait_for_end(fd);
-	if (options.reset) {
+	if (options.vanish) {
+		if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &one, sizeof(one)))
+			die("TCP_REPAIR");
+	} else if (options.reset) {
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 	} else if (!options.close_now && !options.wait_first) {
 		shutdown(fd, SHUT_WR);
@@ -146,7 +168,7 @@ static bool make_connection(int number)
 	union address local = { .ip6.sin6_family = options.to.any.sa_family };	/* the largest: clears all */
 	socklen_t len = sizeof(local);
 	char text[ADDRESS_TEXT_MAX];
-	int one = 1, fd = socket(local.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int one = 1, fd = socket(local.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, options.mptcp ? IPPROTO_MPTCP : 0);
 	uint64_t start_ns, end_ns;
 	const char *result;
 	bool ok;
@@ -173,6 +195,11 @@ static bool make_connection(int number)
 		use(fd);
 	close(fd);
 	return ok;
+}
+
+static void end_holding(int signal)
+{
+	(void)signal;	/* poll() has ended */
 }
 
 static void *connect_in_thread(void *cookie)
@@ -209,16 +236,19 @@ static int parse(int argc, char *argv[])
 		{ "hold", required_argument, NULL, 'o' },
 		{ "bytes", required_argument, NULL, 'b' },
 		{ "late", no_argument, NULL, 'l' },
+		{ "send-on", no_argument, NULL, 's' },
 		{ "mark", required_argument, NULL, 'm' },
+		{ "mptcp", no_argument, NULL, 'M' },
 		{ "reset", no_argument, NULL, 'r' },
 		{ "quick", no_argument, NULL, 'q' },
 		{ "wait", no_argument, NULL, 'w' },
+		{ "vanish", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "n:cp:P:g:o:b:lm:rqwh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "n:cp:P:g:o:b:lsm:Mrqwvh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'n': options.connections = atoi(optarg); break;
 		case 'c': options.concurrently = true; break;
@@ -228,10 +258,13 @@ static int parse(int argc, char *argv[])
 		case 'o': options.hold_ms = atoi(optarg); break;
 		case 'b': options.bytes = atoi(optarg); break;
 		case 'l': options.late = true; break;
+		case 's': options.send_on = true; break;
 		case 'm': options.mark = atoi(optarg); break;
+		case 'M': options.mptcp = true; break;
 		case 'r': options.reset = true; break;
 		case 'q': options.close_now = true; break;
 		case 'w': options.wait_first = true; break;
+		case 'v': options.vanish = true; break;
 		case 'h': usage(stdout); exit(0);
 		default: return -EINVAL;
 		}
@@ -253,6 +286,7 @@ int main(int argc, char *argv[])
 		usage(stderr);
 		return 2;
 	}
+	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = end_holding }, NULL);
 	if (options.concurrently)
 		return connect_concurrently() ? 0 : 1;
 	for (int i = 0; i < options.connections; i++)

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
@@ -18,6 +20,7 @@ enum manner {
 	RESET,		/* by reset, at the peer's first bytes: its connect() has returned */
 	CLOSE_FIRST,	/* at once */
 	HOLD,		/* never */
+	VANISH,		/* at once, without a packet, as a host that loses its power */
 };
 
 enum { LISTENERS_MAX = 16 };
@@ -29,6 +32,7 @@ static void usage(FILE *to)
 		"  -r, --reset        reset each connection when its first bytes come\n"
 		"  -f, --close-first  close each connection when it is accepted\n"
 		"  -k, --hold         never close\n"
+		"  -v, --vanish       close each at once, without a packet\n"
 		"Prints its pid when it listens and stays in the background.\n");
 }
 
@@ -65,6 +69,7 @@ static void watch(int epoll_fd, int fd)
 static void accept_one(int epoll_fd, int listener, FILE *log, enum manner manner)
 {
 	const struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+	const int one = 1;
 	char peer_text[ADDRESS_TEXT_MAX], local_text[ADDRESS_TEXT_MAX];
 	union address peer = { 0 }, local = { 0 };
 	socklen_t peer_len = sizeof(peer), local_len = sizeof(local);
@@ -89,6 +94,11 @@ static void accept_one(int epoll_fd, int listener, FILE *log, enum manner manner
 		close(fd);
 		break;
 	case HOLD:
+		break;
+	case VANISH:
+		if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &one, sizeof(one)))
+			die("TCP_REPAIR");
+		close(fd);
 		break;
 	case ANSWER:
 		watch(epoll_fd, fd);
@@ -148,19 +158,21 @@ int main(int argc, char *argv[])
 	static const struct option longs[] = {
 		{ "log", required_argument, NULL, 'l' }, { "reset", no_argument, NULL, 'r' },
 		{ "close-first", no_argument, NULL, 'f' }, { "hold", no_argument, NULL, 'k' },
-		{ "help", no_argument, NULL, 'h' },	 { NULL, 0, NULL, 0 },
+		{ "vanish", no_argument, NULL, 'v' },	 { "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int listeners[LISTENERS_MAX], n = 0, c, epoll_fd;
 	const char *log_path = "/dev/null";
 	enum manner manner = ANSWER;
 	FILE *log;
 
-	while ((c = getopt_long(argc, argv, "l:rfkh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "l:rfkvh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'l': log_path = optarg; break;
 		case 'r': manner = RESET; break;
 		case 'f': manner = CLOSE_FIRST; break;
 		case 'k': manner = HOLD; break;
+		case 'v': manner = VANISH; break;
 		case 'h': usage(stdout); return 0;
 		default: usage(stderr); return 2;
 		}

@@ -82,21 +82,22 @@ syn_backoff()
 
 # expected_rows SERVICE STATES [REAL] - rows of the connections in the file "clients", in the form of "rows".
 # STATES are those that the client's socket goes through, each with "/REASON" where its row has one. REAL is by
-# default the real server that has logged the client's port.
+# default the real server that has logged the client's port, for the n-th time where it comes for the n-th time.
 expected_rows()
 {
 	[ -e servers ] || : >servers
 	awk -v service="$1" -v states="$2" -v real="${3-}" '
 		function plain(address) { gsub(/[][]/, "", address); return address }
 		function ipv4(address) { if (sub(/^\[::ffff:/, "", address)) sub(/\]/, "", address); return address }
-		FILENAME == "servers" { logged[$2] = $4; next }
+		FILENAME == "servers" { logged[$2, ++served[$2]] = $4; next }
 		{
+			made[$2]++
 			n = split(states, state)
 			for (i = 2; i <= n; i++) {
 				split(state[i - 1], old, "/")
 				split(state[i], new, "/")
 				print $6, "client", plain($2), plain(service), old[1], new[1],
-					real ? real : logged[ipv4($2)], new[2] ? new[2] : "-"
+					real ? real : logged[ipv4($2), made[$2]], new[2] ? new[2] : "-"
 			}
 		}' servers clients
 }

@@ -36,12 +36,19 @@ pod_network()
 	leaf r$$ 3
 	echo 1 >/proc/sys/net/ipv4/ip_forward
 	echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+	pod_places "$1"
+	client_in=(nsenter "--net=/run/netns/p$$")
+}
+
+# pod_places 4|6 - as places
+pod_places()
+{
+	places "$1"
 	if [ "$1" = 4 ]; then
 		real_2=10.99.3.2:8080 refusing_2=10.99.3.2:8081
 	else
 		real_2='[fd00:99:3::2]:8080' refusing_2='[fd00:99:3::2]:8081'
 	fi
-	client_in=(nsenter "--net=/run/netns/p$$")
 }
 
 # leaf NAMESPACE N - its addresses. The kernel's own link-local ones would be tentative at first, so that
@@ -124,13 +131,19 @@ pod_silent()
 	expect rows "$(expected_rows "$vip:80" "CLOSE SYN_SENT SYN_SENT/retransmit CLOSE/aborted" "$silent")" "$(rows)"
 }
 
-# pod_steered - a pod's packets come to IPVS in interrupts of CPU 1
+# pod_steered - a pod's packets come to IPVS in interrupts of CPU 1; sets function
 pod_steered()
 {
-	[ "$(nproc)" -gt 1 ] || skip "one CPU"
 	[ -e /sys/bus/event_source/devices/kprobe ] || skip "this kernel has no kprobes by perf event: they are from 4.17 on"
 	function=$(grep -om 1 '__[a-z0-9]*_sys_getppid$' /proc/kallsyms) || skip "this kernel has no function for getppid"
 	pod_network 4
+	steer
+}
+
+# steer - the client is on CPU 0, and its packets come to the host on CPU 1
+steer()
+{
+	[ "$(nproc)" -gt 1 ] || skip "one CPU"
 	client_in+=(taskset -c 0)
 	mkdir sys
 	mount -t sysfs none sys
