@@ -3,7 +3,8 @@
 #ifndef INSN_H
 #define INSN_H
 
-#include <linux/bpf.h>
+#include "abi.h"
+
 #include <stddef.h>
 #include <stdint.h>
 

@@ -5,7 +5,6 @@
 #include "insn.h"
 
 #include <errno.h>
-#include <linux/perf_event.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <string.h>

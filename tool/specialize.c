@@ -6,10 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef BPF_JMP32
-#define BPF_JMP32 0x06	/* from 5.1 on */
-#endif
-
 /* What is known of an instruction. */
 enum { TARGET = 1, SECOND_HALF = 2, REACHED = 4 };
 
