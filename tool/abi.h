@@ -11,6 +11,7 @@
 #define ABI_H
 
 #include <linux/capability.h>
+#include <sched.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -228,6 +229,10 @@ enum { PERF_RECORD_SAMPLE = 9 };	/* from 2.6.31 */
 #ifndef PR_CAP_AMBIENT
 #define PR_CAP_AMBIENT 47	/* from 4.3 */
 #define PR_CAP_AMBIENT_CLEAR_ALL 4
+#endif
+
+#ifndef SCHED_RESET_ON_FORK
+#define SCHED_RESET_ON_FORK 0x40000000	/* from 2.6.32 */
 #endif
 
 #if defined(__x86_64__)
