@@ -109,7 +109,7 @@ build_old()
 	refused 'int x = SYS_bpf;' && refused 'int x = __NR_getrandom;' && refused 'int x = PR_CAP_AMBIENT;' || return
 	refused '#include <linux/capability.h>\nint x = CAP_CHECKPOINT_RESTORE;' && refused 'int x = O_TMPFILE;' || return
 	make -s -C "$top" -j"$(nproc)" CC="$cc" BUILD="$build" CPPFLAGS="-isystem $headers" \
-		CFLAGS='-O1 -Wpedantic -Wno-overlength-strings' "$build/ipvs-tcpstate" >&2 || return
+		CFLAGS='-O1 -Wpedantic -Wno-overlength-strings' "$build/ipvs-tcpstate" >/dev/null || return
 	new=$(new_functions "$top/$build/ipvs-tcpstate")
 	[ -z "$new" ] || { echo "glibc 2.17 has not: $new"; return 1; }
 	! grep -nE "\<($new_words)\>" "$top"/tool/*.[ch] || return
