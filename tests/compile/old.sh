@@ -6,7 +6,7 @@
 #   - bpf(2) and perf events, as if there were no headers of them, and those of other newer things;
 #   - numbers of system calls, prctl(2)'s, capabilities, socket options, and what glibc's headers have defined since.
 # What cannot be taken away is looked for afterwards: functions of a newer glibc in the program, by the versions that this
-# machine's libc gives them; words of newer compilers and of a newer libseccomp in the sources. -Wpedantic has compilers name
+# machine's libc has of them; words of newer compilers and of a newer libseccomp in the sources. -Wpedantic has compilers name
 # what C11 has not, such as a declaration behind a label; clang refuses what gcc took for a constant from 8 on only.
 
 # Headers that 3.10 has not; of perf_event.h it has half.
@@ -21,7 +21,7 @@ aarch64) last_call=273 ;;
 *) last_call=313 ;;
 esac
 last_prctl=40 last_capability=36 last_option=45
-# glibc after 2.17; SCHED_RESET_ON_FORK is to be taken as if it were one of them
+# What glibc's headers have since 2.17, or may have
 new_names='O_TMPFILE|F_OFD_[A-Z]*|F_(ADD|GET)_SEALS|F_SEAL_[A-Z_]*|F_[GS]ET_RW_HINT|F_[GS]ET_FILE_RW_HINT|RENAME_[A-Z]*'
 new_names+='|AT_STATX_[A-Z_]*|AT_RECURSIVE|STATX_[A-Z_]*|MFD_[A-Z_]*|GRND_[A-Z]*|MAP_FIXED_NOREPLACE|MAP_SYNC|MADV_FREE'
 new_names+='|MADV_COLD|MADV_PAGEOUT|CLONE_PIDFD|CLONE_NEWCGROUP|CLONE_NEWTIME|SCHED_DEADLINE|SCHED_RESET_ON_FORK'
