@@ -217,7 +217,8 @@ struct perf_event_header {
 
 enum { PERF_RECORD_SAMPLE = 9 };	/* from 2.6.31 */
 
-/* ---- what is a macro in the system's headers, where these are not too old */
+/* ---- what is a macro in the system's headers, where these are not too old; before seccomp.h, whose older releases give calls
+ * that these lack a number below 0, for its own use */
 
 #ifndef CAP_PERFMON
 #define CAP_PERFMON 38		/* from 5.8 */
