@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attach.h"
 
+#include "abi.h"
 #include "bpf.h"
 #include "log.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/perf_event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +49,7 @@ static int open_raw_tracepoint(const char *name, int program_fd)
 	memset(&attr, 0, sizeof(attr));	/* an initializer clears one member only, from gcc 15 on */
 	attr.raw_tracepoint.name = (uintptr_t)name;
 	attr.raw_tracepoint.prog_fd = (uint32_t)program_fd;
-	fd = (int)syscall(SYS_bpf, BPF_RAW_TRACEPOINT_OPEN, &attr, sizeof(attr));
+	fd = (int)syscall(__NR_bpf, BPF_RAW_TRACEPOINT_OPEN, &attr, sizeof(attr));
 
 	return fd < 0 ? -errno : fd;
 }
@@ -186,9 +186,10 @@ static bool compare_hits(struct attached *a, enum hook_fact fact, uint64_t *unma
 /* Hits in the course of another kprobe's, which ran no program. Kernels before 6.7 do not tell. */
 static uint64_t read_missed(int link_fd)
 {
-	struct bpf_kprobe_link_info info;
+	struct bpf_link_info info;
 
-	return bpf_link_info(link_fd, &info) || info.kind != BPF_LINK_IS_KPROBE ? 0 : info.missed;
+	return bpf_link_info(link_fd, &info) || info.perf_event.type != BPF_PERF_EVENT_KPROBE
+		       ? 0 : info.perf_event.kprobe.missed;
 }
 
 static uint64_t count_skipped(struct attached *a, enum hook_fact fact)

@@ -8,7 +8,7 @@
 
 int bpf_call(int cmd, union bpf_attr *attr)
 {
-	long n = syscall(SYS_bpf, cmd, attr, sizeof(*attr));
+	long n = syscall(__NR_bpf, cmd, attr, sizeof(*attr));
 
 	return n < 0 ? -errno : (int)n;
 }
@@ -46,22 +46,18 @@ int bpf_lookup(int map_fd, const void *key, void *value)
 	return bpf_call(BPF_MAP_LOOKUP_ELEM, &attr);
 }
 
-/* Members of union bpf_attr that the headers of older machines do not have. */
-enum { LINK_CREATE = 28, PERF_EVENT = 41 };
-
 int bpf_link_event(int program_fd, int event_fd)
 {
-	const struct {
-		uint32_t prog_fd, target_fd, attach_type, flags;
-	} link = { (uint32_t)program_fd, (uint32_t)event_fd, PERF_EVENT, 0 };
 	union bpf_attr attr;
 
 	memset(&attr, 0, sizeof(attr));
-	memcpy(&attr, &link, sizeof(link));
-	return bpf_call(LINK_CREATE, &attr);
+	attr.link_create.prog_fd = (uint32_t)program_fd;
+	attr.link_create.target_fd = (uint32_t)event_fd;
+	attr.link_create.attach_type = BPF_PERF_EVENT;
+	return bpf_call(BPF_LINK_CREATE, &attr);
 }
 
-int bpf_link_info(int link_fd, struct bpf_kprobe_link_info *info)
+int bpf_link_info(int link_fd, struct bpf_link_info *info)
 {
 	union bpf_attr attr;
 

@@ -3,7 +3,8 @@
 #ifndef BPF_CALL_H
 #define BPF_CALL_H
 
-#include <linux/bpf.h>
+#include "abi.h"
+
 #include <stdint.h>
 
 /** bpf_call - Return: what the system call gives, or its negative errno */
@@ -28,20 +29,8 @@ int bpf_lookup(int map_fd, const void *key, void *value);
  */
 int bpf_link_event(int program_fd, int event_fd);
 
-#define BPF_LINK_IS_KPROBE 3	/* BPF_PERF_EVENT_KPROBE */
-
-/* struct bpf_link_info, include/uapi/linux/bpf.h, of a kprobe; what a kernel does not know is 0 */
-struct bpf_kprobe_link_info {
-	uint32_t type, id, program, pad;
-	uint32_t kind, pad2;		/* from 6.6 on */
-	uint64_t name;
-	uint32_t name_len, offset;
-	uint64_t addr;
-	uint64_t missed;		/* from 6.7 on */
-};
-
 /** bpf_link_info - what the kernel tells of a link to an event; Return: 0 or a negative errno */
-int bpf_link_info(int link_fd, struct bpf_kprobe_link_info *info);
+int bpf_link_info(int link_fd, struct bpf_link_info *info);
 
 /**
  * bpf_next - the key after @key, or the first one where no entry has that key

@@ -3,7 +3,6 @@
 
 #include "privilege.h"
 
-#include <bcc/bcc_common.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,24 +18,26 @@
 #define WORDS_MAX (256 * 1024)
 #define RESULT_MAX (1024 * 1024)
 
-/* The calls we need of libbcc, with the arguments of its newest release:
- * argument lists have only grown at their end, and the calling conventions of
- * our machines let a callee ignore what it does not know. */
+/* The calls we need of libbcc, with the arguments of its newest release: argument lists have only grown at their end, and the
+ * calling conventions of our machines let a callee ignore what it does not know. Its header is not included, as that of an
+ * older release has fewer of them, and another name.
+ * Source: bcc_common.h, the same from 0.25 to 0.37; before 0.9 bpf_common.h */
 struct libbcc {
-	__typeof__(&bpf_module_create_c_from_string) create;
-	__typeof__(&bpf_module_kern_version) kern_version;
-	__typeof__(&bpf_num_functions) num_functions;
-	__typeof__(&bpf_function_name) function_name;
-	__typeof__(&bpf_function_start_id) function_start;
-	__typeof__(&bpf_function_size_id) function_size;
-	__typeof__(&bpf_num_tables) num_tables;
-	__typeof__(&bpf_table_name) table_name;
-	__typeof__(&bpf_table_fd_id) table_fd;
-	__typeof__(&bpf_table_type_id) table_type;
-	__typeof__(&bpf_table_flags_id) table_flags;
-	__typeof__(&bpf_table_max_entries_id) table_max_entries;
-	__typeof__(&bpf_table_key_size_id) table_key_size;
-	__typeof__(&bpf_table_leaf_size_id) table_leaf_size;
+	void *(*create)(const char *text, unsigned flags, const char *cflags[], int n_cflags, bool allow_rlimit,
+			const char *device);
+	unsigned (*kern_version)(void *module);
+	size_t (*num_functions)(void *module);
+	const char *(*function_name)(void *module, size_t id);
+	void *(*function_start)(void *module, size_t id);
+	size_t (*function_size)(void *module, size_t id);
+	size_t (*num_tables)(void *module);
+	const char *(*table_name)(void *module, size_t id);
+	int (*table_fd)(void *module, size_t id);
+	int (*table_type)(void *module, size_t id);
+	int (*table_flags)(void *module, size_t id);
+	size_t (*table_max_entries)(void *module, size_t id);
+	size_t (*table_key_size)(void *module, size_t id);
+	size_t (*table_leaf_size)(void *module, size_t id);
 };
 
 static int open_libbcc(struct libbcc *l, const char *library)

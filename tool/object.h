@@ -4,7 +4,8 @@
 #ifndef OBJECT_H
 #define OBJECT_H
 
-#include <linux/bpf.h>
+#include "abi.h"
+
 #include <stddef.h>
 #include <stdint.h>
 

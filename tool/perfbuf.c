@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perfbuf.h"
 
+#include "abi.h"
 #include "host.h"
 
 #include <errno.h>
-#include <linux/bpf.h>
-#include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +69,7 @@ static int tell_programs(int map_fd, int cpu, int fd)
 	attr.map_fd = (uint32_t)map_fd;
 	attr.key = (uintptr_t)&cpu;
 	attr.value = (uintptr_t)&fd;
-	return syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)) ? -errno : 0;
+	return syscall(__NR_bpf, BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)) ? -errno : 0;
 }
 
 static int open_ring(struct perfbuf *p, int map_fd, int cpu)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "priority.h"
 
+#include "abi.h"
 #include "log.h"
 
 #include <errno.h>

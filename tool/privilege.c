@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "privilege.h"
 
+#include "abi.h"
+
 #include <errno.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -12,9 +13,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-/* Newer than some headers. */
-enum { PERFMON = 38, BPF = 39 };
 
 #define SET(capability) (1ULL << (capability))
 
@@ -27,12 +25,12 @@ static uint64_t or_admin(int capability)
 
 uint64_t privilege_bpf(void)
 {
-	return or_admin(BPF);
+	return or_admin(CAP_BPF);
 }
 
 uint64_t privilege_perfmon(void)
 {
-	return or_admin(PERFMON);
+	return or_admin(CAP_PERFMON);
 }
 
 uint64_t privilege_ptrace(void)
@@ -81,7 +79,7 @@ static int set_sets(const struct sets *s)
 
 bool privilege_has(uint64_t set)
 {
-	const uint64_t of_admin = SET(BPF) | SET(PERFMON);
+	const uint64_t of_admin = SET(CAP_BPF) | SET(CAP_PERFMON);
 	struct sets s = { 0, 0, 0 };
 
 	if (get_sets(&s))
@@ -97,8 +95,8 @@ void privilege_names(uint64_t set, char *names, size_t len)
 		int capability;
 		const char *name;
 	} known[] = {
-		{ BPF, "CAP_BPF" },
-		{ PERFMON, "CAP_PERFMON" },
+		{ CAP_BPF, "CAP_BPF" },
+		{ CAP_PERFMON, "CAP_PERFMON" },
 		{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE" },
 		{ CAP_SYS_ADMIN, "CAP_SYS_ADMIN" },
 	};
@@ -116,9 +114,7 @@ static void drop_bounds(void)
 {
 	for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
 		prctl(PR_CAPBSET_DROP, capability);	/* refused without CAP_SETPCAP: no_new_privs does */
-#ifdef PR_CAP_AMBIENT
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);	/* from 4.3 on */
-#endif
 }
 
 int privilege_drop(uint64_t keep, const struct privilege_spare *spare, size_t n, void *cookie)
@@ -163,9 +159,9 @@ static const struct call of_trace[] = {
 	ANY(read), ANY(write), ANY(writev), ANY(close), ANY(lseek), ANY(fcntl), ANY(fstat),
 	/* perf buffers, programs on their hooks; maps are read and filled, nothing is loaded */
 	ANY(ioctl), ANY(epoll_ctl), ANY(epoll_pwait), ANY(ppoll), ANY(perf_event_open),
-	{ __NR_bpf, 0, 1, 4 },			/* BPF_MAP_LOOKUP_ELEM to BPF_MAP_GET_NEXT_KEY */
-	{ __NR_bpf, 0, 15, 15 },		/* BPF_OBJ_GET_INFO_BY_FD: of kprobes */
-	{ __NR_bpf, 0, 28, 28 },		/* BPF_LINK_CREATE: programs of IPVS when it comes again */
+	{ __NR_bpf, 0, BPF_MAP_LOOKUP_ELEM, BPF_MAP_GET_NEXT_KEY },
+	{ __NR_bpf, 0, BPF_OBJ_GET_INFO_BY_FD, BPF_OBJ_GET_INFO_BY_FD },	/* of kprobes */
+	{ __NR_bpf, 0, BPF_LINK_CREATE, BPF_LINK_CREATE },	/* programs of IPVS when it comes again */
 	/* /proc, /sys, the time zone */
 	ANY(openat), ANY(readlinkat), ANY(faccessat), ANY(getdents64), ANY(newfstatat),
 	{ __NR_setns, 1, CLONE_NEWNET, CLONE_NEWNET },
@@ -174,7 +170,7 @@ static const struct call of_trace[] = {
 	/* time, signals, the end */
 	ANY(clock_gettime), ANY(clock_nanosleep), ANY(nanosleep), ANY(gettimeofday), ANY(futex),
 	ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn), ANY(restart_syscall),
-	ANY(getpid), ANY(gettid), ANY(tgkill), ANY(sched_getaffinity), ANY(sched_setaffinity), ANY(getcpu),
+	ANY(getpid), ANY(gettid), ANY(tgkill), ANY(getcpu),
 	ANY(exit), ANY(exit_group),
 	{ __NR_sched_setscheduler, 1, SCHED_OTHER | SCHED_RESET_ON_FORK, SCHED_OTHER | SCHED_RESET_ON_FORK },
 	/* those that newer machines have no more, and older ones not yet */
@@ -184,9 +180,7 @@ static const struct call of_trace[] = {
 #ifdef __NR_statx
 	ANY(statx),
 #endif
-#ifdef __NR_faccessat2
 	ANY(faccessat2),
-#endif
 };
 
 /* sd_journal_sendv(3) beside that: a datagram, or a file's descriptor where it is long. */
@@ -211,12 +205,8 @@ static const struct call not_of_compiler[] = {
 	ANY(socket), ANY(socketpair), ANY(ptrace), ANY(process_vm_readv), ANY(process_vm_writev),
 	ANY(perf_event_open), ANY(setns), ANY(unshare), ANY(mount), ANY(keyctl), ANY(add_key),
 	ANY(request_key),
-#ifdef __NR_io_uring_setup
 	ANY(io_uring_setup),		/* makes sockets too */
-#endif
-#ifdef __NR_pidfd_getfd
 	ANY(pidfd_getfd),
-#endif
 };
 
 #define COUNT(calls) (sizeof(calls) / sizeof((calls)[0]))

@@ -2,11 +2,11 @@
 /* What a process can still do after it has given up the rest, tried in children. */
 #include "unit.h"
 
+#include "abi.h"
 #include "privilege.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -95,7 +95,7 @@ static long bpf(int command)
 
 	memset(&attr, 0, sizeof(attr));
 	attr.map_fd = (uint32_t)-1;
-	return syscall(SYS_bpf, command, &attr, sizeof(attr));
+	return syscall(__NR_bpf, command, &attr, sizeof(attr));
 }
 
 static long look_up(void)
