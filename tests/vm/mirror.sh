@@ -118,11 +118,11 @@ reused()
 # check_reused - what all tools say of the connections to one virtual address
 check_reused()
 {
-	rows_of answered.$ip "$vip:80" "$server_ends" >expected
+	rows_of answered."$ip" "$vip:80" "$server_ends" >expected
 	expect "real servers, by the servers' log" "3 $real_1" "$(awk '$6 == "CLOSE" { print $7 }' expected | sort | uniq -c | sed 's/^ *//')"
 	expect "rows" "$(cat expected)" "$(cd default && rows_to "$vip:80")"
 	expect "rows of -a" "$(cat expected)" "$(cd all && rows_to "$vip:80")"
-	rows_of refused.$ip "$vip:81" "CLOSE SYN_SENT CLOSE/refused" "$refusing" >expected
+	rows_of refused."$ip" "$vip:81" "CLOSE SYN_SENT CLOSE/refused" "$refusing" >expected
 	expect "rows, refused" "$(cat expected)" "$(cd default && rows_to "$vip:81")"
 	expect "rows of -a, refused" "$(cat expected)" "$(cd all && rows_to "$vip:81")"
 	expect "rows of --down" "$(cat expected)" "$(cd down && rows_to "$vip:81" | grep -v real-server-down)"
@@ -253,7 +253,7 @@ direct_network()
 	link set t$$ up address 02:00:00:00:00:01
 	END
 	for node in r$$ t$$; do
-		ip -n $node -batch - <<-END
+		ip -n "$node" -batch - <<-END
 		address add 10.99.0.1/32 dev lo
 		address add fd00:99::1/128 dev lo nodad
 		link set back up
@@ -262,7 +262,7 @@ direct_network()
 		route add 10.99.2.2/32 dev back
 		route add fd00:99:2::2/128 dev back
 		END
-		nsenter "--net=/run/netns/$node" "$peers/server" --log servers.$node "$@" '10.99.0.1:80' '[fd00:99::1]:80' >>server_pids
+		nsenter "--net=/run/netns/$node" "$peers/server" --log "servers.$node" "$@" '10.99.0.1:80' '[fd00:99::1]:80' >>server_pids
 	done
 }
 
