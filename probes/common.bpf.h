@@ -11,6 +11,7 @@
  *   SECOND_PROGRAM    a second program stands behind the one for state changes, see state.bpf.c
  *   NAMED_KPROBES     kprobes are lines of kprobe_events, whose profile counts their hits
  *   STATE_*, RETRANSMIT_*  offsets of tracepoint fields on this kernel
+ *   WITHOUT_*         a program that this host will not use: each of the larger ones takes half a second to compile
  */
 #include <uapi/linux/errno.h>
 #include <uapi/linux/ptrace.h>

@@ -67,7 +67,7 @@ static inline int retransmit(void *ctx, u64 sk)
 	return 0;
 }
 
-#ifdef RAW_TRACEPOINTS
+#if defined(RAW_TRACEPOINTS) && !defined(WITHOUT_retransmit_raw)
 /* TP_PROTO(const struct sock *sk, const struct sk_buff *skb), from 6.17 on with int err */
 int retransmit_raw(void *ctx)
 {
@@ -79,7 +79,7 @@ int retransmit_raw(void *ctx)
 }
 #endif
 
-#ifdef RETRANSMIT_SKADDR
+#if defined(RETRANSMIT_SKADDR) && !defined(WITHOUT_retransmit_tracepoint)
 int retransmit_tracepoint(void *ctx)
 {
 #ifdef RETRANSMIT_ERR
@@ -91,8 +91,10 @@ int retransmit_tracepoint(void *ctx)
 }
 #endif
 
+#ifndef WITHOUT_retransmit_kprobe
 int retransmit_kprobe(struct pt_regs *ctx)
 {
 	ran(RUN_RETRANSMIT);
 	return retransmit(ctx, PT_REGS_PARM1(ctx));
 }
+#endif

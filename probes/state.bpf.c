@@ -370,7 +370,7 @@ int state_second(void *ctx)
 #define leave_note(ch) do { } while (0)
 #endif
 
-#ifdef RAW_TRACEPOINTS
+#if defined(RAW_TRACEPOINTS) && !defined(WITHOUT_state_raw)
 int state_raw(void *ctx)
 {
 	struct change ch;
@@ -382,7 +382,7 @@ int state_raw(void *ctx)
 }
 #endif
 
-#ifdef STATE_SKADDR
+#if defined(STATE_SKADDR) && !defined(WITHOUT_state_tracepoint)
 int state_tracepoint(void *ctx)
 {
 	struct change ch = {
@@ -399,6 +399,7 @@ int state_tracepoint(void *ctx)
 }
 #endif
 
+#ifndef WITHOUT_state_kprobe
 /* tcp_set_state(sk, state), net/ipv4/tcp.c */
 int state_kprobe(struct pt_regs *ctx)
 {
@@ -415,3 +416,4 @@ int state_kprobe(struct pt_regs *ctx)
 	state_change(ctx, &ch);
 	return 0;
 }
+#endif

@@ -76,6 +76,16 @@ void plan_add_defines(struct plan *p, bool rows, bool counts)
 		probe_text_add(&p->defines, "SECOND_PROGRAM");
 }
 
+/* Where nothing that decides the choice is still to come. Without BTF a later start may choose otherwise, and is not to
+ * compile again. */
+static void leave_out_unused(struct plan *p)
+{
+	plan_choose(p);
+	for (const struct hook *hook = hooks_next(NULL); hook; hook = hooks_next(hook))
+		if ((hook->fact == HOOK_STATE || hook->fact == HOOK_RETRANSMIT) && p->chosen[hook->fact] != hook)
+			probe_text_leave_out(&p->defines, hook->program);
+}
+
 void plan_make(struct plan *p, const struct options *options, const struct host *host)
 {
 	char *state = host_format(host, "sock", "inet_sock_set_state");
@@ -90,6 +100,8 @@ void plan_make(struct plan *p, const struct options *options, const struct host 
 	if (p->named_kprobes)
 		probe_text_add(&p->defines, "NAMED_KPROBES");
 	p->offsets_final = plan_read_btf(p);
+	if (p->offsets_final)
+		leave_out_unused(p);
 	free(state);
 	free(retransmit);
 }

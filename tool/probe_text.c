@@ -95,6 +95,11 @@ void probe_text_add(struct probe_defines *d, const char *name)
 	add(d, "-D%s=1", name);
 }
 
+void probe_text_leave_out(struct probe_defines *d, const char *program)
+{
+	add(d, "-DWITHOUT_%s=1", program);
+}
+
 void probe_text_print(FILE *to, const struct probe_defines *d)
 {
 	for (size_t i = 0; i < d->n; i++) {

@@ -42,6 +42,9 @@ void probe_text_tell(struct probe_defines *d, bool rows, bool counts);
 /** probe_text_add - define NAME as 1; see probes/common.bpf.h for the names */
 void probe_text_add(struct probe_defines *d, const char *name);
 
+/** probe_text_leave_out - do without a program for state changes or retransmits */
+void probe_text_leave_out(struct probe_defines *d, const char *program);
+
 /** probe_text_print - the main text with its -D list as #define lines, for --ebpf */
 void probe_text_print(FILE *to, const struct probe_defines *d);
 
