@@ -33,11 +33,14 @@ run_together()
 	[ ! "$listing" ] || { echo "$name"; put_off=(); return; }
 	group=$scratch/together.$number
 	mkdir "$group" "$group/text" "$group/json" "$group/ready"
+	exec 9>"$group/start"
+	flock 9	# until the tools have started
 	for ((i = 0; i < ${#put_off[@]}; i++)); do
 		eval "words=(${put_off[i]})"
 		begin_one "${words[@]:1}"
 	done
 	begin_one the_tools $i
+	exec 9>&-
 	for ((i = 0; i < ${#put_off[@]}; i++)); do
 		eval "words=(${put_off[i]})"
 		end_one $i
@@ -80,6 +83,7 @@ one_of_many()
 {
 	local -x group=$group patience=240 pause=0.3	# a process costs a twentieth of a second there
 	local began_us=${EPOCHREALTIME/[.,]/} status=0
+	[ "$1" = the_tools ] || exec 9>&-
 	(cd "$dir" && exec timeout -k 5 900 "${contained[@]}" "$self" --one "$@") </dev/null >"$dir/log" 2>&1 || status=$?
 	: >"$group/ready/${dir##*/}"	# one that fails early has not said so
 	[ $status != 124 ] || echo "no end within 900 s" >>"$dir/log"
@@ -95,8 +99,6 @@ the_tools()
 	unset group	# what follows is no test that shares them
 	network 4
 	service "$vip:80" "$refusing"
-	exec 9>"$folder/start"
-	flock 9
 	patience=600 wait_for is_ready "$1"
 	for format in text json; do
 		: >"$folder/$format/beacon"
@@ -105,7 +107,7 @@ the_tools()
 		printf -v "$format" %s "$tool_pid"
 	done
 	echo $$ >"$folder/beacon.pid"
-	exec 9>&-
+	flock -u 9
 	until [ -e "$folder/over" ]; do
 		sleep 1
 	done
