@@ -292,8 +292,8 @@ run_end_to_end()
 	run "the namespaces of two equal connections, -j" namespaces_shown -j
 	run "the namespaces of two equal connections, -x" namespaces_shown -x
 	for ip in 4 6; do
-		limit=300 run "IPv$ip, more sockets than can be followed" pressure $ip
-		run "IPv$ip, MS beside a capture" durations $ip
+		limit=300 twice $ip "IPv$ip, more sockets than can be followed" pressure $ip
+		twice $ip "IPv$ip, MS beside a capture" durations $ip
 	done
 	run "end to end: a mixed run" mixed
 }
