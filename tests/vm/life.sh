@@ -361,5 +361,4 @@ run_life()
 	together "IPv6, service by firewall mark" mark 6 -6
 	together "UDP beside TCP" udp
 	together "entries of a sync daemon" synced
-	together "without -r: those of the SYN only" other_retransmits
 }

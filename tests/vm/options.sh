@@ -307,6 +307,7 @@ run_options()
 	run "-R: the whole life of the socket" whole_life
 	run "-p: one process of two" one_process
 	run "-r: retransmits in every state" other_retransmits -r
+	run "without -r: those of the SYN only" other_retransmits
 	run "-n: exactly so many rows" count
 	run "-d: ends in time" duration
 	run "SIGINT, SIGTERM, SIGHUP: status 0, nothing lost" signals

@@ -273,7 +273,7 @@ twins()
 	ip netns add t$$
 	nsenter "--net=/run/netns/t$$" "$self" --call twin
 	tool_start
-	client_begin -p 41000 -o 1000 "$vip:80"
+	client_begin -p 41000 -o 3000 "$vip:80"
 	wait_for has_rows 2
 	nsenter "--net=/run/netns/t$$" "$peers/client" -p 41000 "$vip:80" >clients.twin
 	wait_for has_rows 10
