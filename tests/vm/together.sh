@@ -98,7 +98,7 @@ end_one()
 # one_of_many FUNCTION [ARG...] - as "attempt"; with more time, as all have to share the CPUs
 one_of_many()
 {
-	local -x group=$group patience=240 pause=0.3	# a process costs a twentieth of a second there
+	local -x group=$group turn=${#runs[@]} patience=240 pause=0.3	# a process costs a twentieth of a second there
 	local began_us=${EPOCHREALTIME/[.,]/} status=0
 	[ "$1" = the_tools ] || exec 9>&-
 	(cd "$dir" && exec timeout -k 5 900 "${contained[@]}" "$self" --one "$@") </dev/null >"$dir/log" 2>&1 || status=$?
@@ -184,6 +184,8 @@ shared_start()
 	: >"$group/ready/${PWD##*/}"
 	flock -s "$group/start" true	# without a look from time to time, as there are many that wait
 	[ -e "$group/beacon.pid" ] || fail "the tools did not start"
+	# One after another: where all begin at once packets wait for a CPU so long that TCP sends them again.
+	sleep $((turn / 4)).$((turn % 4 * 25))
 }
 
 # shared_stop - tool_stop in such a test: a connect that is made now is shown after all that was before it
