@@ -83,9 +83,9 @@ demo: setup ## show the tool on real connections behind IPVS, in a VM where this
 	$(Q)$(MAKE) --no-print-directory all peers
 	$(Q)scripts/demo
 
-check: setup ## run every test
+check: setup ## run every test, or T="NAME OF A TEST"
 	$(Q)$(MAKE) --no-print-directory all units sanitized fuzzers peers
-	$(Q)tests/check lint unit replay fuzz host package vm compile
+	$(Q)tests/check
 
 check-unit: setup ## run the tests of the pure modules, under sanitizers
 	$(Q)$(MAKE) --no-print-directory units
@@ -110,7 +110,7 @@ check-host: setup ## run what this very kernel allows, as root
 	$(Q)$(MAKE) --no-print-directory all peers
 	$(Q)tests/check host
 
-check-vm: setup ## run the tool on real IPVS, in VMs
+check-vm: setup ## run the tool on real IPVS, in VMs; KERNEL=NAME T=TEST
 	$(Q)$(MAKE) --no-print-directory all peers
 	$(Q)tests/check vm
 

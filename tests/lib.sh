@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What the live rings share. A ring sources this file and its tests, calls "run" for each test and, called as
-# "RING --one FUNCTION [ARG...]", hands the rest to one_test: each test is a process of its own in a network
-# namespace of its own, in an empty folder, with a time limit. (A ring that needs no network empties "contained".)
+# What the suites share. A suite sources this file and its tests, calls "run" for each test and, called as
+# "SUITE --one FUNCTION [ARG...]", hands the rest to one_test: each test is a process of its own in a network
+# namespace of its own, in an empty folder, with a time limit. (A suite that needs no network empties "contained".)
+# A suite that is called with --list says so in "listing": then "run" prints the name and does no more.
 
 top=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd -P)
 self=$(cd "${0%/*}" && pwd -P)/${0##*/}
@@ -17,13 +18,24 @@ nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 client_in=()	# command that runs the client, for another namespace
 limit=${limit:-240}	# seconds for one test
 patience=${patience:-60}	# seconds for one condition
-tries=1	# of each test; a ring of live tests has more
+pause=${pause:-0.05}	# seconds between looks at it
+tries=${TRIES:-1}	# of each test; more are for a machine that is too busy to say something about tests
+listing=''	# where it is set, tests are only named
 PATH=$PATH:/usr/sbin:/sbin
+
+# take_arguments [--list | PATTERN...] - of a suite; without any, T in the environment is one
+take_arguments()
+{
+	[ "${1-}" != --list ] || { listing=1; shift; }
+	patterns=("$@")
+	[ $# != 0 ] || patterns=(${T:+"$T"})
+}
 
 # run_all FUNCTION - FUNCTION calls "run" for each test
 run_all()
 {
 	failures=0 number=0
+	[ ! "$listing" ] || { "$1"; return; }
 	scratch=$(mktemp -d) && chmod 755 "$scratch" || exit 1
 	trap 'rm -rf "$scratch"' EXIT
 	trap 'exit 143' TERM
@@ -32,40 +44,58 @@ run_all()
 	[ $failures = 0 ]
 }
 
-# run NAME FUNCTION [ARG...] - run a test and print its verdict. A machine that has other work lets a test wait where time is
-# what it looks at: so one that fails has "tries" altogether. What failed is shown all the same, and tests/check counts it.
+# run NAME FUNCTION [ARG...] - run a test and print its verdict. With TRIES=N in the environment one that fails has N
+# tries altogether. What failed is shown all the same, and tests/check counts it.
 run()
 {
-	local name=${hooks:+"--hooks $hooks: "}$1 dir status try text=''
+	local name=${hooks:+"--hooks $hooks: "}$1 dir status try
 	shift
 	wanted "$name" || return 0
+	[ ! "$listing" ] || { echo "$name"; return; }
 	for ((try = 1; ; try++)); do
-		if attempt "$@" || [ $try -ge $tries ]; then
+		if attempt "$@" || [ $try -ge "$tries" ]; then
 			break
 		fi
 		echo "AGAIN $name"
 		show_log
 	done
+	tell "$name"
+}
+
+# tell NAME - the verdict by "status" and what is in "dir"
+tell()
+{
+	local text=''
 	case "$status" in
 	0)
 		[ ! -e "$dir/note" ] || text=$(<"$dir/note")
-		echo "PASS $name$text"
+		echo "PASS $1$text"
 		;;
-	4) echo "SKIP $name: $(grep -v '^took ' "$dir/log" | tail -n 1)" ;;
+	4) echo "SKIP $1: $(grep -v '^took ' "$dir/log" | tail -n 1)" ;;
 	*)
-		echo "FAIL $name"
+		echo "FAIL $1"
 		failures=$((failures + 1))
 		show_log
+		echo "    this test alone: $(alone "$1")"
 		return
 		;;
 	esac
 	[ "${V-0}" != 1 ] || show_log
 }
 
+# alone NAME - the command that runs this one test; in a VM "vm_name" is set
+alone()
+{
+	local suite=${self%/*} quote="'"
+	suite=${suite##*/}
+	[ "$suite" != lint ] || { echo "make lint T='${1//$quote/$quote\\$quote$quote}'"; return; }
+	echo "make check-$suite${vm_name:+ KERNEL=$vm_name} T='${1//$quote/$quote\\$quote$quote}'"
+}
+
 # attempt FUNCTION [ARG...] - sets dir and status: 0 passed, 4 skipped, any other failed, as attempt itself has then
 attempt()
 {
-	local began=$SECONDS
+	local began_us=${EPOCHREALTIME/[.,]/}
 	dir=$scratch/$((++number))
 	mkdir "$dir" || exit 1
 	(cd "$dir" && exec timeout -k 5 "$limit" "${contained[@]}" "$self" --one "$@") </dev/null >"$dir/log" 2>&1
@@ -74,8 +104,15 @@ attempt()
 		left_behind >>"$dir/log" 2>&1 && status=1
 	fi
 	[ $status != 124 ] || echo "no end within $limit s" >>"$dir/log"
-	[ "${V-0}" != 1 ] || echo "took $((SECONDS - began)) s" >>"$dir/log"
+	took
 	[ $status = 0 ] || [ $status = 4 ]
+}
+
+# took - what V=1 shows of a test's time
+took()
+{
+	local tenths=$(((${EPOCHREALTIME/[.,]/} - began_us) / 100000))
+	[ "${V-0}" != 1 ] || echo "took $((tenths / 10)).$((tenths % 10)) s" >>"$dir/log"
 }
 
 show_log()
@@ -83,20 +120,20 @@ show_log()
 	sed 's/^/    /' "$dir/log"
 }
 
-# wanted NAME - whether the array "patterns" has one that fits, or none at all
+# wanted NAME - whether the array "patterns" has it, or a pattern that fits, or nothing at all
 wanted()
 {
 	local pattern
-	# shellcheck disable=SC2154 # patterns: the ring's
+	# shellcheck disable=SC2154 # patterns: the suite's
 	[ ${#patterns[@]} -gt 0 ] || return 0
 	for pattern in "${patterns[@]}"; do
 		# shellcheck disable=SC2053 # a pattern
-		[[ $1 == $pattern ]] && return
+		[[ $1 == "$pattern" || $1 == $pattern ]] && return
 	done
 	return 1
 }
 
-# left_behind - whether something is; a ring may have more to say
+# left_behind - whether something is; a suite may have more to say
 left_behind()
 {
 	return 1
@@ -160,7 +197,7 @@ wait_for()
 
 	until "$@"; do
 		[ $SECONDS -lt $deadline ] || fail "waited $patience s in vain for: $*"
-		sleep 0.05	# not "read -t": bash misses an alarm that comes before read(2), and hangs
+		sleep "$pause"	# not "read -t": bash misses an alarm that comes before read(2), and hangs
 	done
 }
 
@@ -180,7 +217,7 @@ between()
 		fail "$1: $3 is not between $2 and $4"
 }
 
-# ---- this kernel; in a mount namespace of the ring's own
+# ---- this kernel; in a mount namespace of the suite's own
 
 # borrow_headers - for a kernel without headers package of its own: those of another are enough for what is tested
 # here, as the probes include no more than the names of the registers. Debian has half of them in a "common" tree.
@@ -222,10 +259,12 @@ is_gone()
 	! is_running
 }
 
-# shellcheck disable=SC2154 # cache: the ring's
-# tool_start [OPTION...] - rows go to the file "rows", messages to "err"; returns once it traces
+# shellcheck disable=SC2154 # cache: the suite's
+# tool_start [OPTION...] - rows go to the file "rows", messages to "err"; returns once it traces. In a VM tests may share
+# a tool: then "group" is set, see tests/vm/together.sh.
 tool_start()
 {
+	[ ! "${group-}" ] || { shared_start "$@"; return; }
 	: >rows
 	: >err
 	"$tool" --cache-dir "$cache" "${tool_options[@]}" "$@" >>rows 2>err &	# ">>": a test may cut off what it has checked
@@ -258,6 +297,7 @@ tool_end()
 # tool_stop [SIGNAL]
 tool_stop()
 {
+	[ ! "${group-}" ] || { shared_stop; return; }
 	kill -"${1:-INT}" "$tool_pid"
 	tool_end
 }
@@ -308,6 +348,7 @@ rows()
 # lost - how many events the tool says it has lost
 lost()
 {
+	[ ! "${group-}" ] || { echo 0; return; }	# of a tool that is shared the last verdict tells
 	sed -n 's/.* rows, \(.* left out, \)\{0,1\}\([0-9]*\) lost$/\2/p' err
 }
 

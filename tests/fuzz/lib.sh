@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# What the ring and the long run share; "here" is this folder.
+# What the suite and the long run share; "here" is this folder.
 
 # Of one input: seconds, of which a busy host may take nearly all for itself; and memory of all.
 limits=("-timeout=${FUZZ_TIMEOUT:-25}" -rss_limit_mb=1024)

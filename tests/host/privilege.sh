@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# What the tool may still do while it traces, and what it needs to begin with. In the rings of host and VM.
+# What the tool may still do while it traces, and what it needs to begin with. In the suites of host and VM.
 
 sys_ptrace=19 sys_admin=21 perfmon=38 bpf=39	# linux/capability.h
 

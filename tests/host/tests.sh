@@ -350,9 +350,28 @@ release_of_libbcc()
 	grep -qE "^libbcc +$3" out || fail "it says: $(grep libbcc out)"
 }
 
+ebpf()
+{
+	"$tool" --ebpf >out 2>err
+	expect stderr "" "$(cat err)"
+	grep -q '^BPF_PERF_OUTPUT' out || fail "no BPF text"
+}
+
+# informs PATTERN OPTION - prints something and stops, without root
+informs()
+{
+	cp "$tool" .
+	"${nobody[@]}" "./${tool##*/}" "$2" >out 2>err
+	expect stderr "" "$(cat err)"
+	grep -qE -- "$1" out || fail "stdout does not match '$1'"
+}
+
 run_host()
 {
 	run_misuse
+	run "--ebpf: the text" ebpf
+	run "--help" informs "--remoteport PORTS" --help
+	run "--version" informs "ipvs-tcpstate .*[0-9]" --version
 	limit=300 run "first start" traced first_start
 	run "later start: nothing is compiled, no LLVM" traced later_start
 	run "one entry for every command line" traced one_entry -a

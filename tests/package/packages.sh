@@ -13,7 +13,7 @@ copy_sources()
 	tar -C "$top" --exclude-vcs --exclude=./build -cf - . | tar -C "$1" -xf -
 }
 
-# build_deb - ./ipvs-tcpstate_VERSION_ARCH.deb; the ring of unit tests is run elsewhere
+# build_deb - ./ipvs-tcpstate_VERSION_ARCH.deb; the suite of unit tests is run elsewhere
 build_deb()
 {
 	[ -n "$(command -v dpkg-buildpackage)" ] || skip "no dpkg-buildpackage; run: make setup"

@@ -249,7 +249,7 @@ static void many(void **state)
 	seconds = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
 	assert_int_equal(s.n, N);
 	assert_int_equal(s.ports, ports);
-	assert_true(seconds < 5);	/* under sanitizers; the host ring measures the tool */
+	assert_true(seconds < 5);	/* under sanitizers; the host suite measures the tool */
 }
 
 int main(void)

@@ -92,7 +92,7 @@ run_health()
 	local ip
 	for ip in 4 6; do
 		run "IPv$ip, --down: three times refused, then answered" down_and_up $ip
-		run "IPv$ip, --down: the example that changes weights" weights $ip
+		twice $ip "IPv$ip, --down: the example that changes weights" weights $ip
 	done
 	run "--down=1: unanswered for a second" unanswered_is_down
 }

@@ -125,7 +125,7 @@ expired()
 	server --hold "$real_1"
 	tool_start -j
 	began_ms=$(($(date +%s%N) / 1000000))
-	client -p 41000 -o 4500 -b 5 -l "$vip:80"
+	client -p 41000 -o 4500 -b 5 -lw "$vip:80"
 	took_ms=$(($(date +%s%N) / 1000000 - began_ms))
 	tool_stop
 	grep -q '"oldstate":"ESTABLISHED","newstate":"CLOSE",.*"reason":"expired"' rows || fail "not expired"
@@ -152,7 +152,7 @@ moved()
 	service "$vip:80" "$real_1" "$real_2"
 	server --hold "$real_1" "$real_2"
 	tool_start
-	client -p 41000 -o 4500 -b 5 -l "$vip:80"
+	client -p 41000 -o 4500 -b 5 -lw "$vip:80"
 	tool_stop
 	first=$(awk '{ print $4 }' servers)
 	second=$([ "$first" = "$real_1" ] && echo "$real_2" || echo "$real_1")
@@ -336,29 +336,29 @@ run_life()
 {
 	local ip
 	for ip in 4 6; do
-		run "IPv$ip, connections from before the start" earlier $ip
-		run "IPv$ip, connections from before the start, client in another namespace" pod_earlier $ip
+		together "IPv$ip, connections from before the start" earlier $ip
+		together "IPv$ip, connections from before the start, client in another namespace" pod_earlier $ip
 		run "IPv$ip, a connect from before the start" earlier_syn $ip
-		run "IPv$ip, no destination: no real server" no_destination $ip
-		run "IPv$ip, no destination: weight 0" weight_0 $ip
-		run "IPv$ip, no destination: client in another namespace" pod_no_destination $ip
-		run "IPv$ip, expired" expired $ip
-		run "IPv$ip, moved" moved $ip
-		run "IPv$ip, first SYN lost" syn_lost $ip
-		run "IPv$ip, persistent service" persistent $ip
+		together "IPv$ip, no destination: no real server" no_destination $ip
+		together "IPv$ip, no destination: weight 0" weight_0 $ip
+		together "IPv$ip, no destination: client in another namespace" pod_no_destination $ip
+		together "IPv$ip, expired" expired $ip
+		together "IPv$ip, moved" moved $ip
+		together "IPv$ip, first SYN lost" syn_lost $ip
+		together "IPv$ip, persistent service" persistent $ip
 	done
-	run "IPv4, unreachable" unreachable 4 10.99.4.2 10.99.3.2 EHOSTUNREACH
-	run "IPv6, unreachable" unreachable 6 "[fd00:99:4::2]" fd00:99:3::2 ENETUNREACH
-	run "method: masquerading" method -m masq 203.0.113.2:8080
-	run "method: direct routing" method -g route 203.0.113.2:80
-	run "method: tunnel" method -i tunnel 203.0.113.2:80
-	run "method: tunnel from IPv6 to IPv4" method -i tunnel 203.0.113.2:80 6
-	run "method: tunnel from IPv4 to IPv6" method -i tunnel "[2001:db8:113::2]:80" 4
-	run "method: local, IPv4" method_local 4
-	run "method: local, IPv6" method_local 6
-	run "method: bypass" bypass
-	run "IPv4, service by firewall mark" mark 4
-	run "IPv6, service by firewall mark" mark 6 -6
-	run "UDP beside TCP" udp
-	run "entries of a sync daemon" synced
+	together "IPv4, unreachable" unreachable 4 10.99.4.2 10.99.3.2 EHOSTUNREACH
+	together "IPv6, unreachable" unreachable 6 "[fd00:99:4::2]" fd00:99:3::2 ENETUNREACH
+	together "method: masquerading" method -m masq 203.0.113.2:8080
+	together "method: direct routing" method -g route 203.0.113.2:80
+	together "method: tunnel" method -i tunnel 203.0.113.2:80
+	together "method: tunnel from IPv6 to IPv4" method -i tunnel 203.0.113.2:80 6
+	together "method: tunnel from IPv4 to IPv6" method -i tunnel "[2001:db8:113::2]:80" 4
+	together "method: local, IPv4" method_local 4
+	together "method: local, IPv6" method_local 6
+	together "method: bypass" bypass
+	together "IPv4, service by firewall mark" mark 4
+	together "IPv6, service by firewall mark" mark 6 -6
+	together "UDP beside TCP" udp
+	together "entries of a sync daemon" synced
 }

@@ -91,6 +91,6 @@ metrics_of_troubles()
 run_metrics()
 {
 	away=10.99.3.2/24 gateway=10.99.3.1 nodad='' run "IPv4, --metrics: dead, refusing and slow, to the last number" metrics_of_troubles 4
-	away=fd00:99:3::2/64 gateway=fd00:99:3::1 nodad=nodad run "IPv6, --metrics: dead, refusing and slow, to the last number" \
+	away=fd00:99:3::2/64 gateway=fd00:99:3::1 nodad=nodad more "IPv6, --metrics: dead, refusing and slow, to the last number" \
 		metrics_of_troubles 6
 }

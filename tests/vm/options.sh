@@ -3,10 +3,10 @@
 #
 # Options and ways to end, in the network of net.sh.
 
-# Two services, one for each family of addresses and port; makes a connection to each from ports 41001 to 41004.
-four_connections()
+# four_services - two for each family, which differ in the port
+four_services()
 {
-	local ip port from=41001
+	local ip port
 	network 4
 	for ip in 4 6; do
 		places $ip
@@ -15,24 +15,97 @@ four_connections()
 			service "$vip:$port" "$real_1"
 		done
 	done
-	tool_start "$@"
+}
+
+# four_clients - a connection to each, from ports 41001 to 41004
+four_clients()
+{
+	local ip port from=41001
 	for ip in 4 6; do
 		places $ip
 		for port in 80 81; do
 			client -p $((from++)) "$vip:$port"
 		done
 	done
-	tool_stop
 }
 
-# filter "LPORTS" OPTION... - with OPTIONs the connections from LPORTS are shown, and all of their rows
-filter()
+# tools_begin - a tool for each element of the array "cases", "... | OPTION...", all at once: files rows.N, err.N
+tools_begin()
 {
-	local ports=$1
-	shift
-	four_connections "$@"
-	expect "rows by LPORT" "$(for port in $ports; do echo "5 $port"; done)" \
-		"$(awk 'NR > 1 { print $5 }' rows | sort | uniq -c | sed 's/^ *//')"
+	local i options patience=240
+	tools=()
+	for i in "${!cases[@]}"; do
+		read -ra options <<<"${cases[i]##*|}"
+		: >"err.$i"
+		"$tool" --cache-dir "$cache" "${tool_options[@]}" "${options[@]}" >"rows.$i" 2>"err.$i" &
+		tools+=($!)
+		pids+=($!)
+	done
+	for i in "${!cases[@]}"; do
+		tool_pid=${tools[i]}
+		ln -sf "err.$i" err
+		wait_for ready
+	done
+}
+
+# tools_end [SIGNAL...] - to each its own, by default INT
+tools_end()
+{
+	local i signals=("$@")
+	for i in "${!tools[@]}"; do
+		kill -"${signals[i]-INT}" "${tools[i]}"
+	done
+	for i in "${!tools[@]}"; do
+		tool_pid=${tools[i]}
+		tool_end
+	done
+}
+
+# filters - of each tool the connections from some local ports are shown, with all of their rows, or counted for their
+# services, and no others
+filters()
+{
+	local cases tools i expected ports
+	cases=(
+		"41002 | -L 41002"
+		"41001 41004 | -L 41001,41004"
+		"41001 41003 | -D 80"
+		"41001 41002 41003 41004 | --remoteport=80,81"
+		"| -D 82,8080"
+		"41004 | -L 41003,41004 -D 81"
+		"41001 41002 | -4"
+		"41003 41004 | -6"
+		"41004 | -6 -D 81"
+		"41001 41002 | -V 10.99.0.1"
+		"41002 | --vip 10.99.0.1:81"
+		"41002 41003 41004 | -V 10.99.0.1:81,fd00:99::1"
+		"41003 | -V [fd00:99::1]:80"
+		"| -V 10.99.1.1,10.99.0.1:8080"	# a real server is no virtual service
+		"41002 | -V 10.99.0.1 -L 41002,41003"
+		"41003 41004 | -R fd00:99:1::1"
+		"41001 41002 | --real=10.99.1.1:8080"
+		"| -R 10.99.1.1:80,10.99.0.1"	# another port; a virtual service is no real server
+		"41001 41002 | -a -R 10.99.1.1"	# none is added that has no real server
+		"10.99.0.1:81 | --summary -V 10.99.0.1:81"
+		"[fd00:99::1]:80 [fd00:99::1]:81 | --summary -R fd00:99:1::1"
+		"10.99.0.1:81 [fd00:99::1]:80 | --summary -L 41002,41003"
+		"10.99.0.1:80 | --summary -4 -D 80"
+	)
+	four_services
+	tools_begin
+	four_clients
+	tools_end
+	for i in "${!cases[@]}"; do
+		read -ra expected <<<"${cases[i]%%|*}"
+		if [[ ${cases[i]} == *--summary* ]]; then
+			expect "services, ${cases[i]##*|}" "${expected[*]}" "$(awk '$2 == "total" { print $1 }' "rows.$i" | sort | paste -sd ' ')"
+			expect "connects of each, ${cases[i]##*|}" "" "$(awk '$2 == "total" && $3 != 1' "rows.$i")"
+		else
+			expect "rows by LPORT, ${cases[i]##*|}" "$(for ports in "${expected[@]}"; do echo "5 $ports"; done)" \
+				"$(awk 'NR > 1 { print $5 }' "rows.$i" | sort | uniq -c | sed 's/^ *//')"
+		fi
+	done
+	note "${#cases[@]} tools, no other row"
 }
 
 # Retransmits of the SYN, and rows after another connect was filtered out at the same time.
@@ -130,12 +203,19 @@ duration()
 }
 
 # What is still in the buffers when the signal comes is printed.
-by_signal()
+signals()
 {
-	some_connections 23
-	tool_stop "$1"
-	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
-	grep -q ' 115 rows, 0 lost$' err || fail "no count at the end"
+	local cases=("|" "|" "|") tools i
+	network 4
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	tools_begin
+	client -n 23 "$vip:80"
+	tools_end INT TERM HUP
+	for i in "${!tools[@]}"; do
+		expect "rows $i" "$(expected_rows "$vip:80" "$answered")" "$(rows "rows.$i")"
+		grep -q ' 115 rows, 0 lost$' "err.$i" || fail "no count at the end"
+	done
 }
 
 closed_pipe()
@@ -179,16 +259,29 @@ csv()
 	done)" "$(cat rows.plain)"
 }
 
-# columns HEADER PATTERN OPTION... - of the first line and of the rows
+# columns - of the first line and of the rows
 columns()
 {
-	local header=$1 pattern=$2
-	shift 2
-	some_connections 3 "$@"
-	tool_stop
-	expect header "$header" "$(head -n 1 rows | sed 's/  */ /g')"
-	expect "rows that match '$pattern'" 15 "$(tail -n +2 rows | grep -cE -- "$pattern")"
-	expect lines 16 "$(wc -l <rows)"
+	local bar='[0-9a-f]{16} +[0-9]+ +client' clock='[0-2][0-9]:[0-5][0-9]:[0-6][0-9]' cases tools i header pattern
+	local all="LADDR LPORT RADDR RPORT OLDSTATE -> NEWSTATE MS REAL REASON"
+	cases=(
+		"SKADDR C-PID C-COMM $all|^$bar|"
+		"TIME SKADDR C-PID C-COMM $all|^$clock $bar|-T"
+		"TIME(s) SKADDR C-PID C-COMM $all|^[0-9]\.[0-9]{6}  $bar|-t"
+		"TIME TIME(s) SKADDR C-PID C-COMM IP $all|^$clock [0-9]\.[0-9]{6}  $bar +4 |-tTw"
+	)
+	network 4
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	tools_begin
+	client -n 3 "$vip:80"
+	tools_end
+	for i in "${!cases[@]}"; do
+		IFS='|' read -r header pattern _ <<<"${cases[i]}"
+		expect header "$header" "$(head -n 1 "rows.$i" | sed 's/  */ /g')"
+		expect "rows that match '$pattern'" 15 "$(tail -n +2 "rows.$i" | grep -cE -- "$pattern")"
+		expect lines 16 "$(wc -l <"rows.$i")"
+	done
 }
 
 # The name of a process may be anything: here with a comma, a quote, a newline and a broken character.
@@ -207,71 +300,21 @@ strange_name()
 	[[ $row == *"$2"* ]] || fail "not in the row: $2"
 }
 
-ebpf()
-{
-	"$tool" --ebpf >out 2>err
-	expect stderr "" "$(cat err)"
-	grep -q '^BPF_PERF_OUTPUT' out || fail "no BPF text"
-}
-
-# informs PATTERN OPTION - prints something and stops, without root
-informs()
-{
-	cp "$tool" .
-	"${nobody[@]}" "./${tool##*/}" "$2" >out 2>err
-	expect stderr "" "$(cat err)"
-	grep -qE -- "$1" out || fail "stdout does not match '$1'"
-}
-
 run_options()
 {
-	local bar='[0-9a-f]{16} +[0-9]+ +client' signal
-	run "-L: one local port" filter 41002 -L 41002
-	run "-L: a list" filter "41001 41004" -L 41001,41004
-	run "-D: one remote port" filter "41001 41003" -D 80
-	run "-D: a list" filter "41001 41002 41003 41004" --remoteport=80,81
-	run "-D: a port that nobody uses" filter "" -D 82,8080
-	run "-L and -D" filter 41004 -L 41003,41004 -D 81
-	run "-4" filter "41001 41002" -4
-	run "-6" filter "41003 41004" -6
-	run "-6 -D" filter 41004 -6 -D 81
+	run "-L, -D, -4, -6, -V, -R, with --summary too: tools side by side" filters
 	run "-6: an IPv6 socket to an IPv4 service" mapped -6
-	run "-V: an address" filter "41001 41002" -V 10.99.0.1
-	run "-V: an address and port" filter "41002" --vip 10.99.0.1:81
-	run "-V: a list, IPv4 and IPv6" filter "41002 41003 41004" -V 10.99.0.1:81,fd00:99::1
-	run "-V: IPv6 with port" filter "41003" -V "[fd00:99::1]:80"
-	run "-V: a real server is none" filter "" -V 10.99.1.1,10.99.0.1:8080
-	run "-V and -L" filter "41002" -V 10.99.0.1 -L 41002,41003
-	run "-R: an address" filter "41003 41004" -R fd00:99:1::1
-	run "-R: an address and port" filter "41001 41002" --real=10.99.1.1:8080
-	run "-R: another port" filter "" -R 10.99.1.1:80,10.99.0.1
-	run "-R: -a adds none without" filter "41001 41002" -a -R 10.99.1.1
 	run "-R: the whole life of the socket" whole_life
 	run "-p: one process of two" one_process
 	run "-r: retransmits in every state" other_retransmits -r
 	run "without -r: those of the SYN only" other_retransmits
 	run "-n: exactly so many rows" count
 	run "-d: ends in time" duration
-	for signal in INT TERM HUP; do
-		run "SIG$signal: status 0, nothing lost" by_signal $signal
-	done
+	run "SIGINT, SIGTERM, SIGHUP: status 0, nothing lost" signals
 	run "closed pipe: status 0" closed_pipe
 	run "IPv4, -s: CSV" csv 4
 	run "IPv6, -s: CSV" csv 6
-	run "default columns" columns \
-		"SKADDR C-PID C-COMM LADDR LPORT RADDR RPORT OLDSTATE -> NEWSTATE MS REAL REASON" "^$bar"
-	run "-T: time of day" columns \
-		"TIME SKADDR C-PID C-COMM LADDR LPORT RADDR RPORT OLDSTATE -> NEWSTATE MS REAL REASON" \
-		"^[0-2][0-9]:[0-5][0-9]:[0-6][0-9] $bar" -T
-	run "-t: seconds" columns \
-		"TIME(s) SKADDR C-PID C-COMM LADDR LPORT RADDR RPORT OLDSTATE -> NEWSTATE MS REAL REASON" \
-		"^[0-9]\.[0-9]{6}  $bar" -t
-	run "-tTw: wide" columns \
-		"TIME TIME(s) SKADDR C-PID C-COMM IP LADDR LPORT RADDR RPORT OLDSTATE -> NEWSTATE MS REAL REASON" \
-		"^[0-2][0-9]:[0-5][0-9]:[0-6][0-9] [0-9]\.[0-9]{6}  $bar +4 " -tTw
+	run "columns: default, -T, -t, -tTw" columns
 	run "strange name of a process" strange_name -w 'a,"b\x0a\xff '
 	run "strange name of a process, CSV" strange_name -s ',"a,""b\x0a\xff",'
-	run "--ebpf: the text" ebpf
-	run "--help" informs "--remoteport PORTS" --help
-	run "--version" informs "ipvs-tcpstate .*[0-9]" --version
 }

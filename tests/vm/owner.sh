@@ -113,14 +113,14 @@ run_owner()
 {
 	local ip
 	for ip in 4 6; do
-		run "IPv$ip, owner: asleep while the server ends it" owner_asleep $ip
-		run "IPv$ip, owner: asleep while the server resets it" owner_reset $ip
-		run "IPv$ip, owner: connect that does not block" owner_not_blocking $ip
+		twice $ip "IPv$ip, owner: asleep while the server ends it" owner_asleep $ip
+		twice $ip "IPv$ip, owner: asleep while the server resets it" owner_reset $ip
+		twice $ip "IPv$ip, owner: connect that does not block" owner_not_blocking $ip
 	done
-	run "owner: a connection that a child inherits" passed fork pass
-	run "owner: a connection that is passed on by SCM_RIGHTS" passed message pass
-	run "owner: a socket that another process connects" passed socket heir
-	run "owner: connect by io_uring" uring uring
-	run "owner: connect by io_uring, by a worker of the kernel" uring "iou-wrk-[0-9]+" --async
-	run "owner: connect by io_uring, by a polling thread of the kernel" uring "iou-sqp-[0-9]+" --sqpoll
+	together "owner: a connection that a child inherits" passed fork pass
+	together "owner: a connection that is passed on by SCM_RIGHTS" passed message pass
+	together "owner: a socket that another process connects" passed socket heir
+	together "owner: connect by io_uring" uring uring
+	together "owner: connect by io_uring, by a worker of the kernel" uring "iou-wrk-[0-9]+" --async
+	together "owner: connect by io_uring, by a polling thread of the kernel" uring "iou-sqp-[0-9]+" --sqpoll
 }

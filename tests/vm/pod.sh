@@ -12,9 +12,14 @@
 #   +--------------------+      +----------------------------------+      +------------------------+
 #
 #   IPv6: fd00:99:... in place of 10.99....
+#
+# Tests that run together each have a pod with an address of its own, in place of 99 more than 100: which IPVS it is whose
+# entry belongs to a pod's connection only its addresses tell.
 
 pod_network()
 {
+	local own=99
+	[ ! "${group-}" ] || own=$((100 + ${PWD##*/} % 150))
 	network "$1"
 	ip netns add p$$
 	ip netns add r$$
@@ -25,15 +30,15 @@ pod_network()
 	link set r$$ addrgenmode none
 	link set p$$ up
 	link set r$$ up
-	address add 10.99.2.1/24 dev p$$
+	address add 10.$own.2.1/24 dev p$$
 	address add 10.99.3.1/24 dev r$$
 	address add fe80::1/64 dev p$$ nodad
 	address add fe80::1/64 dev r$$ nodad
-	address add fd00:99:2::1/64 dev p$$ nodad
+	address add fd00:$own:2::1/64 dev p$$ nodad
 	address add fd00:99:3::1/64 dev r$$ nodad
 	END
-	leaf p$$ 2
-	leaf r$$ 3
+	leaf p$$ $own 2
+	leaf r$$ 99 3
 	echo 1 >/proc/sys/net/ipv4/ip_forward
 	echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
 	pod_places "$1"
@@ -51,7 +56,7 @@ pod_places()
 	fi
 }
 
-# leaf NAMESPACE N - its addresses. The kernel's own link-local ones would be tentative at first, so that
+# leaf NAMESPACE M N - its addresses. The kernel's own link-local ones would be tentative at first, so that
 # neighbours are not found.
 leaf()
 {
@@ -59,11 +64,11 @@ leaf()
 	link set lo up
 	link set eth0 addrgenmode none
 	link set eth0 up
-	address add 10.99.$2.2/24 dev eth0
+	address add 10.$2.$3.2/24 dev eth0
 	address add fe80::2/64 dev eth0 nodad
-	address add fd00:99:$2::2/64 dev eth0 nodad
-	route add default via 10.99.$2.1
-	route add default via fd00:99:$2::1
+	address add fd00:$2:$3::2/64 dev eth0 nodad
+	route add default via 10.$2.$3.1
+	route add default via fd00:$2:$3::1
 	END
 }
 
@@ -281,7 +286,7 @@ twins()
 	ip netns add t$$
 	nsenter "--net=/run/netns/t$$" "$self" --call twin
 	tool_start
-	client_begin -p 41000 -o 1000 "$vip:80"
+	client_begin -p 41000 -o 3000 "$vip:80"
 	wait_for has_rows 2
 	nsenter "--net=/run/netns/t$$" "$peers/client" -p 41000 "$vip:80" >clients.twin
 	wait_for has_rows 10
@@ -307,9 +312,9 @@ run_pod()
 {
 	local ip
 	for ip in 4 6; do
-		run "IPv$ip, client in another namespace: accepted" pod_accepted $ip
-		run "IPv$ip, client in another namespace: refused" pod_refused $ip
-		run "IPv$ip, client in another namespace: unanswered" pod_silent $ip
+		together "IPv$ip, client in another namespace: accepted" pod_accepted $ip
+		together "IPv$ip, client in another namespace: refused" pod_refused $ip
+		together "IPv$ip, client in another namespace: unanswered" pod_silent $ip
 	done
 	# From other hooks state changes are skipped too, and each is one that is lost.
 	[ "${hooks-}" ] || run "skipped in the course of another kprobe: counted" pod_skipped
@@ -317,5 +322,5 @@ run_pod()
 	[ "${hooks-}" ] || run "no destination, skipped in the course of a tracepoint's program: counted" \
 		pod_refused_at_tracepoint
 	[ "${hooks-}" ] || run "no destination, skipped, ip_vs loaded anew: counted" pod_refused_anew
-	run "the same connection in two namespaces" twins
+	together "the same connection in two namespaces" twins
 }

@@ -265,6 +265,6 @@ run_long_and_short()
 	local ip
 	for ip in 4 6; do
 		limit=$((240 + ${SHORT_CONNECTIONS:-0} / 200)) \
-			run "IPv$ip, long connections while short ones pass" long_and_short $ip
+			twice $ip "IPv$ip, long connections while short ones pass" long_and_short $ip
 	done
 }

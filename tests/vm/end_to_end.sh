@@ -62,7 +62,7 @@ pressure()
 	kill -KILL "$(cat server_pids.long)"
 	wait_for has_ended 10000 10019 20
 	tool_stop
-	"$here/oracle.py" pressure >verdict 2>&1 || fail "$(cat verdict)"
+	"$here/end_to_end.py" pressure >verdict 2>&1 || fail "$(cat verdict)"
 	note "$(cat verdict)"
 }
 
@@ -126,7 +126,7 @@ durations()
 	client -p 10000 -n 40 -o 60 "$vip:80"
 	tool_stop
 	capture_stop
-	"$here/oracle.py" durations >verdict 2>&1 || fail "$(cat verdict)"
+	"$here/end_to_end.py" durations >verdict 2>&1 || fail "$(cat verdict)"
 	note "$(cat verdict)"
 }
 
@@ -282,18 +282,18 @@ mixed()
 	wait $lister
 	[ ! "$(command -v tcpdump)" ] || capture_stop
 	cat servers* >logged
-	"$here/oracle.py" mixed >verdict 2>&1 || fail "$(cat verdict)"
+	"$here/end_to_end.py" mixed >verdict 2>&1 || fail "$(cat verdict)"
 	note "$(cat verdict)"
 }
 
-run_oracle()
+run_end_to_end()
 {
 	local ip
 	run "the namespaces of two equal connections, -j" namespaces_shown -j
 	run "the namespaces of two equal connections, -x" namespaces_shown -x
 	for ip in 4 6; do
-		limit=300 run "IPv$ip, more sockets than can be followed" pressure $ip
-		run "IPv$ip, MS beside a capture" durations $ip
+		limit=300 twice $ip "IPv$ip, more sockets than can be followed" pressure $ip
+		twice $ip "IPv$ip, MS beside a capture" durations $ip
 	done
-	run "the oracle: a mixed run" mixed
+	run "end to end: a mixed run" mixed
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the rows of the tool (-j) with what others say of the same connections; for tests/vm/oracle.sh.
+"""Compares the rows of the tool (-j) with what others say of the same connections; for tests/vm/end_to_end.sh.
 
-Usage: oracle.py pressure|durations|mixed
+Usage: end_to_end.py pressure|durations|mixed
 
 Reads files in the current folder. Connections are told apart by their local port. Prints the counts, or each
 mismatch, and then the exit status is 1.
@@ -203,7 +203,7 @@ def packets():
 
 def durations():
     """Each way between a change and its packet makes MS longer or shorter, never both; only the change from
-    FIN_WAIT2 and retransmits may err to either side. How long that way is depends on the machine: a guest whose CPU
+    FIN_WAIT2 and retransmits may err to either side. How long that way is depends on the machine: a VM whose CPU
     is taken away for a moment has one or two that are far off."""
     rows, _ = read_rows()
     ports = by_port(rows)
