@@ -302,18 +302,38 @@ tool_stop()
 	tool_end
 }
 
-# one_entry OPTION... - what one start has compiled is for every command line: with these options, and those of a line each
-one_entry()
+# compile_all OPTION... - have compiled programs for rows, for counters and for both in the cache
+compile_all()
+{
+	tool_start -v "$@"
+	tool_stop
+	cp err err.rows
+	tool_start -v "$@" --summary
+	tool_stop
+	tool_start -v "$@" --summary --record compiled.rec
+	tool_stop
+	rm -f compiled.rec
+}
+
+# compiled - what is kept of them
+compiled()
+{
+	stat -c '%n %i %y' "$cache"/*.{rows,counts,both}.*
+}
+
+# three_entries OPTION... - what compile_all() has compiled is for every command line: with these options, and those of a line
+# each
+three_entries()
 {
 	local line before words
-	before=$(stat -c '%n %i %y' "$cache"/*.main.*)
-	expect "compiled programs" 1 "$(wc -l <<<"$before")"
+	before=$(compiled)
+	expect "compiled programs" 3 "$(wc -l <<<"$before")"
 	while read -r line; do
 		read -ra words <<<"$line"
 		tool_start -v "$@" "${words[@]}"
 		! grep -qE 'LLVM|libbcc|clang' "/proc/$tool_pid/maps" || fail "$line: LLVM or libbcc is mapped"
 		tool_stop INT
-		grep -q 'main: from the cache' err || fail "$line: compiled again"
+		grep -qE '(rows|counts|both): from the cache' err || fail "$line: compiled again"
 		! grep -q 'compiling' err || fail "$line: something is compiled"
 		rm -f states.rec
 	done <<-'END'
@@ -330,7 +350,7 @@ one_entry()
 	--metrics ipvs.prom 1
 	--summary --record states.rec
 	END
-	expect "the compiled programs" "$before" "$(stat -c '%n %i %y' "$cache"/*.main.*)"
+	expect "the compiled programs" "$before" "$(compiled)"
 }
 
 has_rows()

@@ -104,12 +104,12 @@ leftover_files()
 	true &
 	dead=$!
 	wait $dead
-	: >"$cache/.6.1.0.main.0123456789abcdef.$dead"
+	: >"$cache/.6.1.0.rows.0123456789abcdef.$dead"
 	: >"$cache/.6.1.0.layout.0123456789abcdef.$dead"
-	: >"$cache/.6.1.0.main.0123456789abcdef.$$"
+	: >"$cache/.6.1.0.rows.0123456789abcdef.$$"
 	: >"$cache/.other.$dead"
 	works_again
-	expect "files" ".6.1.0.main.0123456789abcdef.$$ .other.$dead" \
+	expect "files" ".6.1.0.rows.0123456789abcdef.$$ .other.$dead" \
 		"$(find "$cache" -name '.?*' -printf '%f\n' | sort | paste -s -d ' ')"
 }
 

@@ -22,11 +22,10 @@ first_start()
 	local began_ms
 	began_ms=$(now_ms)
 	patience=$limit
-	tool_start -a -v
-	note "$(($(now_ms) - began_ms)) ms, compiled now"
-	! grep -q 'main: from the cache' err || fail "taken from an empty cache"
-	compgen -G "$cache/*.main.*" >/dev/null || fail "no compiled program in $cache"
-	tool_stop
+	compile_all -a
+	note "$(($(now_ms) - began_ms)) ms, for rows, counters and both"
+	! grep -q 'rows: from the cache' err.rows || fail "taken from an empty cache"
+	expect "compiled programs" 3 "$(compiled | wc -l)"
 }
 
 later_start()
@@ -36,7 +35,7 @@ later_start()
 	tool_start -a -v
 	took_ms=$(($(now_ms) - began_ms))
 	note "$took_ms ms"
-	grep -q 'main: from the cache' err || fail "compiled again"
+	grep -q 'rows: from the cache' err || fail "compiled again"
 	! grep -E 'LLVM|libbcc|clang' "/proc/$tool_pid/maps" || fail "this is mapped"
 	tool_stop
 	between "ms until it traces" 0 "$took_ms" 2000
@@ -226,7 +225,7 @@ own_cache()
 {
 	cp -rp "$cache" ./cache
 	cache=$PWD/cache
-	entry=$(compgen -G "$cache/*.main.*")
+	entry=$(compgen -G "$cache/*.rows.*")
 }
 
 # recompiles PATTERN - the entry is not used, for the reason given; the tool runs all the same
@@ -234,7 +233,7 @@ recompiles()
 {
 	tool_start -a -v
 	tool_stop
-	! grep -q 'main: from the cache' err || fail "the entry was used"
+	! grep -q 'rows: from the cache' err || fail "the entry was used"
 	grep -qE "$1" err || fail "does not say '$1'"
 }
 
@@ -374,7 +373,7 @@ run_host()
 	run "--version" informs "ipvs-tcpstate .*[0-9]" --version
 	limit=300 run "first start" traced first_start
 	run "later start: nothing is compiled, no LLVM" traced later_start
-	run "one entry for every command line" traced one_entry -a
+	run "three entries for every command line" traced three_entries -a
 	run "-a: 23 IPv4 connections" traced all_rows "$place_4"
 	run "-a: 23 IPv6 connections" traced all_rows "$place_6"
 	run "-a: refused, with the reason" traced refused

@@ -699,7 +699,6 @@ race_lives()
 
 run_mirror()
 {
-	local tries=1
 	run "a port comes again while IPVS has its entry" reused
 	run "a port comes again while IPVS has its entry from before the start" reused_from_before
 	run "a port comes again, nobody answers" given_up_again
