@@ -75,58 +75,62 @@ COMPLETIONS := $(BUILD)/completion/bash $(BUILD)/completion/zsh
 
 all: $(BUILD)/ipvs-tcpstate $(COMPLETIONS) ## build build/ipvs-tcpstate
 
-setup: ## install what building, tests and demo need (Debian, Ubuntu)
+setup: ## install what all targets need; setup-PURPOSE what one needs (see scripts/setup --help)
 	$(Q)scripts/setup
 
-# These install what is missing first, so they build by a second make.
-demo: setup ## show the tool on real connections behind IPVS, in a VM where this kernel cannot
-	$(Q)$(MAKE) --no-print-directory all peers
-	$(Q)scripts/demo
+setup-%:
+	$(Q)scripts/setup $*
 
-check: setup ## run every test, or T="NAME OF A TEST"
+# These install what is missing first, so they build by a second make.
+demo: ## show the tool on real connections behind IPVS, in a VM where this kernel cannot; KERNEL=NAME or a directory
+	$(Q)scripts/demo --setup $(if $(KERNEL),"$(KERNEL)")
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/ipvs-tcpstate
+	$(Q)scripts/demo $(if $(KERNEL),"$(KERNEL)")
+
+check: setup-check ## run every test, or T="NAME OF A TEST"
 	$(Q)$(MAKE) --no-print-directory all units sanitized fuzzers peers
 	$(Q)tests/check
 
-check-unit: setup ## run the tests of the pure modules, under sanitizers
+check-unit: setup-unit ## run the tests of the pure modules, under sanitizers
 	$(Q)$(MAKE) --no-print-directory units
 	$(Q)tests/check unit
 
-check-replay: setup ## print recordings in every format, without root
+check-replay: setup-replay ## print recordings in every format, without root
 	$(Q)$(MAKE) --no-print-directory all sanitized
 	$(Q)tests/check replay
 
-check-fuzz: setup ## try what was kept of fuzzing, and fuzz each target shortly
+check-fuzz: setup-fuzz ## try what was kept of fuzzing, and fuzz each target shortly
 	$(Q)$(MAKE) --no-print-directory fuzzers
 	$(Q)tests/check fuzz
 
-fuzz: setup ## fuzz each target for FUZZ_SECONDS (60) or FUZZ_RUNS executions
+fuzz: setup-fuzz ## fuzz each target for FUZZ_SECONDS (60) or FUZZ_RUNS executions
 	$(Q)$(MAKE) --no-print-directory fuzzers
 	$(Q)tests/fuzz/long
 
 golden: all ## write anew what recordings are to print; look at the difference
 	$(Q)tests/replay/run --golden
 
-check-host: setup ## run what this very kernel allows, as root
+check-host: setup-host ## run what this very kernel allows, as root
 	$(Q)$(MAKE) --no-print-directory all peers
 	$(Q)tests/check host
 
-check-vm: setup ## run the tool on real IPVS, in VMs; KERNEL=NAME T=TEST
+check-vm: setup-vm ## run the tool on real IPVS, in VMs; KERNEL=NAME T=TEST
 	$(Q)$(MAKE) --no-print-directory all peers
 	$(Q)tests/check vm
 
-check-package: setup ## install, pack, and try the packages in a clean root
+check-package: setup-package ## install, pack, and try the packages in a clean root
 	$(Q)$(MAKE) --no-print-directory all peers
 	$(Q)tests/check package
 
-lint: setup ## let clang-tidy, cppcheck, gcc -fanalyzer, shellcheck and mandoc read it all
+lint: setup-lint ## let clang-tidy, cppcheck, gcc -fanalyzer, shellcheck and mandoc read it all
 	$(Q)$(MAKE) --no-print-directory all peers
 	$(Q)tests/check lint
 
-check-matrix: setup ## run the tool on real IPVS on every kernel and libbcc of tests/vm/kernels
+check-matrix: setup-vm ## run the tool on real IPVS on every kernel and libbcc of tests/vm/kernels
 	$(Q)$(MAKE) --no-print-directory all peers
 	$(Q)tests/check matrix
 
-bench: setup ## measure against tcpstates-bpfcc, libbpf-tools and bpftrace
+bench: setup-bench ## measure against tcpstates-bpfcc, libbpf-tools and bpftrace
 	$(Q)$(MAKE) --no-print-directory all peers
 	$(Q)scripts/bench
 

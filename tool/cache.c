@@ -152,6 +152,31 @@ static int decode_entry(const char *bytes, size_t len, const char *key, struct o
 	return object_decode(o, bytes + key_size, len - key_size);
 }
 
+/* As plan.c names what is compiled; "main" is of versions before these. */
+static bool is_kind(const char *name)
+{
+	static const char *const kinds[] = { "rows", "counts", "both", "layout", "main" };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(name, kinds[i]))
+			return true;
+	return false;
+}
+
+/* ".RELEASE.KIND.HASH.PID"; @pid: where its last dot is */
+static bool has_kind(const char *name, const char *pid)
+{
+	char text[256], *dot;
+
+	snprintf(text, sizeof(text), "%.*s", (int)(pid - name), name);
+	dot = strrchr(text, '.');
+	if (!dot)
+		return false;
+	*dot = '\0';
+	dot = strrchr(text, '.');
+	return dot && is_kind(dot + 1);
+}
+
 /* ".NAME.PID" of cache_store(), where that process was killed. */
 static void remove_leftovers(int dir_fd)
 {
@@ -164,7 +189,7 @@ static void remove_leftovers(int dir_fd)
 		char *end;
 		long pid;
 
-		if (*name != '.' || dot == name || !dot || (!strstr(name, ".main.") && !strstr(name, ".layout.")))
+		if (*name != '.' || dot == name || !dot || !has_kind(name, dot))
 			continue;
 		pid = strtol(dot + 1, &end, 10);
 		if (*end || pid <= 0 || pid > INT_MAX || !kill((pid_t)pid, 0) || errno != ESRCH)
@@ -234,7 +259,7 @@ static void prune(int dir_fd, const struct host *h, const char *kind, const char
 			continue;
 		*dot = '\0';
 		dot = strrchr(release, '.');
-		if (!dot || (strcmp(dot, ".main") && strcmp(dot, ".layout")))
+		if (!dot || !is_kind(dot + 1))
 			continue;
 		snprintf(part, sizeof(part), "%s", dot + 1);
 		*dot = '\0';

@@ -242,7 +242,7 @@ mended()
 {
 	tool_start -a -v
 	tool_stop
-	grep -q 'main: from the cache' err || fail "the entry was not replaced"
+	grep -q 'rows: from the cache' err || fail "the entry was not replaced"
 }
 
 damaged_entry()
