@@ -216,7 +216,8 @@ static inline bool read_new(const struct settings *s, const struct new_args *a, 
 
 	read_kernel(&p, sizeof(p), (void *)a->param);
 	c->tuple.netns = ipvs_netns(s, p.ipvs);
-	if (s->own_netns && c->tuple.netns == s->own_netns && a->dest && !(a->flags & IP_VS_CONN_F_SYNC))
+	/* As ip_vs_schedule() counts them: neither synced ones, nor those that ip_vs_ftp expects. */
+	if (s->own_netns && c->tuple.netns == s->own_netns && a->dest && p.cport && !(a->flags & IP_VS_CONN_F_SYNC))
 		count(COUNT_TAKEN);
 	/* Without client port: see client_port_kprobe(). */
 	if (p.protocol != IPPROTO_TCP || a->flags & IP_VS_CONN_F_ONE_PACKET || !p.cport)
