@@ -16,11 +16,14 @@
 
 static uint32_t map_size(const struct object_map *m, const struct map_sizes *sizes)
 {
-	static const char *const by_conns[] = { "sockets", "connecting", "clients", "entries" };
+	static const char *const by_conns[] = { "sockets", "connecting", "clients" };
 
 	for (size_t i = 0; i < sizeof(by_conns) / sizeof(by_conns[0]); i++)
 		if (!strcmp(m->name, by_conns[i]))
 			return sizes->conns;
+	/* Each CPU keeps some free elements for itself: LOCAL_FREE_TARGET, kernel/bpf/bpf_lru_list.c */
+	if (!strcmp(m->name, "entries"))
+		return sizes->conns + sizes->cpus * 128;
 	if (!strcmp(m->name, "tallies"))
 		return sizes->tallies;
 	if (!strcmp(m->name, "buckets"))
