@@ -346,13 +346,17 @@ static inline bool take_note(const struct change *ch)
 }
 
 /* A thread of 7.0 and later may change its CPU between the two programs. Then the socket's element tells whether the first
- * program saw the state change; one that is gone was closed by it. */
+ * program saw the state change; one that is gone was closed by it. A connect has none without -a: to look for its entry twice
+ * does no harm. */
 static inline bool seen_already(const struct change *ch)
 {
+	struct settings *s = get_settings();
 	u64 sk = ch->sk;
 	struct sock_entry *e = sockets.lookup(&sk);
 
-	return e ? e->conn.state == ch->newstate : ch->newstate == TCP_CLOSE && ch->oldstate != TCP_SYN_SENT;
+	if (e)
+		return e->conn.state == ch->newstate;
+	return ch->newstate == TCP_CLOSE && (ch->oldstate != TCP_SYN_SENT || (s && s->flags & SETTING_ALL));
 }
 
 int state_second(void *ctx)
