@@ -183,21 +183,26 @@ static bool compare_hits(struct attached *a, enum hook_fact fact, uint64_t *unma
 	return true;
 }
 
-/* Hits in the course of another kprobe's, which ran no program. Kernels before 6.7 do not tell. */
-static uint64_t read_missed(int link_fd)
+/* Hits in the course of another kprobe's, which ran no program. Return: false where the kernel does not tell: before 6.7 */
+static bool read_missed(int link_fd, uint64_t *missed)
 {
 	struct bpf_link_info info;
 
-	return bpf_link_info(link_fd, &info) || info.perf_event.type != BPF_PERF_EVENT_KPROBE
-		       ? 0 : info.perf_event.kprobe.missed;
+	if (link_fd < 0 || bpf_link_info(link_fd, &info) < (int)sizeof(info) ||
+	    info.perf_event.type != BPF_PERF_EVENT_KPROBE)
+		return false;
+	*missed = info.perf_event.kprobe.missed;
+	return true;
 }
 
 static uint64_t count_skipped(struct attached *a, enum hook_fact fact)
 {
-	uint64_t n;
+	uint64_t n = 0;
 
-	if (!compare_hits(a, fact, &n))
-		return a->link_fd[fact] >= 0 ? read_missed(a->link_fd[fact]) : 0;
+	if (!compare_hits(a, fact, &n)) {
+		read_missed(a->link_fd[fact], &n);
+		return n;
+	}
 	n -= a->unmatched[fact];
 	return n <= INT64_MAX ? n : 0;
 }
@@ -219,6 +224,13 @@ uint64_t attach_skipped(struct attached *a, enum hook_fact fact)
 		a->now[fact] = again < n ? again : n;
 	}
 	return a->skipped[fact] + a->now[fact];
+}
+
+bool attach_tells_skips(const struct attached *a, enum hook_fact fact)
+{
+	uint64_t missed;
+
+	return a->named[fact] || read_missed(a->link_fd[fact], &missed);
 }
 
 void attach_clear_leftovers(const struct host *host)

@@ -45,6 +45,9 @@ int attach_hook(struct attached *a, const struct hook *hook, char *cause, size_t
  */
 uint64_t attach_skipped(struct attached *a, enum hook_fact fact);
 
+/** attach_tells_skips - true if attach_skipped() knows of this kprobe, which is attached */
+bool attach_tells_skips(const struct attached *a, enum hook_fact fact);
+
 /**
  * attach_allowed - whether a kprobe of @hook could be put on by this process as it is now
  * Debian's and other kernels want more than CAP_PERFMON for it (kernel.perf_event_paranoid above 2). Tried, and

@@ -60,13 +60,15 @@ int bpf_link_event(int program_fd, int event_fd)
 int bpf_link_info(int link_fd, struct bpf_link_info *info)
 {
 	union bpf_attr attr;
+	int err;
 
 	memset(info, 0, sizeof(*info));
 	memset(&attr, 0, sizeof(attr));
 	attr.info.bpf_fd = (uint32_t)link_fd;
 	attr.info.info_len = sizeof(*info);
 	attr.info.info = (uintptr_t)info;
-	return bpf_call(BPF_OBJ_GET_INFO_BY_FD, &attr);
+	err = bpf_call(BPF_OBJ_GET_INFO_BY_FD, &attr);
+	return err ? err : (int)attr.info.info_len;
 }
 
 int bpf_next(int map_fd, const void *key, void *next)

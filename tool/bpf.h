@@ -29,7 +29,7 @@ int bpf_lookup(int map_fd, const void *key, void *value);
  */
 int bpf_link_event(int program_fd, int event_fd);
 
-/** bpf_link_info - what the kernel tells of a link to an event; Return: 0 or a negative errno */
+/** bpf_link_info - what the kernel tells of a link to an event; Return: how many bytes of it the kernel has, or a negative errno */
 int bpf_link_info(int link_fd, struct bpf_link_info *info);
 
 /**

@@ -128,6 +128,8 @@ void follow_ipvs(struct trace *t)
 	t->ipvs = ipvs;
 	await_ipvs(t);
 	attach_ipvs(t);
+	if (t->attached.event_fd[HOOK_IPVS] >= 0 && !attach_tells_skips(&t->attached, HOOK_IPVS))
+		log_debug("this kernel does not tell which kprobes it skips");
 	if (t->ready && t->attached.event_fd[HOOK_IPVS] >= 0) {
 		log_info("ip_vs is loaded; its connections are %s from now on",
 			 options_counts(t->plan->options) ? "counted" : "shown");
