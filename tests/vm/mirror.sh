@@ -336,6 +336,23 @@ reused_by_direct_routing()
 	expect "lost" 0 "$(lost)"
 }
 
+# IPVS keeps entries of ended connections for minutes, more than find room: the connections that it makes new ones for are
+# shown all the same.
+more_than_room()
+{
+	network 4
+	service "$vip:80" "$real_1" "$real_2"
+	server "$real_1" "$real_2"
+	tool_start --max-conns 8
+	client -n 400 "$vip:80"
+	wait_for grep -q 'IPVS has more than 8 connections at once' err
+	tool_stop
+	expect "entries that IPVS has" 400 "$(grep -c ^TCP /proc/net/ip_vs_conn)"
+	expect "rows" "$(expected_rows "$vip:80" "$answered")" "$(rows)"
+	expect "lost" 0 "$(lost)"
+	expect "messages about it" 1 "$(grep -c 'allow more by --max-conns' err)"
+}
+
 # ---- MPTCP
 
 has_mptcp()
@@ -703,6 +720,7 @@ run_mirror()
 	run "a port comes again while IPVS has its entry from before the start" reused_from_before
 	run "a port comes again, nobody answers" given_up_again
 	run "a port comes again, direct routing" reused_by_direct_routing
+	run "more connections of IPVS than find room" more_than_room
 	run "MPTCP elsewhere" mptcp_elsewhere
 	run "MPTCP to the service" mptcp_to_service
 	run "expired: real server taken out" without_real_server
