@@ -18,6 +18,7 @@
 # if they say so, a test that failed has had no fair tool, and runs once more with one of its own.
 
 the_tools="one tool for many tests: nothing lost, no row of nobody's"	# name of the last verdict
+at_once=12	# tests that have clients at the same time: with more, packets wait so long that TCP sends them again
 put_off=()	# "NAME FUNCTION ARG..." of each test, quoted for the shell
 
 # together NAME FUNCTION [ARG...]
@@ -35,7 +36,10 @@ run_together()
 	[ ${#put_off[@]} != 0 ] || return 0
 	[ ! "$listing" ] || { echo "$name"; put_off=(); return; }
 	group=$scratch/together.$number
-	mkdir "$group" "$group/text" "$group/json" "$group/ready"
+	mkdir "$group" "$group/text" "$group/json" "$group/ready" "$group/turn"
+	mkfifo "$group/turns"
+	exec 8<>"$group/turns"
+	printf '%*s' $at_once '' >&8
 	exec 9>"$group/start"
 	flock 9	# until the tools have started
 	for ((i = 0; i < ${#put_off[@]}; i++)); do
@@ -71,6 +75,7 @@ run_together()
 	end_one $i
 	left_behind >>"$dir/log" 2>&1 && status=1
 	tell "$name"
+	exec 8>&-
 	put_off=()
 }
 
@@ -98,10 +103,11 @@ end_one()
 # one_of_many FUNCTION [ARG...] - as "attempt"; with more time, as all have to share the CPUs
 one_of_many()
 {
-	local -x group=$group turn=${#runs[@]} patience=240 pause=0.3	# a process costs a twentieth of a second there
+	local -x group=$group patience=240 pause=0.3	# a process costs a twentieth of a second there
 	local began_us=${EPOCHREALTIME/[.,]/} status=0
 	[ "$1" = the_tools ] || exec 9>&-
 	(cd "$dir" && exec timeout -k 5 900 "${contained[@]}" "$self" --one "$@") </dev/null >"$dir/log" 2>&1 || status=$?
+	[ ! -e "$group/turn/${dir##*/}" ] || printf ' ' >&8	# the next one's turn
 	: >"$group/ready/${dir##*/}"	# one that fails early has not said so
 	[ $status != 124 ] || echo "no end within 900 s" >>"$dir/log"
 	took
@@ -184,8 +190,8 @@ shared_start()
 	: >"$group/ready/${PWD##*/}"
 	flock -s "$group/start" true	# without a look from time to time, as there are many that wait
 	[ -e "$group/beacon.pid" ] || fail "the tools did not start"
-	# One after another: where all begin at once packets wait for a CPU so long that TCP sends them again.
-	sleep $((turn / 4)).$((turn % 4 * 25))
+	: >"$group/turn/${PWD##*/}"
+	read -r -N 1 -u 8	# a turn
 }
 
 # shared_stop - tool_stop in such a test: a connect that is made now is shown after all that was before it
