@@ -398,7 +398,14 @@ static void expired(void **state)
 	assert_string_equal(row.reason, "expired");
 	assert_int_equal(row.age_ms, 90 * 1048576 / 1000000);
 	assert_int_equal(row.gone_ms, 10 * 1048576 / 1000000);
-	ev.err = ETIMEDOUT;	/* not what a missing entry does */
+	ev.err = EPIPE;
+	assert_string_equal(row_of(&ev).reason, "expired");
+	ev.err = ETIMEDOUT;	/* what is sent after that is answered by nobody */
+	assert_string_equal(row_of(&ev).reason, "expired");
+	ev.err = EHOSTUNREACH;	/* not what a missing entry does */
+	assert_string_equal(row_of(&ev).reason, "unreachable");
+	ev.conn.gone_at = 0;
+	ev.err = ETIMEDOUT;
 	assert_string_equal(row_of(&ev).reason, "timeout");
 }
 

@@ -57,6 +57,13 @@ static void check_ipvs_and_connects(const struct hook *const chosen[HOOK_FACTS])
 		   "tcp_connect", "connect_return");
 	check_hook(chosen[HOOK_IPVS], HOOK_IPVS, HOOK_KPROBE, NULL, "ip_vs_conn_new",
 		   "ipvs_kprobe");
+	check_hook(chosen[HOOK_CLIENT_PORT], HOOK_CLIENT_PORT, HOOK_KPROBE, NULL, "ip_vs_conn_fill_cport",
+		   "client_port_kprobe");
+	check_hook(chosen[HOOK_NO_DESTINATION], HOOK_NO_DESTINATION, HOOK_KPROBE, NULL, "ip_vs_leave", "leave_kprobe");
+	check_hook(chosen[HOOK_EXPIRE], HOOK_EXPIRE, HOOK_KPROBE, NULL, "ip_vs_conn_expire", "expire_kprobe");
+	check_hook(chosen[HOOK_EXPIRE_NOW], HOOK_EXPIRE_NOW, HOOK_KPROBE, NULL, "ip_vs_conn_expire_now",
+		   "expire_now_kprobe");
+	check_hook(chosen[HOOK_FREE], HOOK_FREE, HOOK_KPROBE, NULL, "ip_vs_conn_rcu_free", "free_kprobe");
 }
 
 static void raw_tracepoint_comes_first(void **state)
@@ -71,6 +78,8 @@ static void raw_tracepoint_comes_first(void **state)
 		hooks_choose(wishes[i], has_all, &asked, chosen);
 		check_hook(chosen[HOOK_STATE], HOOK_STATE, HOOK_RAW_TRACEPOINT, NULL,
 			   "inet_sock_set_state", "state_raw");
+		check_hook(chosen[HOOK_STATE_SECOND], HOOK_STATE_SECOND, HOOK_RAW_TRACEPOINT, NULL,
+			   "inet_sock_set_state", "state_second");
 		check_hook(chosen[HOOK_RETRANSMIT], HOOK_RETRANSMIT, HOOK_RAW_TRACEPOINT, NULL,
 			   "tcp_retransmit_skb", "retransmit_raw");
 		/* A fact without a hook of the wished kind has its best one. */
@@ -174,7 +183,7 @@ static void next_goes_through_all(void **state)
 		assert_in_range(hook->fact, 0, HOOK_FACTS - 1);
 		raw += hook->kind == HOOK_RAW_TRACEPOINT;
 	}
-	assert_int_equal(n, 14);
+	assert_int_equal(n, 17);
 	assert_int_equal(raw, 4);
 }
 

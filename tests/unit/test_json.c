@@ -23,7 +23,7 @@ static const struct row sample = {
 };
 
 /* Header, the row, the end where @lost is given; for the caller to free. */
-static char *written(const struct row *row, const struct output_losses *lost)
+static char *written(const struct row *row, const struct losses *lost)
 {
 	int fd = memfd_create("rows", 0);
 	struct output out;
@@ -37,7 +37,7 @@ static char *written(const struct row *row, const struct output_losses *lost)
 	if (row)
 		output_row(&out, row);
 	if (lost) {
-		out.events = lost->damaged ? out.rows + lost->damaged + 50000 : out.rows;
+		out.events = lost->n[LOSS_DAMAGED] ? out.rows + lost->n[LOSS_DAMAGED] + 50000 : out.rows;
 		output_end(&out, lost);
 	}
 	assert_int_equal(output_flush(&out), 0);
@@ -195,7 +195,10 @@ static void strings(void **state)
 
 static void last_line(void **state)
 {
-	static const struct output_losses none = { 0 }, some = { 1, 20, 300, UINT64_MAX, 0, 0, 50, 4000 };
+	static const struct losses none, some = { {
+		[LOSS_BUFFER_FULL] = 1, [LOSS_MISSED] = 20, [LOSS_SOCKETS_FULL] = 300, [LOSS_CONNECTS_FULL] = UINT64_MAX,
+		[LOSS_REASONS] = 50, [LOSS_DAMAGED] = 4000,
+	} };
 	char *text = written(NULL, &none);
 
 	(void)state;
@@ -213,7 +216,10 @@ static void last_line(void **state)
 
 static void line_of_losses(void **state)
 {
-	static const struct output_losses since = { 1, 20, UINT64_MAX, 300, 0, 0, 7, 0 };
+	static const struct losses since = { {
+		[LOSS_BUFFER_FULL] = 1, [LOSS_MISSED] = 20, [LOSS_SOCKETS_FULL] = UINT64_MAX, [LOSS_CONNECTS_FULL] = 300,
+		[LOSS_REASONS] = 7,
+	} };
 	char text[OUTPUT_ROW_MAX] = "";
 	struct output out = { .options = &json, .at = text, .end = text + sizeof(text), .stamp_s = -1 };
 
@@ -224,7 +230,8 @@ static void line_of_losses(void **state)
 	assert_string_equal(text, "{\"time\":\"2001-09-09T01:46:45.000001Z\",\"event\":\"lost\","
 		"\"lost_buffer_full\":1,\"lost_missed\":20,"
 		"\"sockets_not_followed\":18446744073709551615,\"connects_without_real\":300,\"reasons_missed\":7}\n");
-	assert_false(out.told_events || out.told_socks || out.told_tuples);
+	for (int i = 0; i < LOSSES; i++)
+		assert_false(out.told[i]);
 }
 
 int main(void)

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct output_losses no_losses;
+static const struct losses no_losses;
 
 struct place {
 	char dir[32], path[64];
@@ -137,7 +137,10 @@ static void golden(void **state)
 		"ipvs_tcpstate_connects_not_counted_total 5", "ipvs_tcpstate_times_not_counted_total 6",
 		"ipvs_tcpstate_real_servers_limit 512", "ipvs_tcpstate_real_servers_other 0",
 	};
-	static const struct output_losses lost = { 1, 2, 3, 4, 5, 6, 0, 0 };
+	static const struct losses lost = { {
+		[LOSS_BUFFER_FULL] = 1, [LOSS_MISSED] = 2, [LOSS_SOCKETS_FULL] = 3, [LOSS_CONNECTS_FULL] = 4,
+		[LOSS_TALLIES_FULL] = 5, [LOSS_BUCKETS_FULL] = 6, [LOSS_REASONS] = 7, [LOSS_DAMAGED] = 8,
+	} };
 	static const uint64_t counters[STATS_COUNTERS] = {
 		[STATS_CONNECTS] = 31, [STATS_ESTABLISHED] = 2, [STATS_REFUSED] = 3, [STATS_TIMED_OUT] = 4,
 		[STATS_UNREACHABLE] = 5, [STATS_ABORTED] = 6, [STATS_FAILED] = 7, [STATS_SYN_RETRANSMITS] = 8,
