@@ -3,7 +3,6 @@
 #include "fuzz.h"
 
 #include "object.h"
-#include "specialize.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,19 +27,6 @@ static bool is_sound(const struct object *o)
 	return true;
 }
 
-/* Whatever instructions come, no program gets longer. */
-static void check_specialized(struct object *o)
-{
-	const struct specialize_choice choices[] = { { 0x7b1c5e01, 0 }, { 1, 1 } };
-	uint32_t before[OBJECT_PROGRAMS_MAX] = { 0 };
-
-	for (uint32_t i = 0; i < o->n_programs; i++)
-		before[i] = o->programs[i].n_insns;
-	expect(!specialize(o, choices, 2));
-	for (uint32_t i = 0; i < o->n_programs; i++)
-		expect(o->programs[i].n_insns && o->programs[i].n_insns <= before[i]);
-}
-
 static void check(struct object *o, const uint8_t *bytes, size_t len)
 {
 	size_t again_len;
@@ -56,7 +42,6 @@ static void check(struct object *o, const uint8_t *bytes, size_t len)
 	expect(!object_encode(o, &again, &again_len));
 	expect(again_len == len && !memcmp(again, bytes, len));
 	free(again);
-	check_specialized(o);
 	object_free(o);
 }
 

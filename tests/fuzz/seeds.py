@@ -16,14 +16,19 @@ def add(target, data):
     seeds.setdefault(target, set()).add(data)
 
 
-def samples(recording):
-    """The samples in a recording; tool/recording.c has its format."""
-    data = recording.read_bytes()
+def blocks(data):
+    """What follows the head of a recording, each with its kind; tool/recording.c has the format."""
     at = 40
     while len(data) - at >= 16:
         kind, size = struct.unpack_from("=II", data, at)
-        at += 16
-        block, at = data[at:at + size], at + size
+        yield kind, data[at:at + 16 + size]
+        at += 16 + size
+
+
+def samples(recording):
+    """The samples in a recording."""
+    for kind, block in blocks(recording.read_bytes()):
+        block = block[16:]
         while kind == 1 and block:
             length, = struct.unpack_from("=I", block)
             yield block[4:4 + length]
@@ -39,7 +44,7 @@ def recordings():
             add("event", bytes([number % 32]) + clock + event[:128])
         add("event", b"\x0f" + clock + b"".join(event[:128] for event in events[:3]))
         for options in (1, 3, 5, 9, 17, 33, 65, 97, 129):
-            add("recording", bytes([options]) + path.read_bytes()[:816 if name == "ipv6" else 700])
+            add("recording", bytes([options]) + path.read_bytes()[:824 if name == "ipv6" else 700])
         first = bytearray(path.read_bytes()[:40 + 16 + 136])
         first[44:48] = struct.pack("=I", 136)  # the block's size
         for length in (0, 100, 132, 133, 0xffffffff):
@@ -47,12 +52,17 @@ def recordings():
             add("recording", b"\x61" + first)
         if path.stat().st_size < 3100:
             add("recording", b"\x09" + path.read_bytes())
+    for name in ("lost", "losses", "missed"):
+        whole = (tests / "replay" / f"{name}.rec").read_bytes()
+        data = whole[:40] + b"".join(block for kind, block in blocks(whole) if kind > 1)
+        for options in (1, 9, 97):
+            add("recording", bytes([options]) + data)
 
 
 def command_lines():
     table = (tests.parent / "tool" / "options.c").read_text(encoding="utf-8")
     values = {"FLAG": "", "PORTS": "80,443", "ENDS": "10.0.0.1:80,[fd00::1]", "NUMBER": "42", "PAGES": "64",
-              "CONNS": "1000", "STRING": "/tmp/x", "HOOKS": "kprobe"}
+              "CONNS": "1000", "FAILURES": "5", "STRING": "/tmp/x", "HOOKS": "kprobe"}
     rows = re.findall(r"^\t\{ ([^,]+), \"([a-z-]+)\", ([A-Z]+),", table, re.M)
     if len(rows) < 25:
         sys.exit("tool/options.c: its table is not found")
