@@ -24,6 +24,18 @@ first_start()
 	[ "$(compiled | wc -l)" -ge 3 ] || fail "not all compiled programs are in $cache"
 }
 
+# first_start_by_hooks - has compiled what the tests with --hooks use
+first_start_by_hooks()
+{
+	local began=$SECONDS
+	patience=$limit
+	tool_start -v
+	tool_stop
+	tool_start -v --summary
+	tool_stop
+	note "$((SECONDS - began)) s"
+}
+
 later_start()
 {
 	local began_ms
