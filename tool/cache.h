@@ -18,7 +18,7 @@ char *cache_key(const struct host *h, const char *text, const char *const flags[
 /**
  * cache_load - find the object compiled for @key; removes what killed processes have left half written
  * @dir:  trusted only where root owns it and nobody else may write to it
- * @kind: "main", "layout"
+ * @kind: "rows", "counts", "both", "layout"
  * @o:    filled on 0, free with object_free()
  * @why:  one line, set where it fails for another reason than that there is none
  * Return: 0, -ENOENT (none, or for another key), -EPERM (not trusted), -EBADMSG (damaged), ...

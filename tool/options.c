@@ -71,7 +71,7 @@ static const struct option_row rows[] = {
 	{ 'd', "duration", NUMBER, AT(seconds), "SECONDS", "stop after SECONDS" },
 	{ 'b', "buffer-pages", PAGES, AT(pages), "PAGES",
 	  "perf buffer of each CPU in pages, a power of two (256)" },
-	{ 263, "max-conns", CONNS, AT(max_conns), "N", "follow so many sockets at a time (65536)" },
+	{ 263, "max-conns", CONNS, AT(max_conns), "N", "track so many connections at a time (65536)" },
 	{ RECORD, "record", STRING, AT(record), "FILE", "keep the events in FILE too, for --replay" },
 	{ REPLAY, "replay", STRING, AT(replay), "FILE",
 	  "print the rows of a recording; -: stdin; needs no root" },

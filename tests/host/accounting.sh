@@ -95,13 +95,13 @@ map_full()
 	server "$counted"
 	tool_start -a -j -D 7735 --max-conns 4 --record recording
 	client_begin -c -n 10 -o 1500 "$counted"
-	wait_for grep -q 'some sockets are not followed: too many at once; allow more by --max-conns' err
+	wait_for grep -q 'some sockets are not tracked: too many at once; allow more by --max-conns' err
 	wait $!
 	tool_stop
 	expect "sockets not followed" 6 "$(json_end sockets_not_followed)"
 	accounts 50
-	expect "times that it was said while rows came" 1 "$(grep -c 'some sockets are not followed' err)"
-	grep -q ': 6 sockets not followed' err || fail "the end does not say their number"
+	expect "times that it was said while rows came" 1 "$(grep -c 'some sockets are not tracked' err)"
+	grep -q ': 6 sockets not tracked' err || fail "the end does not say their number"
 }
 
 run_accounting()

@@ -179,7 +179,7 @@ lives()
 		}' part=client "$3" part=server "$4" part=row "$5"
 }
 
-# nothing_lost - in the tool's last words, which tell of sockets not followed and of connects without real server too
+# nothing_lost - in the tool's last words, which tell of sockets not tracked and of connects without real server too
 # (that the end of an entry was not seen, as newer kernels tell, makes no difference to these rows); and no retransmit and
 # no reset shown that the kernel does not know of. How long one waits says nothing: where a CPU stalls, jiffies leap, and a timer
 # that was set just before ends at once.
