@@ -101,6 +101,8 @@ BPF_TABLE(OLDEST_GO, struct tuple, struct conn_entry, entries, 65536);
 BPF_TABLE("hash", struct tuple, struct connecting, connecting, 65536);
 /* Clients of connections that IPVS handles, until their socket is closed. Full: as "sockets". */
 BPF_TABLE("hash", struct tuple, struct client, clients, 65536);
+/* struct ip_vs_conn that are on their way out -> since when: an entry that is newer is not theirs. Full: the oldest go. */
+BPF_TABLE(OLDEST_GO, u64, u64, ending, 16384);
 /* Connects that were given up early. They matter for a second. Full: the oldest go, or before 4.10 it is counted. */
 BPF_TABLE(OLDEST_GO, struct tuple, struct client, closed, 16384);
 /* Sockets that are shown, from their first event to CLOSE. Full: the socket is not tracked, and counted. */

@@ -133,7 +133,7 @@ static inline struct conn_entry *own_entry(struct tuple *key)
 	return 0;
 }
 
-/* IPVS's side: a new connection, which may come in the place of one that is on its way out. */
+/* IPVS's side: a new connection. It may come in the place of one that is on its way out. */
 static inline void put_entry(const struct tuple *t, struct conn_entry *fresh)
 {
 	struct tuple key = *t;
@@ -145,7 +145,6 @@ static inline void put_entry(const struct tuple *t, struct conn_entry *fresh)
 		VERIFIER_CHECKED(old);
 		if (old->gone_ns)
 			count(COUNT_ENTRIES_MADE);
-		fresh->replaced = old->leaving;
 		entries.update(&key, fresh);
 		return;
 	}

@@ -145,8 +145,6 @@ struct conn_entry {
 	__u64 made_ns;		/* 0: before the start */
 	__u64 expiring_ns;	/* when IPVS began to end it; 0: it has not */
 	__u64 gone_ns;		/* when IPVS had ended it; 0: it has not */
-	__u64 leaving;		/* the struct ip_vs_conn that expiring_ns is of */
-	__u64 replaced;		/* the struct ip_vs_conn that this one came in the place of */
 	struct real real;	/* family 0: IPVS had no real server */
 	__u32 netns;		/* IPVS's, inode number */
 	__u32 ports;		/* of its key: tells an element that another connection got meanwhile */
@@ -249,7 +247,7 @@ _Static_assert(sizeof(struct real) == 20, "struct real has a hole");
 _Static_assert(sizeof(struct conn) == 96, "struct conn has a hole");
 _Static_assert(sizeof(struct event) == 128, "struct event has a hole");
 _Static_assert(sizeof(struct settings) == 72, "struct settings has a hole");
-_Static_assert(sizeof(struct conn_entry) == 72, "struct conn_entry has a hole");
+_Static_assert(sizeof(struct conn_entry) == 56, "struct conn_entry has a hole");
 _Static_assert(sizeof(struct service) == 20, "struct service has a hole");
 _Static_assert(sizeof(struct tally_key) == 40, "struct tally_key has a hole");
 _Static_assert(sizeof(struct tally) == 128, "struct tally has a hole");

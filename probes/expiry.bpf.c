@@ -7,14 +7,13 @@
  *   ip_vs_conn_rcu_free(head)	it has ended, and no CPU uses it any more
  */
 
-/* An entry lives for a second at least, so an older one's memory is freed that long after its successor came, at most. */
+/* Where the beginning of the end was not seen: an entry lives for a second at least, so a younger one is a successor. */
 #define ENTRY_LIFE_NS 500000000ULL
 
 /* An element of "entries" may be another connection's as soon as IPVS makes a new entry: a mark that came too late is
  * taken back. */
-static inline void mark_expiring(struct tuple *key, struct conn_entry *n, u64 cp, u64 now)
+static inline void mark_expiring(struct tuple *key, struct conn_entry *n, u64 now)
 {
-	n->leaving = cp;
 	n->expiring_ns = now;
 	if (entries.lookup(key) != n)
 		n->expiring_ns = 0;
@@ -36,35 +35,44 @@ static inline bool has_client(const struct tuple *t)
 	return find_client(&key);
 }
 
+/* When IPVS began to end this connection: now, or the first time that it did. IPVS may keep it in its table for a minute from
+ * then on, beside its successor. */
+static inline u64 ending_since(u64 cp, bool freed, u64 now)
+{
+	u64 *began = ending.lookup(&cp), since;
+
+	if (began)
+		since = *began;
+	else
+		since = freed ? now - ENTRY_LIFE_NS : now;
+	if (freed)
+		ending.delete(&cp);
+	else if (!began)
+		ending.update(&cp, &now);
+	return since;
+}
+
 static inline void entry_ends(const struct settings *s, u64 cp, bool freed)
 {
-	u64 now = bpf_ktime_get_ns();
-	struct conn c = {};
+	u64 now = bpf_ktime_get_ns(), since;
 	struct tuple t = {}, key;
 	struct conn_entry *n;
-	struct real real = {};
+	struct conn c = {};
 
-	if (!read_conn(s, cp, &t, &real) || !t.lport)
+	if (!read_conn(s, cp, &t, &c.real) || !t.lport)
 		return;
+	since = ending_since(cp, freed, now);
 	key = t;
 	n = own_entry(&key);
 	if (!n)
 		return;
 	VERIFIER_CHECKED(n);
-	/* It has a successor already. */
-	if (n->replaced == cp || n->gone_ns)
-		return;
-	if (!freed) {
-		mark_expiring(&key, n, cp, now);
-		return;
-	}
-	set_real(&c, &n->real);
-	if (!is_real(&c, &real) && n->real.method != METHOD_BYPASS)
-		return;
-	if (n->leaving != cp && n->made_ns && elapsed(now, n->made_ns) < ENTRY_LIFE_NS)
-		return;
+	if (n->made_ns > since || n->gone_ns || (!is_real(&c, &n->real) && n->real.method != METHOD_BYPASS))
+		return;		/* it has a successor, or is gone already */
 	/* Its socket, if it is one of this host's, still has to find out. */
-	if (!n->made_ns || has_client(&t))
+	if (!freed)
+		mark_expiring(&key, n, now);
+	else if (!n->made_ns || has_client(&t))
 		mark_gone(&key, n, now);
 	else if (!entries.delete(&key))
 		count(COUNT_ENTRIES_ENDED);

@@ -199,6 +199,7 @@ int loader_open(struct loaded *l, const struct object *o, const struct hook *con
 	l->connecting_fd = map_by_name(l, o, "connecting");
 	l->closed_fd = map_by_name(l, o, "closed");
 	l->services_fd = map_by_name(l, o, "services");
+	l->ending_fd = map_by_name(l, o, "ending");
 	l->open_before_fd = map_by_name(l, o, "open_before");
 	l->tallies_fd = map_by_name(l, o, "tallies");
 	l->buckets_fd = map_by_name(l, o, "buckets");
@@ -419,6 +420,7 @@ void loader_sweep(const struct loaded *l)
 	if (!l->keeps_oldest)
 		return;
 	remove_all(l->closed_fd, sizeof(struct tuple));
+	remove_all(l->ending_fd, sizeof(uint64_t));
 	memset(&key, 0xff, sizeof(key));
 	more = !bpf_next(l->entries_fd, &key, &next);
 	while (more) {

@@ -247,7 +247,7 @@ direct_network()
 	link add back netns r$$ type veth peer name r$$ netns p$$
 	link add back netns t$$ type veth peer name t$$ netns p$$
 	END
-	leaf t$$ 4
+	leaf t$$ 99 4
 	ip -n p$$ -batch - <<-END
 	link set r$$ up address 02:00:00:00:00:01
 	link set t$$ up address 02:00:00:00:00:01
@@ -611,7 +611,7 @@ first_rows()
 	note "$known of $shown first rows with real server, $again come again, $other rows with another than the log"
 	expect "first rows, those that come again, rows with another real server than the log" "$((2 * n)) 0 0" "$shown $again $other"
 	between "first rows with real server" $((2 * n * 99 / 100)) "$known" $((2 * n))
-	expect "lost" 0 "$(lost)"
+	between "lost" 0 "$(lost)" "$(skipped_at_most)"
 }
 
 # nothing_under_way - the maps of sockets are empty
@@ -653,9 +653,17 @@ race()
 	read -r shown some <<<"$(tail -n 1 lives)"
 	note "$count connects, $taken taken, $shown shown, $lost lost"
 	between "connections that IPVS has taken" $((count / 2)) "$taken" $((count - count / 3))
-	[ $((shown + lost)) = "$taken" ] ||
+	between "shown and lost" "$taken" $((shown + lost)) $((taken + $(skipped_at_most))) || :
+	[ $((shown + lost)) = "$taken" ] || [ "${hooks-}" ] ||
 		problems+=("IPVS took $taken connections: $shown shown from first row to last, $lost lost, $some shown in part")
 	[ ${#problems[@]} = 0 ] || fail "$(printf '%s\n' "${problems[@]}")"
+}
+
+# skipped_at_most - by the tool's own hooks nothing is; other ones the kernel skips in interrupts, and each event that it
+# skips is counted, more than one of a connection too
+skipped_at_most()
+{
+	[ ! "${hooks-}" ] && echo 0 || echo 50
 }
 
 # race_lives DIRECT MS - prints what does not fit to the files "hasty" and "servers", then how many connections have first

@@ -142,7 +142,8 @@ the_tools()
 		mv err "err.$format"
 	done
 	for format in text json; do
-		expect "rows of nobody's test, $format" "" "$(sed '/^{"event":"end",/d' "$folder/$format/unclaimed")"
+		expect "rows of nobody's test, $format" "" \
+			"$(sed '/^{"event":"end",/d; /"event":"lost"/d' "$folder/$format/unclaimed")"
 	done
 	if [ "${hooks-}" ]; then
 		between "lost at most" 0 "$(sort -rn "$folder/lost" | awk '{ print $1; exit }')" 20
