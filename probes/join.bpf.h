@@ -170,13 +170,18 @@ static inline bool unseen_wanted(const struct settings *s, const struct tuple *t
 }
 
 /* A connect whose tcp_connect() was not seen, but IPVS has it. */
-static inline void set_unseen(struct client *cl, u64 sk, const struct found *n)
+static inline void set_unseen(struct client *cl, u64 sk, const struct sock_entry *known, const struct found *n)
 {
 	cl->sk = sk;
 	cl->e.conn.state = TCP_SYN_SENT;
 	cl->e.connected = 1;
-	if (n->made_ns)		/* else it began before the start */
+	if (known) {
+		cl->e.conn.owner = known->conn.owner;
+		cl->e.conn.flags = known->conn.flags;
+		cl->e.since_ns = known->since_ns;
+	} else if (n->made_ns) {	/* else it began before the start */
 		count(COUNT_GAPS);
+	}
 }
 
 static inline void set_taken(struct client *cl, const struct found *n)
@@ -208,11 +213,11 @@ static inline enum joined join(const struct settings *s, u64 sk, struct client *
 		mine = claim(&cl->e.conn.tuple, key_netns);
 		told = !mine && copy_client(sk, cl);
 	} else if (!told) {
-		if (known)
-			return JOINED;		/* it did not come as far as tcp_connect() */
-		if (!found || !unseen_wanted(s, &cl->e.conn.tuple, cl->e.conn.family))
+		if (known && !found)
+			return JOINED;		/* it did not come as far as tcp_connect(), or that was not seen */
+		if (!found || (!known && !unseen_wanted(s, &cl->e.conn.tuple, cl->e.conn.family)))
 			return JOINED_NOT;
-		set_unseen(cl, sk, &n);
+		set_unseen(cl, sk, known, &n);
 	}
 	/* Where IPVS is in another namespace, it may not have seen the SYN yet, and choose anew once it does. */
 	if (mine && !(s->flags & SETTING_ALL) &&

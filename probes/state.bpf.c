@@ -193,6 +193,21 @@ static inline bool begins_life(u8 state)
 	return state == TCP_LISTEN || state == TCP_SYN_RECV;
 }
 
+/* The raw tracepoint is never skipped, or the second program stands behind it. */
+#ifdef SECOND_PROGRAM
+#define MAY_BE_SKIPPED(ch) ((ch)->source == FROM_KPROBE)
+#else
+#define MAY_BE_SKIPPED(ch) ((ch)->source != FROM_RAW)
+#endif
+
+/* True if this change may end the handshake of a socket without an element of "sockets", also where that end was skipped. */
+static inline bool may_connect(const struct change *ch)
+{
+	if (ch->oldstate == TCP_SYN_SENT)
+		return true;
+	return MAY_BE_SKIPPED(ch) && ch->oldstate != TCP_CLOSE && !begins_life(ch->oldstate);
+}
+
 /* What a connect's elements have as their key: the addresses of the socket, not those that the tracepoint shows. */
 static inline void read_key(void *ctx, const struct settings *s, const struct change *ch, struct conn *c)
 {
@@ -230,15 +245,11 @@ static inline void known_change(void *ctx, const struct settings *s, const struc
 	/* Counters need no more than the remote address and port, and to know of a failed connect whether it had a port. */
 	if (!e->connected && tuple_may_change(ch->oldstate) && (TELL_ROWS || ch->newstate != TCP_ESTABLISHED))
 		refresh_tuple(ctx, s, ch, &e->conn);
-	if (e->conn.flags & CONN_PENDING) {
-		/* Its SYN was answered, and tcp_connect() was not seen: the kernel skipped the program, or kprobes are off. */
-		if (!e->connected && ch->newstate != TCP_CLOSE)
-			count(COUNT_GAPS);
+	if (e->conn.flags & CONN_PENDING)
 		tell_syn_sent(ctx, e, ch->sk);
-	}
 	now = times_count(s, ch->newstate) ? bpf_ktime_get_ns() : 0;
 	VERIFIER_FORGET(now);
-	if (ch->oldstate == TCP_SYN_SENT && s->flags & SETTING_ALL && s->flags & SETTING_IPVS && !(e->conn.flags & CONN_IPVS))
+	if (e->conn.state == TCP_SYN_SENT && s->flags & SETTING_ALL && s->flags & SETTING_IPVS && !(e->conn.flags & CONN_IPVS))
 		join_late(s, ch->sk, e);
 	if (e->conn.flags & CONN_IPVS)
 		follow_entry(s, e, now);
@@ -261,18 +272,20 @@ static inline void state_change(void *ctx, const struct change *ch)
 	if (!s)
 		return;
 	e = sockets.lookup(&sk);
-	if (e && e->conn.state != ch->oldstate)
-		count(COUNT_GAPS);
 	/* A new socket at the address of one whose end was missed. */
 	if (e && (ch->oldstate == TCP_CLOSE ||
 		  (e->conn.state != ch->oldstate && begins_life(ch->oldstate)))) {
+		if (e->conn.state != ch->oldstate)
+			count(COUNT_GAPS);
 		drop_socket(sk, e);
 		e = 0;
 	}
-	if (ch->oldstate == TCP_SYN_SENT && s->flags & SETTING_IPVS && (!e || e->conn.flags & CONN_PENDING)) {
+	if (s->flags & SETTING_IPVS && (e ? e->conn.flags & CONN_PENDING : may_connect(ch))) {
 		join_at_change(ctx, s, ch, e);
 		e = sockets.lookup(&sk);
 	}
+	if (e && e->conn.state != ch->oldstate)
+		count(COUNT_GAPS);
 	if (!e && s->adopt && ch->oldstate != TCP_CLOSE) {
 		adopt_at_change(ctx, s, ch);
 		e = sockets.lookup(&sk);
