@@ -65,10 +65,7 @@ static inline bool put_client(struct client *cl)
 	other = clients.lookup(&key);
 	if (other && other->e.conn.tuple.netns != cl->e.conn.tuple.netns)
 		key.netns = cl->e.conn.tuple.netns;
-	if (!clients.update(&key, cl))
-		return true;
-	count(COUNT_SOCKETS_FULL);
-	return false;
+	return !clients.update(&key, cl);
 }
 
 /* Socket's side: what is known of the client whose socket is @sk. */

@@ -75,7 +75,7 @@ static inline void claim_connecting(void *ctx, struct client *cl, u32 key_netns,
 	u64 sk = cl->sk;
 
 	if (!put_client(cl))
-		return;		/* the socket's side goes by the entry */
+		return;		/* no room now: the socket's side tries again, by the entry, and counts it */
 	if (!claim(&cl->e.conn.tuple, key_netns)) {
 		/* Its socket may have gone since, and left what was put there too late. */
 		if (!sockets.lookup(&sk))

@@ -238,12 +238,12 @@ static inline enum joined join(const struct settings *s, u64 sk, struct client *
 		cl->e.err = known->err;
 	if (told)
 		cl->e.conn.flags = (cl->e.conn.flags & ~CONN_PENDING) | CONN_IPVS | (TELL_COUNTS ? CONN_COUNTED : 0);
-	if (sockets.update(&sk, &cl->e)) {
+	/* "clients" first: one that has found room there has room in "sockets", too, but with -a. */
+	if ((found && !told && !put_client(cl)) || sockets.update(&sk, &cl->e)) {
 		count(COUNT_SOCKETS_FULL);
+		drop_client(&cl->e.conn.tuple, sk);
 		return JOINED_NOT;
 	}
-	if (found && !told)
-		put_client(cl);
 	return waits && told && at == AT_RETRANSMIT && cl->retransmits == retransmits ? JOINED_TOLD : JOINED;
 }
 
@@ -278,8 +278,10 @@ static inline void join_late(const struct settings *s, u64 sk, struct sock_entry
 	if (!copy_entry(&t, &n) || !n.real.family || n.gone_ns)
 		return;
 	cl.e.conn.tuple = t;
-	e->conn.flags |= CONN_IPVS;
-	put_client(&cl);
+	if (put_client(&cl))
+		e->conn.flags |= CONN_IPVS;
+	else
+		count(COUNT_SOCKETS_FULL);
 }
 
 /*
@@ -306,10 +308,10 @@ static inline void adopt(const struct settings *s, struct client *cl)
 		if (!open_before.delete(&key))
 			cl->e.conn.flags |= CONN_OPEN;
 	}
-	if (sockets.update(&sk, &cl->e))
+	if (!put_client(cl) || sockets.update(&sk, &cl->e)) {
 		count(COUNT_SOCKETS_FULL);
-	else
-		put_client(cl);
+		drop_client(&t, sk);
+	}
 }
 
 static inline void drop_socket(u64 sk, const struct sock_entry *e)
