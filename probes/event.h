@@ -98,6 +98,8 @@ enum setting_flags {
 	SETTING_IPVS = 2048,	/* ip_vs_conn_new is probed: connects wait for IPVS */
 };
 
+#define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | SETTING_PID | SETTING_VIPS)
+
 /* Offsets are those of the running kernel; 0: not known. */
 struct settings {
 	__u32 flags;		/* enum setting_flags; first: before 4.9 the verifier forgets a map value once added to */

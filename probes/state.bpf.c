@@ -369,7 +369,12 @@ static inline bool seen_already(const struct change *ch)
 
 	if (e)
 		return e->conn.state == ch->newstate;
-	return ch->newstate == TCP_CLOSE && (ch->oldstate != TCP_SYN_SENT || (s && s->flags & SETTING_ALL));
+	if (!s || ch->newstate != TCP_CLOSE || (ch->oldstate == TCP_SYN_SENT && !(s->flags & SETTING_ALL)))
+		return !s;
+	/* The end of a socket that is not shown is not lost, whichever program was skipped. */
+	if (!(s->flags & SETTING_ALL) || s->flags & SETTING_FILTERS)
+		count(COUNT_NESTED);
+	return true;
 }
 
 int state_second(void *ctx)
