@@ -605,11 +605,12 @@ first_rows()
 			other += $12 != real[$5] && $12 != "-"
 			next
 		}
-		{ other += $12 != real[$5] }
-		END { print n + 0, again + 0, other + 0, known + 0 }' servers rows >sums
-	read -r shown again other known <sums
+		{ other += $12 != real[$5] && $12 != "-"; without += $12 == "-" }
+		END { print n + 0, again + 0, other + 0, without + 0, known + 0 }' servers rows >sums
+	read -r shown again other without known <sums
 	note "$known of $shown first rows with real server, $again come again, $other rows with another than the log"
 	expect "first rows, those that come again, rows with another real server than the log" "$((2 * n)) 0 0" "$shown $again $other"
+	between "later rows without real server" 0 "$without" "$(skipped_at_most)"
 	between "first rows with real server" $((2 * n * 99 / 100)) "$known" $((2 * n))
 	between "lost" 0 "$(lost)" "$(skipped_at_most)"
 }
