@@ -29,11 +29,14 @@ static inline bool await_ipvs(const struct settings *s, u64 sk, const struct tup
 }
 
 /* With -a the socket is known already, and its first row is still to be reported. */
-static inline void connect_known(void *ctx, const struct settings *s, u64 sk, struct sock_entry *e, const struct tuple *t,
-				 u16 family)
+static inline void connect_known(void *ctx, const struct settings *s, u64 sk, const struct tuple *t, u16 family)
 {
+	struct sock_entry *e = sockets.lookup(&sk);	/* again: before 4.10 the verifier forgets what was checked before */
 	u64 thread;
 
+	if (!e)
+		return;
+	VERIFIER_CHECKED(e);
 	e->conn.tuple = *t;
 	e->connected = 1;
 	if (!await_ipvs(s, sk, t, family, e->since_ns)) {
@@ -54,19 +57,22 @@ int connect_kprobe(struct pt_regs *ctx)
 	struct sock_entry *e;
 	struct tuple t = {};
 	struct settings *s;
+	bool known = false;
 
 	ran(RUN_CONNECT);
 	s = get_settings();
 	if (!s)
 		return 0;
 	e = sockets.lookup(&sk);
-	if (e && !(e->conn.flags & CONN_PENDING)) {	/* the end of an earlier socket here was not seen */
-		drop_socket(sk, e);
-		e = 0;
+	if (e) {
+		VERIFIER_CHECKED(e);
+		known = e->conn.flags & CONN_PENDING;
+		if (!known)	/* the end of an earlier socket here was not seen */
+			drop_socket(sk, e);
 	}
-	if (!e && s->flags & SETTING_ALL)	/* a filter left it out */
+	if (!known && s->flags & SETTING_ALL)	/* a filter left it out */
 		return 0;
-	if (!e && s->flags & SETTING_PID && bpf_get_current_pid_tgid() >> 32 != s->pid)
+	if (!known && s->flags & SETTING_PID && bpf_get_current_pid_tgid() >> 32 != s->pid)
 		return 0;
 	read_common(sk, &skc);
 	read_tuple(s, sk, &skc, &t);
@@ -75,8 +81,8 @@ int connect_kprobe(struct pt_regs *ctx)
 		sockets.delete(&sk);
 		return 0;
 	}
-	if (e)
-		connect_known(ctx, s, sk, e, &t, skc.family);
+	if (known)
+		connect_known(ctx, s, sk, &t, skc.family);
 	else
 		await_ipvs(s, sk, &t, skc.family, bpf_ktime_get_ns());
 	return 0;
@@ -99,9 +105,9 @@ int connect_return(struct pt_regs *ctx)
 	e = sockets.lookup(&sk);
 	if (!s || !e || !(e->conn.flags & CONN_PENDING))
 		return 0;
-	cl.e.conn.tuple = e->conn.tuple;
-	cl.e.conn.family = e->conn.family;
-	join(s, sk, &cl, e, AT_RETURN);
+	VERIFIER_CHECKED(e);
+	cl.e = *e;
+	join(s, sk, &cl, true, AT_RETURN);
 	e = sockets.lookup(&sk);
 	if (e && e->conn.flags & CONN_PENDING)
 		tell_syn_sent(ctx, e, sk);

@@ -35,21 +35,34 @@ static inline struct connecting *own_connecting(struct tuple *key, u64 sk)
 
 	key->netns = 0;
 	c = connecting.lookup(key);
-	if (c && c->sk == sk)
-		return c;
+	if (c) {
+		VERIFIER_CHECKED(c);
+		if (c->sk == sk)
+			return c;
+	}
 	key->netns = netns;
 	c = connecting.lookup(key);
-	return c && c->sk == sk ? c : 0;
+	if (c) {
+		VERIFIER_CHECKED(c);
+		if (c->sk == sk)
+			return c;
+	}
+	return 0;
 }
 
 /* IPVS's side. */
 static inline struct connecting *find_connecting(struct tuple *key)
 {
-	struct connecting *c = connecting.lookup(key);
+	struct connecting *c;
 
-	if (c || !key->netns)
-		return c;
-	key->netns = 0;
+	if (key->netns) {
+		c = connecting.lookup(key);
+		if (c) {
+			VERIFIER_CHECKED(c);
+			return c;
+		}
+		key->netns = 0;
+	}
 	return connecting.lookup(key);
 }
 
@@ -76,21 +89,34 @@ static inline struct client *own_client(struct tuple *key, u64 sk)
 
 	key->netns = 0;
 	cl = clients.lookup(key);
-	if (cl && cl->sk == sk)
-		return cl;
+	if (cl) {
+		VERIFIER_CHECKED(cl);
+		if (cl->sk == sk)
+			return cl;
+	}
 	key->netns = netns;
 	cl = clients.lookup(key);
-	return cl && cl->sk == sk ? cl : 0;
+	if (cl) {
+		VERIFIER_CHECKED(cl);
+		if (cl->sk == sk)
+			return cl;
+	}
+	return 0;
 }
 
 /* IPVS's side. */
 static inline struct client *find_client(struct tuple *key)
 {
-	struct client *cl = clients.lookup(key);
+	struct client *cl;
 
-	if (cl || !key->netns)
-		return cl;
-	key->netns = 0;
+	if (key->netns) {
+		cl = clients.lookup(key);
+		if (cl) {
+			VERIFIER_CHECKED(cl);
+			return cl;
+		}
+		key->netns = 0;
+	}
 	return clients.lookup(key);
 }
 
@@ -106,11 +132,16 @@ static inline void drop_client(const struct tuple *t, u64 sk)
  * connection's by then. */
 static inline struct conn_entry *find_entry(struct tuple *key)
 {
-	struct conn_entry *n = entries.lookup(key);
+	struct conn_entry *n;
 
-	if (n || !key->netns)
-		return n;
-	key->netns = 0;
+	if (key->netns) {
+		n = entries.lookup(key);
+		if (n) {
+			VERIFIER_CHECKED(n);
+			return n;
+		}
+		key->netns = 0;
+	}
 	return entries.lookup(key);
 }
 
@@ -120,12 +151,19 @@ static inline struct conn_entry *own_entry(struct tuple *key)
 	struct conn_entry *n = entries.lookup(key);
 	u32 netns = key->netns;
 
-	if (n || !netns)
+	if (n) {
+		VERIFIER_CHECKED(n);
 		return n;
+	}
+	if (!netns)
+		return 0;
 	key->netns = 0;
 	n = entries.lookup(key);
-	if (n && n->netns == netns)
-		return n;
+	if (n) {
+		VERIFIER_CHECKED(n);
+		if (n->netns == netns)
+			return n;
+	}
 	key->netns = netns;
 	return 0;
 }

@@ -34,18 +34,23 @@ static inline void note_error(const struct settings *s, u64 sk, u32 err)
 
 static inline int error_report(u64 sk)
 {
-	struct sock_entry *e = sockets.lookup(&sk);
 	struct settings *s = get_settings();
+	struct sock_entry *e;
 	u32 err = 0;
 
-	if (!s || !s->sk_err || (!e && !(s->flags & SETTING_IPVS)))
+	if (!s || !s->sk_err)
 		return 0;
+	VERIFIER_CHECKED(s);
 	read_kernel(&err, sizeof(err), (void *)(sk + s->sk_err));
 	if (!err)
 		return 0;
-	if (e)
+	e = sockets.lookup(&sk);
+	if (e) {
+		VERIFIER_CHECKED(e);
 		e->err = err;
-	else
+		return 0;
+	}
+	if (s->flags & SETTING_IPVS)
 		note_error(s, sk, err);
 	return 0;
 }

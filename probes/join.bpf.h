@@ -92,7 +92,8 @@ static inline void set_from_connecting(struct client *cl, const struct connectin
 	cl->e.conn.state = TCP_SYN_SENT;
 	cl->e.conn.flags = CONN_PENDING | (c->owner.pid ? CONN_OWNED : 0);
 	cl->e.since_ns = c->since_ns;
-	cl->e.err = c->err;
+	if (c->err)
+		cl->e.err = c->err;
 	cl->e.connected = 1;
 }
 
@@ -125,11 +126,14 @@ static inline bool copy_client(u64 sk, struct client *to)
 {
 	struct tuple key = to->e.conn.tuple;
 	struct client *cl = own_client(&key, sk);
+	u32 err = to->e.err;
 
 	if (!cl)
 		return false;
 	VERIFIER_CHECKED(cl);
 	*to = *cl;
+	if (err)
+		to->e.err = err;
 	return true;
 }
 
@@ -170,18 +174,13 @@ static inline bool unseen_wanted(const struct settings *s, const struct tuple *t
 }
 
 /* A connect whose tcp_connect() was not seen, but IPVS has it. */
-static inline void set_unseen(struct client *cl, u64 sk, const struct sock_entry *known, const struct found *n)
+static inline void set_unseen(struct client *cl, u64 sk, bool known, const struct found *n)
 {
 	cl->sk = sk;
 	cl->e.conn.state = TCP_SYN_SENT;
 	cl->e.connected = 1;
-	if (known) {
-		cl->e.conn.owner = known->conn.owner;
-		cl->e.conn.flags = known->conn.flags;
-		cl->e.since_ns = known->since_ns;
-	} else if (n->made_ns) {	/* else it began before the start */
+	if (!known && n->made_ns)	/* else it began before the start */
 		count(COUNT_GAPS);
-	}
 }
 
 static inline void set_taken(struct client *cl, const struct found *n)
@@ -194,10 +193,9 @@ static inline void set_taken(struct client *cl, const struct found *n)
 /*
  * Joins the connect of socket @sk to its entry.
  * @cl: has its addresses, ports, namespace and family in @cl->e.conn; changed
- * @known: its element of "sockets", or NULL: with -a it has one from its first event on
+ * @known: it has an element of "sockets", as with -a from its first event on, which is in @cl->e
  */
-static inline enum joined join(const struct settings *s, u64 sk, struct client *cl, const struct sock_entry *known,
-			       enum moment at)
+static inline enum joined join(const struct settings *s, u64 sk, struct client *cl, bool known, enum moment at)
 {
 	bool waits, told, mine = false, found;
 	u32 retransmits, key_netns = 0;
@@ -234,8 +232,6 @@ static inline enum joined join(const struct settings *s, u64 sk, struct client *
 		return JOINED_NOT;
 	if (!real_wanted(s, &cl->e.conn.real))
 		return JOINED_NOT;
-	if (known)
-		cl->e.err = known->err;
 	if (told)
 		cl->e.conn.flags = (cl->e.conn.flags & ~CONN_PENDING) | CONN_IPVS | (TELL_COUNTS ? CONN_COUNTED : 0);
 	/* "clients" first: one that has found room there has room in "sockets", too, but with -a. */

@@ -16,14 +16,22 @@ static inline void adopt_at_retransmit(const struct settings *s, u64 sk, const s
 	adopt(s, &cl);
 }
 
-static inline enum joined join_at_retransmit(const struct settings *s, u64 sk, struct sock_entry *known)
+static inline enum joined join_at_retransmit(const struct settings *s, u64 sk, bool known)
 {
 	struct common skc = {};
+	struct sock_entry *e;
 
 	read_common(sk, &skc);
 	if (skc.state == TCP_SYN_SENT && s->flags & SETTING_IPVS) {
 		struct client cl = {};
 
+		if (known) {
+			e = sockets.lookup(&sk);	/* again: before 4.10 the verifier forgets what was checked before */
+			if (!e)
+				return JOINED_NOT;
+			VERIFIER_CHECKED(e);
+			cl.e = *e;
+		}
 		read_tuple(s, sk, &skc, &cl.e.conn.tuple);
 		cl.e.conn.tuple.netns = sock_netns(s, sk);
 		cl.e.conn.family = skc.family;
@@ -40,6 +48,7 @@ static inline enum joined join_at_retransmit(const struct settings *s, u64 sk, s
 static inline int retransmit(void *ctx, u64 sk)
 {
 	struct settings *s = get_settings();
+	bool known = false, pending = false;
 	struct sock_entry *e;
 	u8 state = 0;
 	u64 now;
@@ -47,13 +56,18 @@ static inline int retransmit(void *ctx, u64 sk)
 	if (!s)
 		return 0;
 	e = sockets.lookup(&sk);
-	if ((!e && (s->flags & SETTING_IPVS || s->adopt)) || (e && e->conn.flags & CONN_PENDING)) {
-		if (join_at_retransmit(s, sk, e) == JOINED_TOLD)
-			return 0;
-		e = sockets.lookup(&sk);
+	if (e) {
+		known = true;
+		pending = e->conn.flags & CONN_PENDING;
 	}
+	if (known ? pending : s->flags & SETTING_IPVS || s->adopt) {
+		if (join_at_retransmit(s, sk, known) == JOINED_TOLD)
+			return 0;
+	}
+	e = sockets.lookup(&sk);
 	if (!e)
 		return 0;
+	VERIFIER_CHECKED(e);
 	read_kernel(&state, sizeof(state), (void *)(sk + 18));
 	if (state != TCP_SYN_SENT && !(s->flags & SETTING_RETRANSMITS))
 		return 0;

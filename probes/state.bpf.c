@@ -228,6 +228,10 @@ static inline void join_at_change(void *ctx, const struct settings *s, const str
 	/* An MPTCP connection has the same addresses and ports as the TCP socket that it uses. */
 	if (ch->source == FROM_RAW && !is_tcp(s, ch->sk))
 		return;
+	if (e) {
+		VERIFIER_CHECKED(e);
+		cl.e = *e;
+	}
 	read_key(ctx, s, ch, &cl.e.conn);
 	join(s, ch->sk, &cl, e, ch->newstate == TCP_CLOSE ? AT_CLOSE : AT_ANSWER);
 }

@@ -66,6 +66,7 @@ enum { BPF_PERF_EVENT_KPROBE = 3 };	/* a link's perf_event.type, from 6.6 */
 
 /* Addresses are of 64 bits, and at multiples of 8. A kernel takes more than it knows, as long as that is 0. */
 union bpf_attr {
+	uint64_t room[20];		/* as much as today's kernels have; an older one takes more than it knows if that is 0 */
 	struct {			/* BPF_MAP_CREATE */
 		uint32_t map_type, key_size, value_size, max_entries;
 		uint32_t map_flags;			/* from 4.6 */

@@ -77,7 +77,6 @@ void follow_mirror(struct trace *t)
 	uint64_t took_ns;
 
 	took_ns = mirror_read(&t->loaded, o, options_counts(o) ? &t->summary : NULL, &t->adopt, set_adopt, t);
-	log_debug("IPVS's table was read in %" PRIu64 " us", took_ns / 1000);
 	t->mirror_after_ns = trace_now_ns() + (took_ns * MIRROR_PAUSE > MIRROR_PAUSE_MIN_NS ? took_ns * MIRROR_PAUSE :
 											 MIRROR_PAUSE_MIN_NS);
 }

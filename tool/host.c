@@ -205,7 +205,8 @@ static bool has_lru_maps(void)
 
 	memset(&attr, 0, sizeof(attr));
 	attr.map_type = BPF_MAP_TYPE_LRU_HASH;
-	attr.key_size = attr.value_size = 8;
+	attr.key_size = 8;
+	attr.value_size = 8;
 	attr.max_entries = 1;
 	fd = bpf_call(BPF_MAP_CREATE, &attr);
 	if (fd >= 0)

@@ -167,7 +167,7 @@ uint64_t mirror_read(const struct loaded *l, const struct options *o, struct sum
 	if (r.full)
 		log_warning("%" PRIu64 " connections from before the start lack their real server: too many; "
 			    "allow more by --max-conns", r.full);
-	log_debug("%" PRIu64 " connections that IPVS had already", r.n);
+	log_debug("%" PRIu64 " connections that IPVS had already, read in %" PRIu64 " us", r.n, (now_ns() - began_ns) / 1000);
 	*adopt |= r.adopt;
 	set(cookie);
 	if (r.open.n)

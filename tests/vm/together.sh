@@ -51,8 +51,8 @@ run_together()
 	for ((i = 0; i < ${#put_off[@]}; i++)); do
 		eval "words=(${put_off[i]})"
 		end_one $i
-		if [ $status != 0 ] && [ $status != 4 ] && { [ "$tries" -gt 1 ] || [ "${hooks-}" ]; }; then
-			failed+=($i)
+		if [ "$status" != 0 ] && [ "$status" != 4 ] && { [ "$tries" -gt 1 ] || [ "${hooks-}" ]; }; then
+			failed+=("$i")
 		else
 			tell "${hooks:+"--hooks $hooks: "}${words[0]}"
 		fi
