@@ -181,7 +181,7 @@ shared_start()
 	[ $# = 0 ] || { expect "options of a shared tool" -j "$*"; shared=json other=text; }
 	: >"$group/$shared/rows.$$"
 	ln -s "$group/$shared/rows.$$" rows
-	for name in /proc/self/ns/net /run/netns/[prt]$$; do
+	for name in /proc/self/ns/net /run/netns/[prt]"$$"; do
 		[ -e "$name" ] || continue
 		inode=$(stat -L -c %i "$name")
 		ln -s "rows.$$" "$group/$shared/$inode"
