@@ -330,17 +330,19 @@ static void set_key(struct tuple *key, const struct ipvs_entry *e, uint32_t netn
 	key->netns = netns;
 }
 
-static int add_count(const struct loaded *l, int slot, uint64_t more)
+void loader_count_entries(const struct loaded *l, uint64_t more)
 {
+	int slot = COUNT_ENTRIES_MADE;
 	uint64_t n = 0;
-	int err = read_count(l, slot, &n);
 
+	if (read_count(l, slot, &n))
+		return;
 	n += more;
-	return err ? err : bpf_update(l->counts_fd, &slot, &n, BPF_ANY);
+	bpf_update(l->counts_fd, &slot, &n, BPF_ANY);
 }
 
 /* As is_service() in probes/connect.bpf.c looks for it. */
-static void add_service(const struct loaded *l, const struct ipvs_entry *e)
+void loader_add_service(const struct loaded *l, const struct ipvs_entry *e)
 {
 	struct service key = { .port = e->vport };
 	const uint8_t one = 1;
@@ -373,9 +375,6 @@ int loader_add_entry(const struct loaded *l, const struct ipvs_entry *e, uint64_
 		err = bpf_update(l->entries_fd, &key, &entry, BPF_NOEXIST);
 	}
 	*adopt |= PORT_BIT(e->vport);
-	add_service(l, e);
-	if (!err)
-		err = add_count(l, COUNT_ENTRIES_MADE, 1);
 	return err;
 }
 

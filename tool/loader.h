@@ -65,6 +65,12 @@ uint64_t loader_taken(const struct loaded *l);
  */
 int loader_add_entry(const struct loaded *l, const struct ipvs_entry *e, uint64_t *adopt);
 
+/** loader_count_entries - @more were added by loader_add_entry(), for loader_entries() */
+void loader_count_entries(const struct loaded *l, uint64_t more);
+
+/** loader_add_service - IPVS serves the virtual service of this connection */
+void loader_add_service(const struct loaded *l, const struct ipvs_entry *e);
+
 /** loader_entries - how many connections of IPVS there are, as far as the programs and loader_add_entry() know */
 uint64_t loader_entries(const struct loaded *l);
 

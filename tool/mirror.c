@@ -25,6 +25,7 @@ struct reading {
 	struct summary *summary;
 	struct sockets sockets[2];	/* IPv4, IPv6; empty where nothing is counted */
 	struct candidates open;
+	struct ipvs_entry last;		/* its virtual service was added */
 	uint64_t adopt, n, full, not_counted;
 };
 
@@ -107,6 +108,10 @@ static void add_entry(void *cookie, const struct ipvs_entry *e)
 		return;
 	}
 	r->n++;
+	if (r->n == 1 || r->last.vport != e->vport || memcmp(r->last.vaddr, e->vaddr, sizeof(e->vaddr)) != 0) {
+		loader_add_service(r->loaded, e);
+		r->last = *e;
+	}
 	if (r->summary)
 		add_candidate(r, e);
 }
@@ -159,6 +164,7 @@ uint64_t mirror_read(const struct loaded *l, const struct options *o, struct sum
 	if (summary)
 		read_sockets(&r);
 	err = ipvs_read(o->proc_root, add_entry, &r);
+	loader_count_entries(l, r.n);
 	/* Without ip_vs there is nothing to read, so whatever is hidden does no harm. */
 	if (host_ipvs() ? err || hidden : err && err != -EACCES && err != -EPERM)
 		log_warning("connections from before the start may lack their real server: cannot read "

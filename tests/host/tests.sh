@@ -315,7 +315,7 @@ hundred_thousand()
 			printf "TCP %08X %04X 0A630001 0050 0A63%04X 1F90 ESTABLISHED     899\n", 167772160 + i, i % 65535 + 1, i % 65536
 	}' >proc/1/net/ip_vs_conn
 	for _ in 1 2 3; do
-		tool_start -a -v --proc-root proc
+		tool_start -a -v --proc-root proc --max-conns 131072
 		tool_stop
 		us=$(sed -n 's/.*: 100000 connections that IPVS had already, read in \([0-9]*\) us$/\1/p' err)
 		[ "${us:-1000000}" -ge 1000000 ] || break
