@@ -43,6 +43,8 @@ namespaces_-x()
 pressure()
 {
 	local round real
+	[[ $(uname -r) == [1-6].* ]] ||
+		skip "from 7.0 on a thread may change its CPU between the two programs, which then count a socket without room twice"
 	network "$1"
 	service "$vip:80" "$real_1" "$real_2"
 	ipvsadm -A -t "$vip:81" -s rr
