@@ -255,6 +255,8 @@ list_entries()
 
 mixed()
 {
+	[[ $(uname -r) == [1-6].* ]] ||
+		skip "from 7.0 on a thread may change its CPU between the two programs, which then may both report a failed connect"
 	local ip groups=() next_port=10000 shows lister
 	mixed_network
 	for ip in 4 6; do
