@@ -7,7 +7,7 @@
  *   ip_vs_conn_rcu_free(head)	it has ended, and no CPU uses it any more
  */
 
-/* Where the beginning of the end was not seen: an entry lives for a second at least, so a younger one is a successor. */
+/* An entry lives for a second at least. So if its end was not seen to begin, a younger one is its successor. */
 #define ENTRY_LIFE_NS 500000000ULL
 
 /* An element of "entries" may be another connection's as soon as IPVS makes a new entry: a mark that came too late is
@@ -69,7 +69,7 @@ static inline void entry_ends(const struct settings *s, u64 cp, bool freed)
 	VERIFIER_CHECKED(n);
 	if (n->made_ns > since || n->gone_ns || (!is_real(&c, &n->real) && n->real.method != METHOD_BYPASS))
 		return;		/* it has a successor, or is gone already */
-	/* Its socket, if it is one of this host's, still has to find out. */
+	/* A socket of this host still has to learn that the entry has ended. */
 	if (!freed)
 		mark_expiring(&key, n, now);
 	else if (!n->made_ns || has_client(&t))

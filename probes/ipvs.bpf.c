@@ -77,7 +77,7 @@ static inline void claim_connecting(void *ctx, struct client *cl, u32 key_netns,
 	if (!put_client(cl))
 		return;		/* no room now: the socket's side tries again, by the entry, and counts it */
 	if (!claim(&cl->e.conn.tuple, key_netns)) {
-		/* Its socket may have gone since, and left what was put there too late. */
+		/* The socket may have closed meanwhile. Then nobody else removes the element that was just put. */
 		if (!sockets.lookup(&sk))
 			drop_client(&cl->e.conn.tuple, sk);
 		return;

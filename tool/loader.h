@@ -18,7 +18,7 @@ struct loaded {
 	int program_fd[HOOK_FACTS];	/* -1: not loaded */
 	bool counts_runs[HOOK_FACTS];	/* the program does; see loader_runs() */
 	uint32_t kern_version;		/* of the headers; the kernel compares it before 5.0 */
-	int settings_fd, ports_fd, addresses_fd, entries_fd, connecting_fd, closed_fd, services_fd, ending_fd, open_before_fd,
+	int settings_fd, ports_fd, addresses_fd, entries_fd, closed_fd, services_fd, ending_fd, open_before_fd,
 	    tallies_fd, buckets_fd, counts_fd, runs_fd, events_fd;	/* also in map_fd */
 	bool keeps_oldest;		/* "entries" does not drop its oldest elements: before 4.10 */
 };
