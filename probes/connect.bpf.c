@@ -107,7 +107,7 @@ int connect_return(struct pt_regs *ctx)
 		return 0;
 	VERIFIER_CHECKED(e);
 	cl.e = *e;
-	join(s, sk, &cl, true, AT_RETURN);
+	join(s, sk, &cl, true, AT_RETURN, false);
 	e = sockets.lookup(&sk);
 	if (e && e->conn.flags & CONN_PENDING)
 		tell_syn_sent(ctx, e, sk);

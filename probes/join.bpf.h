@@ -194,8 +194,9 @@ static inline void set_taken(struct client *cl, const struct found *n)
  * Joins the connect of socket @sk to its entry.
  * @cl: has its addresses, ports, namespace and family in @cl->e.conn; changed
  * @known: it has an element of "sockets", as with -a from its first event on, which is in @cl->e
+ * @second: the second program for state changes asks, and the first may have reported all of this connect
  */
-static inline enum joined join(const struct settings *s, u64 sk, struct client *cl, bool known, enum moment at)
+static inline enum joined join(const struct settings *s, u64 sk, struct client *cl, bool known, enum moment at, bool second)
 {
 	bool waits, told, mine = false, found;
 	u32 retransmits, key_netns = 0;
@@ -213,7 +214,7 @@ static inline enum joined join(const struct settings *s, u64 sk, struct client *
 	} else if (!told) {
 		if (known && !found)
 			return JOINED;		/* it did not come as far as tcp_connect(), or that was not seen */
-		if (!found || (!known && !unseen_wanted(s, &cl->e.conn.tuple, cl->e.conn.family)))
+		if (!found || second || (!known && !unseen_wanted(s, &cl->e.conn.tuple, cl->e.conn.family)))
 			return JOINED_NOT;
 		set_unseen(cl, sk, known, &n);
 	}

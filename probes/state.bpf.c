@@ -13,6 +13,7 @@ struct change {
 	u8 oldstate;
 	u8 newstate;
 	enum source source;	/* known to the compiler */
+	bool second;		/* so is this: seen by the second program, see below */
 };
 
 #ifdef STATE_SKADDR
@@ -126,7 +127,7 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 	struct common skc = {};
 	u64 sk = ch->sk, now;
 	u16 lport, rport;
-	bool waits;
+	bool waits, kept;
 
 	/* Counted are connects only, from their first state on. */
 	if (!TELL_ROWS && ch->newstate != TCP_SYN_SENT)
@@ -160,16 +161,18 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 	e.since_ns = now;
 	if (waits)
 		e.conn.flags |= CONN_PENDING;
-	else if (TELL_ROWS)
-		send_event(ctx, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now, 0, change_error(s, ch, &e));
-	if (ch->newstate == TCP_CLOSE)
+	kept = ch->newstate != TCP_CLOSE && !sockets.update(&sk, &e);
+	/* No room: whether the first program has reported this change is not known. */
+	if (ch->second && !kept) {
+		count_by(COUNT_NESTED, -1);
 		return false;
-	if (!sockets.update(&sk, &e))
-		return !waits && ch->newstate == TCP_SYN_SENT;
+	}
+	if (TELL_ROWS && !waits)
+		send_event(ctx, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now, 0, change_error(s, ch, &e));
 	/* Each is counted once: its next changes come here too. */
-	if (ch->oldstate == TCP_CLOSE || ch->oldstate == TCP_LISTEN)
+	if (!kept && (ch->oldstate == TCP_CLOSE || ch->oldstate == TCP_LISTEN))
 		count(COUNT_SOCKETS_FULL);
-	return false;
+	return kept && !waits && ch->newstate == TCP_SYN_SENT;
 }
 
 /* By way of the stack: before 4.14 a helper writes nowhere else. */
@@ -193,19 +196,13 @@ static inline bool begins_life(u8 state)
 	return state == TCP_LISTEN || state == TCP_SYN_RECV;
 }
 
-/* The raw tracepoint is never skipped, or the second program stands behind it. */
-#ifdef SECOND_PROGRAM
-#define MAY_BE_SKIPPED(ch) ((ch)->source == FROM_KPROBE)
-#else
-#define MAY_BE_SKIPPED(ch) ((ch)->source != FROM_RAW)
-#endif
-
 /* True if this change may end the handshake of a socket without an element of "sockets", also where that end was skipped. */
 static inline bool may_connect(const struct change *ch)
 {
 	if (ch->oldstate == TCP_SYN_SENT)
 		return true;
-	return MAY_BE_SKIPPED(ch) && ch->oldstate != TCP_CLOSE && !begins_life(ch->oldstate);
+	/* The raw tracepoint is never skipped, or the second program stands behind it. */
+	return ch->source != FROM_RAW && ch->oldstate != TCP_CLOSE && !begins_life(ch->oldstate);
 }
 
 /* What a connect's elements have as their key: the addresses of the socket, not those that the tracepoint shows. */
@@ -233,7 +230,7 @@ static inline void join_at_change(void *ctx, const struct settings *s, const str
 		cl.e = *e;
 	}
 	read_key(ctx, s, ch, &cl.e.conn);
-	join(s, ch->sk, &cl, e, ch->newstate == TCP_CLOSE ? AT_CLOSE : AT_ANSWER);
+	join(s, ch->sk, &cl, e, ch->newstate == TCP_CLOSE ? AT_CLOSE : AT_ANSWER, ch->second);
 }
 
 /* Most counters need the times of two changes only. */
@@ -313,16 +310,17 @@ static inline void read_raw(void *ctx, struct change *ch)
 	ch->oldstate = FIELD(u64, 8);
 	ch->newstate = FIELD(u64, 16);
 	ch->source = FROM_RAW;
+	ch->second = false;
 }
 #endif
 
 #ifdef SECOND_PROGRAM
 /*
- * An interrupt, or on a raw tracepoint of later kernels another thread, may bring a state change while the first program
- * runs on this CPU. Kernels that guard against recursion (from 6.2 on, some backports) skip the first program then, and
- * perf's tracepoints always do: __bpf_trace_run() and trace_call_bpf() in kernel/trace/bpf_trace.c. So a second program
- * stands behind the first and does what that was skipped for. The first leaves a note of each state change that it saw, on
- * its CPU; the second takes the note away. Notes are a few, as state changes nest.
+ * An interrupt, or from 7.0 on another thread, may bring a state change while the first program runs on this CPU. Kernels
+ * that guard against recursion (from 6.2 on, some backports) skip the first program then: __bpf_trace_run() in
+ * kernel/trace/bpf_trace.c. So a second program stands behind the first and does what that was skipped for. The first
+ * leaves a note of each state change that it saw, on its CPU; the second takes the note away. Notes are a few, as state
+ * changes nest.
  */
 struct notes {
 	u64 note[8];
@@ -362,9 +360,11 @@ static inline bool take_note(const struct change *ch)
 	return false;
 }
 
-/* A thread of 7.0 and later may change its CPU between the two programs. Then the socket's element tells whether the first
- * program saw the state change; one that is gone was closed by it. A connect has none without -a: to look for its entry twice
- * does no harm. */
+/*
+ * Without a note. From 7.0 on a thread may lose its CPU between the two programs, and go on with another one. Then the
+ * socket's element tells whether the first program saw the change: it has the new state, or has gone with the socket.
+ * A connect without an element is looked up in "connecting", where the first program has left nothing.
+ */
 static inline bool seen_already(const struct change *ch)
 {
 	struct settings *s = get_settings();
@@ -388,6 +388,7 @@ int state_second(void *ctx)
 	read_raw(ctx, &ch);
 	if (take_note(&ch) || seen_already(&ch))
 		return 0;
+	ch.second = true;
 	count(COUNT_NESTED);
 	state_change(ctx, &ch);
 	return 0;
@@ -420,7 +421,6 @@ int state_tracepoint(void *ctx)
 
 	if (FIELD(STATE_PROTOCOL_TYPE, STATE_PROTOCOL) == IPPROTO_TCP)
 		state_change(ctx, &ch);
-	leave_note(&ch);
 	return 0;
 }
 #endif

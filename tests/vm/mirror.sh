@@ -582,9 +582,8 @@ steered_pods()
 # With -a too, the first row waits until IPVS has taken the connection, and comes once.
 first_rows()
 {
-	local ip n=$((${FIRST_ROWS:-600} / 2)) least=99 clients=()
+	local ip n=$((${FIRST_ROWS:-600} / 2)) clients=()
 	steered_pods
-	[[ $(uname -r) == [1-6].* ]] || least=80
 	tool_start -a
 	for ip in 4 6; do
 		pod_places $ip
@@ -612,7 +611,7 @@ first_rows()
 	note "$known of $shown first rows with real server, $again come again, $other rows with another than the log"
 	expect "first rows, those that come again, rows with another real server than the log" "$((2 * n)) 0 0" "$shown $again $other"
 	between "later rows without real server" 0 "$without" "$(skipped_at_most)"
-	between "first rows with real server" $((2 * n * least / 100)) "$known" $((2 * n))
+	between "first rows with real server" $((2 * n * 99 / 100)) "$known" $((2 * n))
 	between "lost" 0 "$(lost)" "$(skipped_at_most)"
 }
 
@@ -662,11 +661,10 @@ race()
 }
 
 # skipped_at_most - by the tool's own hooks nothing is; other ones the kernel skips in interrupts, and each event that it
-# skips is counted, more than one of a connection too. From 7.0 on the tool's own one for state changes is the tracepoint of
-# perf, in whose course the kernel skips the kprobes on IPVS.
+# skips is counted, more than one of a connection too.
 skipped_at_most()
 {
-	[ ! "${hooks-}" ] && [[ $(uname -r) == [1-6].* ]] && echo 0 || echo 200
+	[ "${hooks-}" ] && echo 200 || echo 0
 }
 
 # race_lives DIRECT MS - prints what does not fit to the files "hasty" and "servers", then how many connections have first
