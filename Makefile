@@ -18,7 +18,7 @@ accepts = $(shell printf '\043include <stdio.h>\n' | $(CC) -O2 -Werror $(1) -xc 
 # What the code needs, after the user's own choices. A compiler before gcc 7 warns of more, as of { 0 } for a structure in a
 # structure, and builds it all the same.
 FLAGS := -std=gnu11 -Wall -Wextra $(if $(call accepts,-Wimplicit-fallthrough),-Werror) \
-	-Wshadow -Wstrict-prototypes -Wformat=2 -MMD -MP -D_GNU_SOURCE
+	-Wshadow -Wstrict-prototypes -Wformat=2 -MMD -MP -D_GNU_SOURCE -I. -Itool
 
 # What makes it harder to misuse a mistake, as far as this compiler has it. FORTIFY works with an optimizer only.
 fortify = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(1)
@@ -31,14 +31,15 @@ LIBS := -ldl -lseccomp
 
 PROBES := event.h common.bpf.h reason.h bucket.h conns.bpf.h tally.bpf.h tell.bpf.h join.bpf.h \
 	state.bpf.c connect.bpf.c retransmit.bpf.c error.bpf.c ipvs.bpf.c no_destination.bpf.c expiry.bpf.c
-SOURCES := $(sort $(wildcard tool/*.c))
+SOURCES := $(sort $(wildcard tool/*.c tool/*/*.c))
 EMBEDDED := embedded_main embedded_layout
 OBJECTS := $(SOURCES:tool/%.c=$(BUILD)/%.o) $(EMBEDDED:%=$(BUILD)/%.o)
 
-# Unit tests: each tests/unit/test_*.c is a program, linked with all of the tool
+# Unit tests: each tests/unit/*/test_*.c is a program, linked with all of the tool
 # but main.c, under the sanitizers.
-UNITS := $(sort $(wildcard tests/unit/test_*.c))
-UNIT_PROGRAMS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
+UNITS := $(sort $(wildcard tests/unit/*/test_*.c))
+UNIT_PROGRAMS := $(patsubst %.c,$(BUILD)/unit/%,$(notdir $(UNITS)))
+vpath test_%.c $(sort $(dir $(UNITS)))
 UNIT_OBJECTS := $(patsubst tool/%.c,$(BUILD)/unit/tool/%.o,$(filter-out tool/main.c,$(SOURCES))) \
 	$(EMBEDDED:%=$(BUILD)/unit/tool/%.o)
 
@@ -235,14 +236,14 @@ $(BUILD)/unit/ipvs-tcpstate: $(UNIT_OBJECTS) $(BUILD)/unit/tool/main.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(LIBS)
 
-$(BUILD)/unit/%: tests/unit/%.c $(UNIT_OBJECTS)
+$(BUILD)/unit/test_%: test_%.c $(UNIT_OBJECTS)
 	$(call say,UNIT,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(FLAGS) $(SANITIZE) -Itool -o $@ $< $(filter %.o,$^) -lcmocka $(LIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(FLAGS) $(SANITIZE) -o $@ $< $(filter %.o,$^) -lcmocka $(LIBS)
 
 # What the machine's headers say has the names that the tool has, so it is compiled apart.
 $(BUILD)/unit/test_abi: $(BUILD)/unit/abi_system.o
 
-$(BUILD)/unit/%.o: tests/unit/%.c
+$(BUILD)/unit/abi_system.o: tests/unit/base/abi_system.c
 	$(Q)$(CC) $(CPPFLAGS) $(FLAGS) $(SANITIZE) -c -o $@ $<
 
 $(BUILD)/fuzz/tool/%.o: tool/%.c
@@ -257,12 +258,12 @@ $(BUILD)/fuzz/tool/%.o: $(BUILD)/%.c
 $(BUILD)/fuzz/fuzz_%.o: tests/fuzz/fuzz_%.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(FUZZ_CC) $(FUZZ_COVERED) $(CPPFLAGS) $(FLAGS) -Itool -c -o $@ $<
+	$(Q)$(FUZZ_CC) $(FUZZ_COVERED) $(CPPFLAGS) $(FLAGS) -c -o $@ $<
 
 $(BUILD)/fuzz/%.o: tests/fuzz/%.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FLAGS) -Itool -c -o $@ $<
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FLAGS) -c -o $@ $<
 
 # An archive, so that a target has no code, and counts none, that it does not use.
 $(BUILD)/fuzz/tool.a: $(FUZZ_OBJECTS) $(BUILD)/fuzz/common.o $(BUILD)/fuzz/lines.o
@@ -278,4 +279,4 @@ $(BUILD)/peers/%: tests/peers/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) -o $@ $< -lpthread
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/unit/*.d $(BUILD)/unit/tool/*.d $(BUILD)/fuzz/*.d $(BUILD)/fuzz/tool/*.d $(BUILD)/peers/*.d)
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

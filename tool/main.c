@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The order of the stages and their undoing, the stop flag, the exit codes. */
-#include "check.h"
-#include "counting.h"
-#include "host.h"
-#include "log.h"
-#include "options.h"
-#include "plan.h"
-#include "probe_text.h"
-#include "programs.h"
-#include "rehearse.h"
-#include "replay.h"
-#include "trace.h"
+#include "base/log.h"
+#include "build/probe_text.h"
+#include "build/programs.h"
+#include "cli/options.h"
+#include "host/distro.h"
+#include "host/host.h"
+#include "trace/check.h"
+#include "trace/counting.h"
+#include "trace/plan.h"
+#include "trace/rehearse.h"
+#include "trace/replay.h"
+#include "trace/trace.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -50,7 +51,7 @@ static int start_layout(struct trace *t)
 	if (t->plan->offsets_final)
 		return 0;
 	if (!host_headers_match(h)) {
-		host_headers_hint(h, hint, sizeof(hint));
+		distro_headers_hint(h->uts.release, hint, sizeof(hint));
 		snprintf(t->layout.cause, sizeof(t->layout.cause),
 			 "headers in %.99s are of kernel %s, not %s; run: %s", h->headers,
 			 h->headers_release, h->uts.release, hint);

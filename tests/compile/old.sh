@@ -112,7 +112,7 @@ build_old()
 		CFLAGS='-O1 -Wpedantic -Wno-overlength-strings' "$build/ipvs-tcpstate" >/dev/null || return
 	new=$(new_functions "$top/$build/ipvs-tcpstate")
 	[ -z "$new" ] || { echo "glibc 2.17 has not: $new"; return 1; }
-	! grep -nE "\<($new_words)\>" "$top"/tool/*.[ch] || return
+	! grep -rnE --include='*.[ch]' "\<($new_words)\>" "$top/tool" || return
 	"$top/$build/ipvs-tcpstate" --help | grep -q '^usage\|^Usage'
 }
 

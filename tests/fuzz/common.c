@@ -106,7 +106,7 @@ int fuzz_utf8(const char *s)
 	return n;
 }
 
-/* The head of tool/object.c: words 0 magic, 1 size; the checksum, FNV-1a of it all, is 8 bytes at 24. */
+/* The head of tool/build/object.c: words 0 magic, 1 size; the checksum, FNV-1a of it all, is 8 bytes at 24. */
 void fuzz_seal_object(uint8_t *bytes, size_t len)
 {
 	uint64_t sum = 0xcbf29ce484222325;

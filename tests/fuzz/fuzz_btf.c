@@ -2,7 +2,7 @@
 /* Type information, alone or with a part of it as that of the kernel that a module's builds on. */
 #include "fuzz.h"
 
-#include "btf.h"
+#include "build/btf.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /* A file of the cache, after a byte: 1 puts the right key before the rest, 2 makes size and checksum of it right. */
 #include "fuzz.h"
 
-#include "cache.h"
+#include "build/cache.h"
 
 #include <dirent.h>
 #include <errno.h>

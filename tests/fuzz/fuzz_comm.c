@@ -2,7 +2,7 @@
 /* Names of processes, after a byte for the room there is and one for the columns; made safe, and read back. */
 #include "fuzz.h"
 
-#include "output.h"
+#include "output/output.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,10 +5,10 @@
  */
 #include "fuzz.h"
 
-#include "correlate.h"
+#include "rows/correlate.h"
 #include "lines.h"
-#include "output.h"
-#include "output_journal.h"
+#include "output/output.h"
+#include "output/output_journal.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 /* A tracepoint's format file, after a byte that chooses the field to look for. */
 #include "fuzz.h"
 
-#include "format.h"
+#include "build/format.h"
 
 #include <errno.h>
 #include <stdlib.h>

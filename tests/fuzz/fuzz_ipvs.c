@@ -2,7 +2,7 @@
 /* A line of /proc/net/ip_vs_conn, or all of ip_vs_stats_percpu: what is understood of it, written as the kernel does, is understood as the same. */
 #include "fuzz.h"
 
-#include "ipvs.h"
+#include "ipvs/ipvs.h"
 
 #include <errno.h>
 #include <stdio.h>

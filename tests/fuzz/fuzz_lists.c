@@ -2,7 +2,7 @@
 /* Lists of ports and of addresses: what is understood of one, written again in full, is understood as the same. */
 #include "fuzz.h"
 
-#include "options.h"
+#include "cli/options.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

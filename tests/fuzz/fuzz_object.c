@@ -2,7 +2,7 @@
 /* Compiled programs as the cache keeps them, after a byte: whether size and checksum are made right. */
 #include "fuzz.h"
 
-#include "object.h"
+#include "build/object.h"
 
 #include <errno.h>
 #include <stdlib.h>

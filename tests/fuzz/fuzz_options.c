@@ -2,7 +2,7 @@
 /* A command line: words that end with a NUL each. */
 #include "fuzz.h"
 
-#include "options.h"
+#include "cli/options.h"
 
 #include <errno.h>
 #include <stdlib.h>

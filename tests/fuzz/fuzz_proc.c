@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "ipvs.h"
+#include "ipvs/ipvs.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
  */
 #include "fuzz.h"
 
-#include "recording.h"
-#include "replay.h"
+#include "rows/recording.h"
+#include "trace/replay.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +47,7 @@ static void replace_streams(void)
 	expect(!setvbuf(stderr, NULL, _IONBF, 0));
 }
 
-/* tool/recording.c: FNV-1a of words. */
+/* tool/rows/recording.c: FNV-1a of words. */
 static uint64_t sum_of(uint64_t sum, const uint8_t *bytes, size_t len)
 {
 	for (size_t i = 0; i + 8 <= len; i += 8) {

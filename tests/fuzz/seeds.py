@@ -17,7 +17,7 @@ def add(target, data):
 
 
 def blocks(data):
-    """What follows the head of a recording, each with its kind; tool/recording.c has the format."""
+    """What follows the head of a recording, each with its kind; tool/rows/recording.c has the format."""
     at = 40
     while len(data) - at >= 16:
         kind, size = struct.unpack_from("=II", data, at)
@@ -60,12 +60,12 @@ def recordings():
 
 
 def command_lines():
-    table = (tests.parent / "tool" / "options.c").read_text(encoding="utf-8")
+    table = (tests.parent / "tool" / "cli" / "options.c").read_text(encoding="utf-8")
     values = {"FLAG": "", "PORTS": "80,443", "ENDS": "10.0.0.1:80,[fd00::1]", "NUMBER": "42", "PAGES": "64",
               "CONNS": "1000", "FAILURES": "5", "STRING": "/tmp/x", "HOOKS": "kprobe"}
     rows = re.findall(r"^\t\{ ([^,]+), \"([a-z-]+)\", ([A-Z]+),", table, re.M)
     if len(rows) < 25:
-        sys.exit("tool/options.c: its table is not found")
+        sys.exit("tool/cli/options.c: its table is not found")
     for letter, name, kind in rows:
         value = values[kind]
         add("options", b"\0".join(([f"--{name}".encode(), value.encode()] if value else [f"--{name}".encode()])))

@@ -3,7 +3,7 @@
 #ifndef ENDPOINT_H
 #define ENDPOINT_H
 
-#include "row.h"
+#include "rows/row.h"
 
 #include <sys/socket.h>
 

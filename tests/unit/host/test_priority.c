@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Realtime while that costs others little, tried in children. */
+#include "../unit.h"
+
+#include "base/log.h"
+#include "host/priority.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { REFUSED = 100 };	/* exit status */
+
+static int in_child(int (*try)(void))
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (!child)
+		syscall(SYS_exit_group, try());	/* at _exit() the leak sanitizer would want a thread */
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == REFUSED)
+		skip_because("this process may not run at a realtime priority");
+	return WEXITSTATUS(status);
+}
+
+static void spin(clock_t ms)
+{
+	clock_t end = clock() + ms * (CLOCKS_PER_SEC / 1000);
+
+	while (clock() < end)
+		;
+}
+
+static bool runs_at(int policy)
+{
+	return sched_getscheduler(0) == (policy | SCHED_RESET_ON_FORK) && getpriority(PRIO_PROCESS, 0) == -20;
+}
+
+static int takes_little(void)
+{
+	struct priority p;
+
+	priority_raise(&p, true);
+	if (!p.realtime)
+		return REFUSED;
+	if (!runs_at(SCHED_RR))
+		return 1;
+	for (int i = 0; i < 3; i++) {
+		spin(20);
+		usleep(80000);
+		priority_follow(&p);
+		if (!runs_at(SCHED_RR))
+			return 2;
+	}
+	return 0;
+}
+
+static int takes_much(void)
+{
+	struct priority p;
+
+	priority_raise(&p, true);
+	if (!p.realtime)
+		return REFUSED;
+	usleep(20000);
+	spin(100);
+	priority_follow(&p);
+	return runs_at(SCHED_OTHER) && !p.realtime ? 0 : 1;
+}
+
+static int not_wished(void)
+{
+	struct priority p;
+
+	priority_raise(&p, false);
+	if (getpriority(PRIO_PROCESS, 0) != -20)
+		return REFUSED;
+	spin(20);
+	priority_follow(&p);
+	return !p.realtime && sched_getscheduler(0) == SCHED_OTHER ? 0 : 1;
+}
+
+static void stays_while_it_takes_little(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(takes_little), 0);
+}
+
+static void is_given_up_where_it_takes_much(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(takes_much), 0);
+}
+
+static void only_where_it_is_wished(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(not_wished), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(stays_while_it_takes_little),
+		cmocka_unit_test(is_given_up_where_it_takes_much),
+		cmocka_unit_test(only_where_it_is_wished),
+	};
+
+	log_init("test", LOG_INFO);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Metrics: the text, its sums and limits, and how the file comes to its place. */
+#include "../unit.h"
+#include "base/file.h"
+
+#include "../endpoint.h"
+#include "host/host.h"
+#include "output/output_metrics.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct losses no_losses;
+
+struct place {
+	char dir[32], path[64];
+	struct metrics m;
+	char cause[512];
+};
+
+static int make_place(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+
+	assert_non_null(p);
+	strcpy(p->dir, "/tmp/test_metrics.XXXXXX");
+	assert_non_null(mkdtemp(p->dir));
+	snprintf(p->path, sizeof(p->path), "%s/ipvs.prom", p->dir);
+	assert_int_equal(metrics_init(&p->m, p->path, "1.2", p->cause, sizeof(p->cause)), 0);
+	*state = p;
+	return 0;
+}
+
+static int remove_place(void **state)
+{
+	struct place *p = *state;
+
+	unlink(p->path);
+	assert_int_equal(rmdir(p->dir), 0);	/* else there are leftovers */
+	free(p);
+	return 0;
+}
+
+static struct stats_real *reals(size_t n)
+{
+	struct stats_real *real = calloc(n, sizeof(*real));
+
+	assert_non_null(real);
+	for (size_t i = 0; i < n; i++) {
+		real[i].vip = ipv4(1, 80);
+		real[i].real = ipv4(0x10000 + (uint32_t)i, 8080);
+		real[i].counter[STATS_CONNECTS] = i + 1;
+	}
+	return real;
+}
+
+/* As probes/ have it. */
+static void add(struct stats_histogram *h, uint64_t us)
+{
+	int log = us < 8 ? 3 : 63 - __builtin_clzll(us);
+
+	h->bucket[(log - 3) * 8 + (int)(us >> (log - 3))]++;
+	h->count++;
+	h->sum_us += us;
+}
+
+static char *written(struct place *p, const struct stats_real *real, size_t n)
+{
+	const struct stats s = { .real = (struct stats_real *)real, .n = n };
+	char *text;
+
+	if (metrics_write(&p->m, &s, &no_losses, p->cause, sizeof(p->cause)))
+		fail_msg("%s", p->cause);
+	text = file_read(p->path);
+	assert_non_null(text);
+	return text;
+}
+
+/* The value behind @series, which is the beginning of a line up to the blank; -1 where there is none. */
+static double value(const char *text, const char *series)
+{
+	size_t len = strlen(series);
+
+	for (const char *line = text; *line; line = strchr(line, '\n') + 1)
+		if (!strncmp(line, series, len) && line[len] == ' ')
+			return strtod(line + len, NULL);
+	return -1;
+}
+
+static size_t count(const char *text, const char *what)
+{
+	size_t n = 0;
+
+	for (const char *at = text; (at = strstr(at, what)); at++)
+		n++;
+	return n;
+}
+
+static void golden(void **state)
+{
+	static const char *const lines[] = {
+		"# HELP ipvs_tcp_connects_total Connects that have ended, by what became of them.",
+		"# TYPE ipvs_tcp_connects_total counter",
+		"ipvs_tcp_connect_attempts_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\"} 31",
+		"ipvs_tcp_connects_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\",result=\"established\"} 2",
+		"ipvs_tcp_connects_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\",result=\"refused\"} 3",
+		"ipvs_tcp_connects_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\",result=\"timeout\"} 4",
+		"ipvs_tcp_connects_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\",result=\"unreachable\"} 5",
+		"ipvs_tcp_connects_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\",result=\"aborted\"} 6",
+		"ipvs_tcp_connects_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\",result=\"no-destination\"} 0",
+		"ipvs_tcp_connects_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\",result=\"error\"} 7",
+		"ipvs_tcp_syn_retransmits_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\"} 8",
+		"ipvs_tcp_resets_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\"} 9",
+		"# TYPE ipvs_tcp_open_connections gauge",
+		"ipvs_tcp_open_connections{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\"} 10",
+		"# TYPE ipvs_tcp_connect_seconds histogram",
+		"ipvs_tcp_connect_seconds_bucket{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\",le=\"0.00012\"} 0",
+		"ipvs_tcp_connect_seconds_bucket{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\",le=\"0.98304\"} 1",
+		"ipvs_tcp_connect_seconds_bucket{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\",le=\"1.96608\"} 2",
+		"ipvs_tcp_connect_seconds_bucket{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\",le=\"+Inf\"} 2",
+		"ipvs_tcp_connect_seconds_sum{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\"} 1.0205",
+		"ipvs_tcp_connect_seconds_count{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\"} 2",
+		"ipvs_tcp_life_seconds_sum{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\"} 60",
+		"ipvs_tcp_connects_total{vip=\"fd00::1\",vport=\"443\",protocol=\"tcp\",real=\"\",rport=\"\",result=\"no-destination\"} 11",
+		"ipvs_tcpstate_build_info{version=\"1.2\"} 1",
+		"ipvs_tcpstate_missed_events_total 2", "ipvs_tcpstate_lost_rows_total 1",
+		"ipvs_tcpstate_sockets_not_followed_total 3", "ipvs_tcpstate_connects_without_real_total 4",
+		"ipvs_tcpstate_connects_not_counted_total 5", "ipvs_tcpstate_times_not_counted_total 6",
+		"ipvs_tcpstate_real_servers_limit 512", "ipvs_tcpstate_real_servers_other 0",
+	};
+	static const struct losses lost = { {
+		[LOSS_BUFFER_FULL] = 1, [LOSS_MISSED] = 2, [LOSS_SOCKETS_FULL] = 3, [LOSS_CONNECTS_FULL] = 4,
+		[LOSS_TALLIES_FULL] = 5, [LOSS_BUCKETS_FULL] = 6, [LOSS_REASONS] = 7, [LOSS_DAMAGED] = 8,
+	} };
+	static const uint64_t counters[STATS_COUNTERS] = {
+		[STATS_CONNECTS] = 31, [STATS_ESTABLISHED] = 2, [STATS_REFUSED] = 3, [STATS_TIMED_OUT] = 4,
+		[STATS_UNREACHABLE] = 5, [STATS_ABORTED] = 6, [STATS_FAILED] = 7, [STATS_SYN_RETRANSMITS] = 8,
+		[STATS_RESETS] = 9,
+	};
+	struct place *p = *state;
+	struct stats_real *real = reals(2);
+	const struct stats s = { .real = real, .n = 2 };
+	char *text, line[512];
+
+	memcpy(real[0].counter, counters, sizeof(counters));
+	real[0].open = 10;
+	add(&real[0].connect, 500);
+	add(&real[0].connect, 1020000);
+	add(&real[0].life, 60000000);
+	real[1].vip = (struct endpoint){ { 0xfd, [15] = 1 }, 443, AF_INET6 };
+	memset(&real[1].real, 0, sizeof(real[1].real));
+	real[1].counter[STATS_NO_DESTINATION] = 11;
+	assert_int_equal(metrics_write(&p->m, &s, &lost, p->cause, sizeof(p->cause)), 0);
+	text = file_read(p->path);
+	for (size_t i = 0; i < N_OF(lines); i++) {
+		snprintf(line, sizeof(line), "%s\n", lines[i]);
+		if (count(text, line) != 1)
+			fail_msg("not there once: %s", lines[i]);
+	}
+	assert_int_equal(count(text, "\nipvs_tcp_"), 2 * METRICS_SERIES);
+	free(text);
+	free(real);
+}
+
+static void nothing_counted(void **state)
+{
+	struct place *p = *state;
+	char *text = written(p, NULL, 0);
+
+	assert_int_equal(count(text, "{"), 1);
+	assert_true(value(text, "ipvs_tcpstate_build_info{version=\"1.2\"}") == 1);
+	free(text);
+}
+
+/* A version is anything that git and packagers give it. */
+static void escaped(void **state)
+{
+	struct place *p = *state;
+	char *text;
+
+	p->m.version = "a\\b\"c\nd";
+	text = written(p, NULL, 0);
+	assert_int_equal(count(text, "build_info{version=\"a\\\\b\\\"c\\nd\"} 1\n"), 1);
+	free(text);
+}
+
+/* What is just below a bound is counted there, and what is at it is not; nothing is counted twice or left out. */
+static void buckets(void **state)
+{
+	static const uint64_t bounds[] = {
+		120, 240, 480, 960, 1920, 3840, 7680, 15360, 30720, 61440, 122880, 245760, 491520, 983040, 1966080,
+		3932160, 7864320,
+	};
+	static const char series[] = "ipvs_tcp_connect_seconds_%s{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\","
+				     "real=\"10.1.0.0\",rport=\"8080\"%s}";
+	struct place *p = *state;
+	struct stats_real *real = reals(1);
+	char name[256], le[32], *text;
+
+	add(&real->connect, 0);
+	for (size_t i = 0; i < N_OF(bounds); i++) {
+		add(&real->connect, bounds[i] - 1);
+		add(&real->connect, bounds[i]);
+	}
+	real->connect.bucket[STATS_BUCKETS - 1]++;
+	text = written(p, real, 1);
+	for (size_t i = 0; i < N_OF(bounds); i++) {
+		snprintf(le, sizeof(le), ",le=\"%.5f", (double)bounds[i] / 1e6);
+		while (le[strlen(le) - 1] == '0')
+			le[strlen(le) - 1] = '\0';
+		strcat(le, "\"");
+		snprintf(name, sizeof(name), series, "bucket", le);
+		if (value(text, name) != 2 * (double)i + 2)
+			fail_msg("%s is %f", name, value(text, name));
+	}
+	snprintf(name, sizeof(name), series, "bucket", ",le=\"+Inf\"");
+	assert_true(value(text, name) == 2 * N_OF(bounds) + 2);
+	snprintf(name, sizeof(name), series, "count", "");
+	assert_true(value(text, name) == 2 * N_OF(bounds) + 2);
+	snprintf(name, sizeof(name), series, "sum", "");
+	assert_true(value(text, name) * 1e6 > (double)real->connect.sum_us - 0.5);
+	assert_true(value(text, name) * 1e6 < (double)real->connect.sum_us + 0.5);
+	free(text);
+	free(real);
+}
+
+#define OTHER "vip=\"other\",vport=\"\",protocol=\"tcp\",real=\"other\",rport=\"\""
+
+/* Above the limit the rest is summed; whoever has labels keeps them, wherever new ones stand in the order. */
+static void limit(void **state)
+{
+	enum { MORE = 100 };
+	struct place *p = *state;
+	struct stats_real *real = reals(METRICS_REALS + MORE);
+	double sum = 0;
+	char *text;
+
+	text = written(p, real + MORE, METRICS_REALS);
+	assert_int_equal(p->m.n_other, 0);
+	assert_int_equal(count(text, "\nipvs_tcp_connect_attempts_total{"), METRICS_REALS);
+	assert_int_equal(count(text, "\nipvs_tcp_"), METRICS_REALS * METRICS_SERIES);
+	assert_int_equal(count(text, "other\""), 0);
+	free(text);
+
+	for (int i = 0; i < MORE; i++) {
+		sum += i + 1;
+		real[i].open = 2;
+		add(&real[i].connect, 1000);
+		add(&real[i].life, 2000000);
+	}
+	text = written(p, real, METRICS_REALS + MORE);
+	assert_int_equal(p->m.n_other, MORE);
+	assert_int_equal(count(text, "\nipvs_tcp_connect_attempts_total{"), METRICS_REALS + 1);
+	assert_int_equal(count(text, "real=\"10.1.0.99\""), 0);
+	assert_true(value(text, "ipvs_tcp_connect_attempts_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\","
+			  "real=\"10.1.0.100\",rport=\"8080\"}") == 101);
+	assert_true(value(text, "ipvs_tcp_connect_attempts_total{" OTHER "}") == sum);
+	assert_true(value(text, "ipvs_tcp_open_connections{" OTHER "}") == 2 * MORE);
+	assert_true(value(text, "ipvs_tcp_connect_seconds_bucket{" OTHER ",le=\"0.00096\"}") == 0);
+	assert_true(value(text, "ipvs_tcp_connect_seconds_bucket{" OTHER ",le=\"0.00192\"}") == MORE);
+	assert_true(value(text, "ipvs_tcp_life_seconds_sum{" OTHER "}") == 2 * MORE);
+	assert_true(value(text, "ipvs_tcpstate_real_servers_other") == MORE);
+	free(text);
+	free(real);
+}
+
+/* One more, one less: each pair is told from all others by address, port and service. */
+static void pairs_apart(void **state)
+{
+	struct place *p = *state;
+	struct stats_real *real = reals(5);
+	char *text;
+
+	real[1].vip.port = 81;
+	real[2].vip = ipv4(2, 80);
+	real[3].real.port = 8081;
+	real[1].real = real[2].real = real[3].real = real[0].real;
+	real[3].real.port = 8081;
+	real[4] = real[0];
+	real[4].real.family = 0;
+	memset(real[4].real.addr, 0, 16);
+	for (int i = 0; i < 5; i++) {
+		for (size_t j = 4; j > 0; j--) {	/* in every order */
+			struct stats_real moved = real[j];
+
+			real[j] = real[j - 1];
+			real[j - 1] = moved;
+		}
+		text = written(p, real, 5);
+		assert_int_equal(p->m.n_shown, 5);
+		assert_int_equal(count(text, "\nipvs_tcp_resets_total{"), 5);
+		free(text);
+	}
+	free(real);
+}
+
+static void replaced_at_once(void **state)
+{
+	struct place *p = *state;
+	char old[16] = "", *text;
+	struct stat st, later;
+	int fd;
+
+	fd = open(p->path, O_CREAT | O_RDWR, 0600);
+	assert_int_equal(write(fd, "what was there", 14), 14);
+	assert_int_equal(fstat(fd, &st), 0);
+	umask(077);
+	text = written(p, NULL, 0);
+	umask(022);
+	assert_int_equal(stat(p->path, &later), 0);
+	assert_int_equal(later.st_mode & 07777, 0644);
+	assert_true(st.st_ino != later.st_ino);
+	assert_int_equal(pread(fd, old, 15, 0), 14);	/* who has it open reads on in the old one */
+	assert_string_equal(old, "what was there");
+	close(fd);
+	free(text);
+}
+
+/* A reader never finds half a file. */
+static void always_whole(void **state)
+{
+	struct place *p = *state;
+	struct stats_real *real = reals(100);
+	int status;
+	pid_t writer;
+
+	free(written(p, real, 100));
+	writer = fork();
+	if (!writer) {
+		const struct stats s = { .real = real, .n = 100 };
+
+		for (int i = 0; i < 300; i++)
+			if (metrics_write(&p->m, &s, &no_losses, p->cause, sizeof(p->cause)))
+				_exit(1);
+		_exit(0);
+	}
+	while (!waitpid(writer, &status, WNOHANG)) {
+		char *text = file_read(p->path);
+
+		assert_non_null(text);
+		assert_int_equal(count(text, "ipvs_tcpstate_real_servers_other 0\n"), 1);
+		free(text);
+	}
+	assert_int_equal(status, 0);
+	free(real);
+}
+
+static size_t files_in(const char *path)
+{
+	DIR *dir = opendir(path);
+	size_t n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n - 2;
+}
+
+/* The old file stays and no other one is left, where the new one cannot be written. */
+static void cannot_write(void **state)
+{
+	struct place *p = *state;
+	struct stats_real *real = reals(100);
+	const struct stats s = { .real = real, .n = 100 };
+	struct rlimit before, tight;
+	char *text;
+	int err;
+
+	free(written(p, real, 1));
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	tight = (struct rlimit){ 40000, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+	err = metrics_write(&p->m, &s, &no_losses, p->cause, sizeof(p->cause));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(err, -EFBIG);
+	assert_non_null(strstr(p->cause, "/ipvs.prom: File too large"));
+	assert_int_equal(files_in(p->dir), 1);
+	text = file_read(p->path);
+	assert_int_equal(count(text, "\nipvs_tcp_resets_total{"), 1);
+	free(text);
+	text = written(p, real, 100);	/* and goes on once it can */
+	assert_int_equal(count(text, "\nipvs_tcp_resets_total{"), 100);
+	free(text);
+	free(real);
+}
+
+#define CHECK_REFUSED(path_, errno_, text)							\
+	do {											\
+		static struct metrics m;							\
+		char cause[512] = "";								\
+												\
+		assert_int_equal(metrics_init(&m, path_, "1", cause, sizeof(cause)), -(errno_));	\
+		assert_string_equal(cause, text);						\
+	} while (0)
+
+static void bad_places(void **state)
+{
+	struct place *p = *state;
+	char text[256], long_name[300];
+
+	CHECK_REFUSED("/tmp/no/such/folder.prom", ENOENT,
+		      "cannot write metrics to /tmp/no/such/folder.prom: No such file or directory; make its folder first");
+	CHECK_REFUSED("/dev/null", EINVAL,
+		      "cannot write metrics to /dev/null: it is no regular file; give another one");
+	CHECK_REFUSED("/dev/stdout", EINVAL,
+		      "cannot write metrics to /dev/stdout: it is no regular file; give another one");
+	snprintf(text, sizeof(text), "cannot write metrics to %s: it is no regular file; give another one", p->dir);
+	CHECK_REFUSED(p->dir, EINVAL, text);
+	CHECK_REFUSED("/dev/null/x", ENOTDIR, "cannot write metrics to /dev/null/x: Not a directory");
+	memset(long_name, 'x', sizeof(long_name) - 1);
+	long_name[sizeof(long_name) - 1] = '\0';
+	snprintf(text, sizeof(text), "cannot write metrics to %.200s: File name too long", long_name);
+	CHECK_REFUSED(long_name, ENAMETOOLONG, text);
+	assert_int_equal(files_in(p->dir), 0);
+}
+
+/* What came into the way since the start: a link there is not followed and not replaced. */
+static void link_in_the_way(void **state)
+{
+	struct place *p = *state;
+	const struct stats s = { .real = NULL, .n = 0 };
+	char victim[64];
+
+	snprintf(victim, sizeof(victim), "%s/victim", p->dir);
+	close(open(victim, O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(symlink(victim, p->path), 0);
+	assert_int_equal(metrics_write(&p->m, &s, &no_losses, p->cause, sizeof(p->cause)), -EINVAL);
+	assert_int_equal(files_in(p->dir), 2);
+	unlink(p->path);
+	unlink(victim);
+}
+
+/* The temporary file's place is taken: by one that a killed tool left, or by somebody's link. */
+static void temporary_in_the_way(void **state)
+{
+	struct place *p = *state;
+	char victim[64], name[96], *text;
+	struct stat st;
+
+	snprintf(victim, sizeof(victim), "%s/victim", p->dir);
+	snprintf(name, sizeof(name), "%s/.ipvs.prom.%d.tmp", p->dir, getpid());
+	close(open(victim, O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(symlink(victim, name), 0);
+	text = written(p, NULL, 0);
+	free(text);
+	assert_int_equal(stat(victim, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	assert_int_equal(files_in(p->dir), 2);
+	unlink(victim);
+	close(open(name, O_CREAT | O_WRONLY, 0600));
+	text = written(p, NULL, 0);
+	free(text);
+	assert_int_equal(files_in(p->dir), 1);
+}
+
+static void without_folder(void **state)
+{
+	struct place *p = *state;
+	char here[256], *text;
+	const struct stats s = { .real = NULL, .n = 0 };
+
+	assert_non_null(getcwd(here, sizeof(here)));
+	assert_int_equal(chdir(p->dir), 0);
+	assert_int_equal(metrics_init(&p->m, "ipvs.prom", "1", p->cause, sizeof(p->cause)), 0);
+	assert_int_equal(metrics_write(&p->m, &s, &no_losses, p->cause, sizeof(p->cause)), 0);
+	assert_int_equal(chdir(here), 0);
+	text = file_read(p->path);
+	assert_non_null(text);
+	free(text);
+}
+
+static void promtool(void **state)
+{
+	struct place *p = *state;
+	struct stats_real *real = reals(METRICS_REALS + 2);
+	char command[128];
+
+	if (system("command -v promtool >/dev/null"))
+		skip_because("no promtool");
+	for (int i = 0; i < 1000; i++)
+		add(&real[i % 3].connect, (uint64_t)i * 7919);
+	memset(&real[3].real, 0, sizeof(real[3].real));
+	p->m.version = "\"\\\n";
+	free(written(p, real, METRICS_REALS + 2));
+	snprintf(command, sizeof(command), "promtool check metrics < %s", p->path);
+	assert_int_equal(system(command), 0);
+	free(real);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(golden, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(nothing_counted, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(escaped, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(buckets, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(limit, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(pairs_apart, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(replaced_at_once, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(always_whole, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(cannot_write, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(bad_places, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(link_in_the_way, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(temporary_in_the_way, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(without_folder, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(promtool, make_place, remove_place),
+	};
+
+	return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
+}

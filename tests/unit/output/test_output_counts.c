@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counts in each format, to the letter. */
+#include "../unit.h"
+
+#include "../endpoint.h"
+#include "output/output_counts.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct endpoint ipv6(uint8_t last, uint16_t port)
+{
+	return (struct endpoint){ .addr = { 0xfd, [15] = last }, .port = port, .family = AF_INET6 };
+}
+
+/* A healthy and a refusing real server of one service, and a service without any. */
+static struct stats_real reals[3];
+static const struct stats stats = { .real = reals, .n = 3 };
+
+static int make_stats(void **state)
+{
+	(void)state;
+	memset(reals, 0, sizeof(reals));
+	for (int i = 0; i < 2; i++)
+		reals[i].vip = ipv4(1, 80);
+	reals[0].real = ipv4(2, 8080);
+	reals[0].counter[STATS_CONNECTS] = reals[0].counter[STATS_ESTABLISHED] = 12;
+	reals[0].counter[STATS_RESETS] = 1;
+	reals[0].open = 3;
+	reals[0].connect.bucket[7] = 11;	/* 7 us */
+	reals[0].connect.bucket[71] = 1;	/* 1920 to 2047 us */
+	reals[0].connect.count = 12;
+	reals[0].connect.max_us = 2000;
+	reals[0].life.bucket[12] = 9;
+	reals[0].life.count = 9;
+	reals[0].life.max_us = 12;
+	reals[1].real = ipv4(3, 8080);
+	reals[1].counter[STATS_CONNECTS] = reals[1].counter[STATS_REFUSED] = 4;
+	reals[2].vip = ipv6(1, 443);
+	reals[2].counter[STATS_CONNECTS] = reals[2].counter[STATS_NO_DESTINATION] = 2;
+	reals[2].counter[STATS_SYN_RETRANSMITS] = 2;
+	return 0;
+}
+
+/* What is printed of it, for the caller to free. */
+static char *printed(const struct options *options, const struct stats *s, int lines)
+{
+	char *text = calloc(1, 65536);
+	struct stats_ranking ranking;
+	struct counts counts = { .stats = s, .ranking = &ranking, .ts_ns = 1500000, .lines = lines };
+	int pipes[2];
+	struct output o;
+
+	assert_non_null(text);
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(output_open(&o, options, pipes[1]), 0);
+	o.realtime_ns = 0;
+	assert_int_equal(stats_rank(&ranking, s), 0);
+	counts_header(&o);
+	counts_print(&o, &counts);
+	assert_int_equal(output_flush(&o), 0);
+	close(pipes[1]);
+	assert_true(read(pipes[0], text, 65535) >= 0);
+	close(pipes[0]);
+	stats_ranking_free(&ranking);
+	output_close(&o);
+	return text;
+}
+
+#define EXPECT(text, s, lines, ...)							\
+	do {										\
+		const struct options options_ = { __VA_ARGS__ };			\
+		char *text_ = printed(&options_, s, lines);				\
+											\
+		assert_string_equal(text_, text);					\
+		free(text_);								\
+	} while (0)
+
+#define HEADING "VIP           REAL          CONN ESTAB REFUSED TIMEOUT UNREACH ABORT NODEST ERROR SYNRTX RESET OPEN " \
+	"P50   P90   P99   MAX   LIFE50\n"
+#define TOTAL_1 "10.0.0.1:80   total         16   12    4       0       0       0     0      0     0      1     3    " \
+	"0.007 0.007 1.981 2.000 0.012\n"
+
+static void summary_in_text(void **state)
+{
+	(void)state;
+	EXPECT(HEADING TOTAL_1
+	       "10.0.0.1:80   10.0.0.3:8080 4    0     4       0       0       0     0      0     0      0     0    "
+	       "-     -     -     -     -\n"
+	       "10.0.0.1:80   10.0.0.2:8080 12   12    0       0       0       0     0      0     0      1     3    "
+	       "0.007 0.007 1.981 2.000 0.012\n"
+	       "[fd00::1]:443 total         2    0     0       0       0       0     2      0     2      0     0    "
+	       "-     -     -     -     -\n"
+	       "[fd00::1]:443 -             2    0     0       0       0       0     2      0     2      0     0    "
+	       "-     -     -     -     -\n", &stats, 0, .summary = true);
+}
+
+static void summary_with_the_time(void **state)
+{
+	struct stats none = { .real = NULL, .n = 0 };
+
+	(void)state;
+	setenv("TZ", "UTC", 1);
+	EXPECT("00:00:00\nVIP REAL  CONN ESTAB REFUSED TIMEOUT UNREACH ABORT NODEST ERROR SYNRTX RESET OPEN P50 P90 "
+	       "P99 MAX LIFE50\n", &none, 0, .summary = true, .time = true);
+}
+
+static void screens_have_an_end(void **state)
+{
+	const struct options options = { .summary = true };
+	char *text = printed(&options, &stats, 6);
+	int lines = 0;
+
+	(void)state;
+	for (const char *at = text; *at; at++)
+		lines += *at == '\n';
+	assert_int_equal(strncmp(text, "\033[H\033[2J00:00:00\nVIP ", 20), 0);
+	assert_int_equal(lines, 5);	/* time, heading, two, and one that tells of the rest */
+	assert_non_null(strstr(text, "\n... 3 more lines\n"));
+	free(text);
+}
+
+static void summary_in_csv(void **state)
+{
+	(void)state;
+	EXPECT("VIP,VPORT,REALADDR,REALPORT,CONNECTS,ESTABLISHED,REFUSED,TIMEOUT,UNREACHABLE,ABORTED,NO-DESTINATION,"
+	       "ERROR,SYN-RETRANSMITS,RESETS,OPEN,CONNECT-P50-MS,CONNECT-P90-MS,CONNECT-P99-MS,CONNECT-MAX-MS,"
+	       "LIFE-P50-MS\n"
+	       "10.0.0.1,80,total,,16,12,4,0,0,0,0,0,0,1,3,0.007,0.007,1.981,2.000,0.012\n"
+	       "10.0.0.1,80,10.0.0.3,8080,4,0,4,0,0,0,0,0,0,0,0,,,,,\n"
+	       "10.0.0.1,80,10.0.0.2,8080,12,12,0,0,0,0,0,0,0,1,3,0.007,0.007,1.981,2.000,0.012\n"
+	       "fd00::1,443,total,,2,0,0,0,0,0,2,0,2,0,0,,,,,\n"
+	       "fd00::1,443,,,2,0,0,0,0,0,2,0,2,0,0,,,,,\n", &stats, 0, .summary = true, .csv = true);
+}
+
+static void summary_in_json(void **state)
+{
+	const struct stats first = { .real = reals, .n = 1 };
+
+	(void)state;
+#define NUMBERS "\"connects\":12,\"established\":12,\"refused\":0,\"timeout\":0,\"unreachable\":0,\"aborted\":0," \
+	"\"no_destination\":0,\"error\":0,\"syn_retransmits\":0,\"resets\":1,\"open\":3,\"connect_p50_ms\":0.007," \
+	"\"connect_p90_ms\":0.007,\"connect_p99_ms\":1.981,\"connect_max_ms\":2.000,\"life_p50_ms\":0.012}\n"
+	EXPECT("{\"time\":\"1970-01-01T00:00:00.001500Z\",\"event\":\"total\",\"vip\":{\"addr\":\"10.0.0.1\",\"port\":80},"
+	       "\"real\":null," NUMBERS
+	       "{\"time\":\"1970-01-01T00:00:00.001500Z\",\"event\":\"summary\",\"vip\":{\"addr\":\"10.0.0.1\","
+	       "\"port\":80},\"real\":{\"addr\":\"10.0.0.2\",\"port\":8080}," NUMBERS,
+	       &first, 0, .summary = true, .json = true);
+}
+
+static void histogram_in_text(void **state)
+{
+	(void)state;
+	EXPECT("\nvip = 10.0.0.1:80, real = 10.0.0.2:8080\n"
+	       "     usecs               : count     distribution\n"
+	       "         0 -> 1          : 0        |                                        |\n"
+	       "         2 -> 3          : 0        |                                        |\n"
+	       "         4 -> 7          : 11       |****************************************|\n"
+	       "         8 -> 15         : 0        |                                        |\n"
+	       "        16 -> 31         : 0        |                                        |\n"
+	       "        32 -> 63         : 0        |                                        |\n"
+	       "        64 -> 127        : 0        |                                        |\n"
+	       "       128 -> 255        : 0        |                                        |\n"
+	       "       256 -> 511        : 0        |                                        |\n"
+	       "       512 -> 1023       : 0        |                                        |\n"
+	       "      1024 -> 2047       : 1        |***                                     |\n",
+	       &stats, 0, .histogram = true);
+}
+
+static void histogram_in_milliseconds(void **state)
+{
+	(void)state;
+	EXPECT("\nvip = 10.0.0.1:80, real = 10.0.0.2:8080\n"
+	       "     msecs               : count     distribution\n"
+	       "         0 -> 1          : 12       |****************************************|\n",
+	       &stats, 0, .histogram = true, .milliseconds = true);
+}
+
+static void histogram_for_scripts(void **state)
+{
+	(void)state;
+	EXPECT("VIP,VPORT,REALADDR,REALPORT,FROM-US,TO-US,COUNT\n"
+	       "10.0.0.1,80,10.0.0.2,8080,7,7,11\n"
+	       "10.0.0.1,80,10.0.0.2,8080,1920,2047,1\n", &stats, 0, .histogram = true, .csv = true);
+	EXPECT("{\"time\":\"1970-01-01T00:00:00.001500Z\",\"event\":\"histogram\",\"vip\":{\"addr\":\"10.0.0.1\","
+	       "\"port\":80},\"real\":{\"addr\":\"10.0.0.2\",\"port\":8080},\"connect_us\":[{\"from\":7,\"to\":7,"
+	       "\"count\":11},{\"from\":1920,\"to\":2047,\"count\":1}]}\n",
+	       &stats, 0, .histogram = true, .json = true);
+}
+
+/* Those that are not empty, in the order of a life. */
+static void states_have_histograms(void **state)
+{
+	static struct stats_histogram times[3 * STATS_STATES];
+	const struct stats with = { .real = reals, .n = 3, .state = times };
+
+	(void)state;
+	stats_state(&with, &reals[0], 1)->bucket[7] = stats_state(&with, &reals[0], 1)->count = 2;
+	stats_state(&with, &reals[0], 2)->bucket[1] = stats_state(&with, &reals[0], 2)->count = 1;
+	EXPECT("\nvip = 10.0.0.1:80, real = 10.0.0.2:8080, state = SYN_SENT\n"
+	       "     usecs               : count     distribution\n"
+	       "         0 -> 1          : 1        |****************************************|\n"
+	       "\nvip = 10.0.0.1:80, real = 10.0.0.2:8080, state = ESTABLISHED\n"
+	       "     usecs               : count     distribution\n"
+	       "         0 -> 1          : 0        |                                        |\n"
+	       "         2 -> 3          : 0        |                                        |\n"
+	       "         4 -> 7          : 2        |****************************************|\n",
+	       &with, 0, .histogram = true, .states = true);
+	EXPECT("VIP,VPORT,REALADDR,REALPORT,STATE,FROM-US,TO-US,COUNT\n"
+	       "10.0.0.1,80,10.0.0.2,8080,SYN_SENT,1,1,1\n"
+	       "10.0.0.1,80,10.0.0.2,8080,ESTABLISHED,7,7,2\n", &with, 0, .histogram = true, .states = true, .csv = true);
+#define PLACE "{\"time\":\"1970-01-01T00:00:00.001500Z\",\"event\":\"histogram\",\"vip\":{\"addr\":\"10.0.0.1\"," \
+	"\"port\":80},\"real\":{\"addr\":\"10.0.0.2\",\"port\":8080},"
+	EXPECT(PLACE "\"state\":\"SYN_SENT\",\"state_us\":[{\"from\":1,\"to\":1,\"count\":1}]}\n"
+	       PLACE "\"state\":\"ESTABLISHED\",\"state_us\":[{\"from\":7,\"to\":7,\"count\":2}]}\n",
+	       &with, 0, .histogram = true, .states = true, .json = true);
+}
+
+/* More than fits the buffer at once: nothing is cut. */
+static void many_real_servers(void **state)
+{
+	const struct options options = { .summary = true, .csv = true };
+	struct stats many = { .real = calloc(400, sizeof(*many.real)), .n = 400 };
+	char *text;
+	int lines = 0;
+
+	(void)state;
+	assert_non_null(many.real);
+	for (size_t i = 0; i < many.n; i++) {
+		many.real[i].vip = ipv4(1, 80);
+		many.real[i].real = ipv4(2, (uint16_t)(i + 1));
+		many.real[i].counter[STATS_CONNECTS] = i + 1;
+	}
+	text = printed(&options, &many, 0);
+	for (const char *at = text; *at; at++)
+		lines += *at == '\n';
+	assert_int_equal(lines, 402);
+	assert_non_null(strstr(text, "\n10.0.0.1,80,total,,80200,"));
+	free(text);
+	free(many.real);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(summary_in_text),
+		cmocka_unit_test(summary_with_the_time),
+		cmocka_unit_test(screens_have_an_end),
+		cmocka_unit_test(summary_in_csv),
+		cmocka_unit_test(summary_in_json),
+		cmocka_unit_test(histogram_in_text),
+		cmocka_unit_test(histogram_in_milliseconds),
+		cmocka_unit_test(histogram_for_scripts),
+		cmocka_unit_test(states_have_histograms),
+		cmocka_unit_test(many_real_servers),
+	};
+
+	return cmocka_run_group_tests(tests, make_stats, NULL);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is compiled for a command line and a host, and which hooks are chosen. */
+#include "../unit.h"
+
+#include "trace/plan.h"
+
+#include <string.h>
+
+static const struct host modern = {
+	.kprobes = true, .raw_tracepoints = true, .raw_skipped = true, .lru_maps = true, .error_tracepoint = true,
+};
+
+static void kind_is(const struct options *o, const char *kind)
+{
+	struct plan p = { .options = o, .host = &modern };
+
+	assert_string_equal(plan_main_text(&p).kind, kind);
+}
+
+/* Texts for different purposes are beside each other in the cache: none throws another out. */
+static void kinds_in_the_cache(void **state)
+{
+	(void)state;
+	kind_is(&(struct options){ 0 }, "rows");
+	kind_is(&(struct options){ .all = true, .record = "x" }, "rows");
+	kind_is(&(struct options){ .summary = true }, "counts");
+	kind_is(&(struct options){ .histogram = true }, "counts");
+	kind_is(&(struct options){ .metrics = "x" }, "counts");
+	kind_is(&(struct options){ .metrics = "x", .record = "x" }, "both");
+	assert_string_equal(plan_layout_text().kind, "layout");
+	assert_true(plan_layout_text().optional);
+}
+
+static void check_defines(const struct host *host, bool rows, bool counts, const char *const flags[], size_t n)
+{
+	struct plan p = { .host = host };
+
+	plan_add_defines(&p, rows, counts);
+	assert_int_equal(p.defines.n, n);
+	for (size_t i = 0; i < n; i++)
+		assert_string_equal(p.defines.flags[i], flags[i]);
+}
+
+static void defines_of_hosts(void **state)
+{
+	static const char *const none[] = { "-DTELL_ROWS=1", "-DTELL_COUNTS=0" };
+	static const char *const all[] = { "-DTELL_ROWS=0", "-DTELL_COUNTS=1", "-DLRU_MAPS=1", "-DRAW_TRACEPOINTS=1",
+					   "-DSECOND_PROGRAM=1" };
+	static const char *const some[] = { "-DTELL_ROWS=1", "-DTELL_COUNTS=1", "-DLRU_MAPS=1" };
+	static const struct host old = { .kprobes = true }, middle = { .kprobes = true, .lru_maps = true };
+
+	(void)state;
+	check_defines(&old, true, false, none, N_OF(none));
+	check_defines(&modern, false, true, all, N_OF(all));
+	check_defines(&middle, true, true, some, N_OF(some));
+}
+
+/* Chooses where tracepoints have what is needed, and offsets are known. */
+static void choose(struct plan *p, const struct options *o, const struct host *host)
+{
+	memset(p, 0, sizeof(*p));
+	memset(&p->offsets, 1, sizeof(p->offsets));
+	p->options = o;
+	p->host = host;
+	p->defines.state_tracepoint = p->defines.retransmit_tracepoint = true;
+	plan_choose(p);
+}
+
+/* The second program is there to see what the first one was skipped for: behind raw tracepoints only. */
+static void second_program(void **state)
+{
+	static const struct options any = { 0 }, kprobe = { .hooks = HOOK_WISH_KPROBE },
+				    raw = { .hooks = HOOK_WISH_RAW }, tracepoint = { .hooks = HOOK_WISH_TRACEPOINT };
+	struct host host = modern;
+	struct plan p;
+
+	(void)state;
+	choose(&p, &any, &host);
+	assert_string_equal(p.chosen[HOOK_STATE]->program, "state_raw");
+	assert_string_equal(p.chosen[HOOK_STATE_SECOND]->program, "state_second");
+	choose(&p, &kprobe, &host);
+	assert_string_equal(p.chosen[HOOK_STATE]->program, "state_kprobe");
+	assert_null(p.chosen[HOOK_STATE_SECOND]);
+	choose(&p, &tracepoint, &host);
+	assert_string_equal(p.chosen[HOOK_STATE]->program, "state_tracepoint");
+	assert_null(p.chosen[HOOK_STATE_SECOND]);
+
+	choose(&p, &raw, &host);
+	assert_string_equal(p.chosen[HOOK_STATE]->program, "state_raw");
+	assert_string_equal(p.chosen[HOOK_STATE_SECOND]->program, "state_second");
+
+	host.raw_skipped = false;
+	choose(&p, &any, &host);
+	assert_string_equal(p.chosen[HOOK_STATE]->program, "state_raw");
+	assert_null(p.chosen[HOOK_STATE_SECOND]);
+}
+
+/* The kprobes of IPVS, and the end of connect(), which is for sockets that IPVS does not take. */
+static void hooks_of_connects(void **state)
+{
+	static const struct options ipvs = { 0 }, every = { .all = true };
+	struct host host = modern;
+	struct plan p;
+	char line[256];
+
+	(void)state;
+	choose(&p, &ipvs, &host);
+	for (int i = HOOK_IPVS; i <= HOOK_FREE; i++)
+		assert_int_equal(p.chosen[i]->kind, HOOK_KPROBE);
+	assert_null(p.chosen[HOOK_CONNECT_RETURN]);
+	assert_true(plan_possible(&p, line, sizeof(line)));
+	choose(&p, &every, &host);
+	assert_string_equal(p.chosen[HOOK_CONNECT_RETURN]->program, "connect_return");
+
+	host.kprobes_off = true;
+	choose(&p, &ipvs, &host);
+	assert_null(p.chosen[HOOK_IPVS]);
+	assert_false(plan_possible(&p, line, sizeof(line)));
+	assert_non_null(strstr(line, "kprobes are switched off on this host"));
+	host.kprobes = false;
+	choose(&p, &ipvs, &host);
+	assert_false(plan_possible(&p, line, sizeof(line)));
+	assert_non_null(strstr(line, "has no kprobes"));
+	choose(&p, &every, &host);
+	assert_true(plan_possible(&p, line, sizeof(line)));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(kinds_in_the_cache),
+		cmocka_unit_test(defines_of_hosts),
+		cmocka_unit_test(second_program),
+		cmocka_unit_test(hooks_of_connects),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole files into memory. */
+#ifndef FILE_H
+#define FILE_H
+
+#include <stddef.h>
+
+/**
+ * file_read - read a whole small file of /proc, /sys or /etc
+ * Return: its text, NUL-terminated, for the caller to free, or NULL.
+ */
+char *file_read(const char *path);
+
+/** file_read_bytes - the same for binary files: @len is set to the length without the NUL */
+char *file_read_bytes(const char *path, size_t *len);
+
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bpf/attach.h"
+
+#include "base/abi.h"
+#include "base/bpf.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "bpf/missed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define GROUP "ipvs_tcpstate_"
+
+void attach_init(struct attached *a, const struct host *host, const struct loaded *loaded, bool by_name)
+{
+	memset(a, 0, sizeof(*a));
+	a->host = host;
+	a->loaded = loaded;
+	a->by_name = by_name;
+	for (int i = 0; i < HOOK_FACTS; i++)
+		a->event_fd[i] = a->link_fd[i] = -1;
+}
+
+/* One event on one CPU is enough: the program runs wherever the hook is hit. */
+static int open_event(struct perf_event_attr *attr)
+{
+	int fd;
+
+	attr->size = sizeof(*attr);
+	attr->sample_period = 1;
+	attr->wakeup_events = 1;
+	fd = (int)syscall(SYS_perf_event_open, attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_raw_tracepoint(const char *name, int program_fd)
+{
+	union bpf_attr attr;
+	int fd;
+
+	memset(&attr, 0, sizeof(attr));	/* an initializer clears one member only, from gcc 15 on */
+	attr.raw_tracepoint.name = (uintptr_t)name;
+	attr.raw_tracepoint.prog_fd = (uint32_t)program_fd;
+	fd = (int)syscall(__NR_bpf, BPF_RAW_TRACEPOINT_OPEN, &attr, sizeof(attr));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_tracepoint(const struct host *h, const char *category, const char *name)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT };
+	char path[256], *id;
+
+	snprintf(path, sizeof(path), "%s/events/%s/%s/id", h->tracefs, category, name);
+	errno = ENOENT;
+	id = file_read(path);
+	if (!id)
+		return -errno;
+	attr.config = strtoull(id, NULL, 10);
+	free(id);
+	return open_event(&attr);
+}
+
+/* From 4.17 on: the probe lives and dies with its descriptor. */
+static int open_kprobe_pmu(const struct host *h, const struct hook *hook)
+{
+	struct perf_event_attr attr = {
+		.type = (uint32_t)h->kprobe_pmu,
+		/* bit 0, as .../devices/kprobe/format/retprobe says since the first version */
+		.config = hook->kind == HOOK_KRETPROBE,
+		.kprobe_func = (uintptr_t)hook->target,
+		.disabled = 1,
+	};
+
+	return open_event(&attr);
+}
+
+bool attach_allowed(const struct attached *a, const struct hook *hook)
+{
+	int fd = a->by_name ? -EPERM : open_kprobe_pmu(a->host, hook);
+
+	if (fd >= 0)
+		close(fd);
+	return fd != -EACCES && fd != -EPERM;
+}
+
+/* The group's name holds our pid, so that leftovers of a killed one are known. So does the event's own, as
+ * kprobe_profile has no groups. Return: where that begins. */
+static const char *event_name(const struct hook *hook, char *name, size_t len)
+{
+	snprintf(name, len, GROUP "%d/%s_%c_%d", getpid(), hook->target,
+		 hook->kind == HOOK_KRETPROBE ? 'r' : 'p', getpid());
+	return strchr(name, '/') + 1;
+}
+
+static int write_kprobe_events(const struct host *h, const char *line)
+{
+	char path[96];
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), "%s/kprobe_events", h->tracefs);
+	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, line, strlen(line)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* Before 4.17: by a line in kprobe_events, which outlives a killed process. */
+static int open_kprobe_named(struct attached *a, const struct hook *hook)
+{
+	char name[128], group[sizeof(name)], line[256];
+	const char *event = event_name(hook, name, sizeof(name));
+	int err;
+
+	snprintf(line, sizeof(line), "%c:%s %s", hook->kind == HOOK_KRETPROBE ? 'r' : 'p', name,
+		 hook->target);
+	err = write_kprobe_events(a->host, line);
+	if (err)
+		return err;
+	a->named[hook->fact] = true;
+	snprintf(group, sizeof(group), "%.*s", (int)(event - name - 1), name);
+	return open_tracepoint(a->host, group, event);
+}
+
+static void remove_name(struct attached *a, enum hook_fact fact)
+{
+	char name[128], line[160];
+
+	event_name(a->hook[fact], name, sizeof(name));
+	snprintf(line, sizeof(line), "-:%s", name);
+	write_kprobe_events(a->host, line);
+	a->named[fact] = false;
+}
+
+/* A line of kprobe_profile: "  NAME   HITS   MISSES"; a hit in the course of another kprobe's is a miss. */
+static bool read_profile(const struct attached *a, enum hook_fact fact, uint64_t *hits)
+{
+	char name[128], path[96], *text, *line, *rest;
+	const char *event = event_name(a->hook[fact], name, sizeof(name));
+	bool found = false;
+
+	snprintf(path, sizeof(path), "%s/kprobe_profile", a->host->tracefs);
+	rest = text = file_read(path);
+	while (!found && (line = strsep(&rest, "\n"))) {
+		char of[128], *misses;
+		int at;
+
+		if (sscanf(line, "%127s%n", of, &at) != 1 || strcmp(of, event) != 0)
+			continue;
+		*hits = strtoull(line + at, &misses, 10);
+		*hits += strtoull(misses, NULL, 10);
+		found = true;
+	}
+	free(text);
+	return found;
+}
+
+/* @unmatched: hits that were no runs, modulo 2^64. On a busy host more come while one looks: then there are a few too few,
+ * as the runs are read last. */
+static bool compare_hits(struct attached *a, enum hook_fact fact, uint64_t *unmatched)
+{
+	uint64_t before, runs = missed_runs(a->loaded, fact), hits;
+	int tries = 0;
+
+	do {
+		before = runs;
+		if (!a->named[fact] || !read_profile(a, fact, &hits))
+			return false;
+		runs = missed_runs(a->loaded, fact);
+	} while (runs != before && ++tries < 8);
+	*unmatched = hits - runs;
+	return true;
+}
+
+/* Hits in the course of another kprobe's, which ran no program. Return: false where the kernel does not tell: before 6.7 */
+static bool read_missed(int link_fd, uint64_t *missed)
+{
+	struct bpf_link_info info;
+
+	if (link_fd < 0 || bpf_link_info(link_fd, &info) < (int)sizeof(info) ||
+	    info.perf_event.type != BPF_PERF_EVENT_KPROBE)
+		return false;
+	*missed = info.perf_event.kprobe.missed;
+	return true;
+}
+
+static uint64_t count_skipped(struct attached *a, enum hook_fact fact)
+{
+	uint64_t n = 0;
+
+	if (!compare_hits(a, fact, &n)) {
+		read_missed(a->link_fd[fact], &n);
+		return n;
+	}
+	n -= a->unmatched[fact];
+	return n <= INT64_MAX ? n : 0;
+}
+
+/* A hit whose program is about to begin looks like one without: it counts once it still does later. */
+#define BEGIN_NS 1000000
+
+uint64_t attach_skipped(struct attached *a, enum hook_fact fact)
+{
+	const struct timespec later = { .tv_nsec = BEGIN_NS };
+	uint64_t n, again;
+
+	if (a->event_fd[fact] < 0 || a->hook[fact]->kind != HOOK_KPROBE)
+		return a->skipped[fact];
+	n = count_skipped(a, fact);
+	if (n > a->now[fact]) {
+		nanosleep(&later, NULL);
+		again = count_skipped(a, fact);
+		a->now[fact] = again < n ? again : n;
+	}
+	return a->skipped[fact] + a->now[fact];
+}
+
+bool attach_tells_skips(const struct attached *a, enum hook_fact fact)
+{
+	uint64_t missed;
+
+	return a->named[fact] || read_missed(a->link_fd[fact], &missed);
+}
+
+void attach_clear_leftovers(const struct host *host)
+{
+	char path[96], *text, *line, *rest;
+
+	snprintf(path, sizeof(path), "%s/kprobe_events", host->tracefs);
+	rest = text = file_read(path);
+	/* p:ipvs_tcpstate_123/tcp_connect_p_123 tcp_connect; for the return also r8:..., with its number of places */
+	while ((line = strsep(&rest, "\n"))) {
+		const char *colon = strchr(line, ':');
+		char name[128], remove[160], *end;
+		long pid;
+
+		if (!colon || sscanf(colon + 1, "%127s", name) != 1 || strncmp(name, GROUP, strlen(GROUP)))
+			continue;
+		pid = strtol(name + strlen(GROUP), &end, 10);
+		if (*end != '/' || pid <= 0 || pid > INT_MAX)
+			continue;
+		if (!kill((pid_t)pid, 0) || errno != ESRCH)
+			continue;
+		snprintf(remove, sizeof(remove), "-:%s", name);
+		write_kprobe_events(host, remove);
+	}
+	free(text);
+}
+
+static int open_hook(struct attached *a, const struct hook *hook)
+{
+	if (hook->kind == HOOK_RAW_TRACEPOINT)
+		return open_raw_tracepoint(hook->target, a->loaded->program_fd[hook->fact]);
+	if (hook->kind == HOOK_TRACEPOINT)
+		return open_tracepoint(a->host, hook->category, hook->target);
+	if (!a->by_name)
+		return open_kprobe_pmu(a->host, hook);
+	return open_kprobe_named(a, hook);
+}
+
+/* By a link where there are some, from 5.15 on: later ones tell what was skipped. */
+static int set_program(struct attached *a, const struct hook *hook, int fd)
+{
+	int program_fd = a->loaded->program_fd[hook->fact];
+
+	if (hook->kind == HOOK_KPROBE && !a->by_name)
+		a->link_fd[hook->fact] = bpf_link_event(program_fd, fd);
+	if (a->link_fd[hook->fact] < 0 && ioctl(fd, PERF_EVENT_IOC_SET_BPF, program_fd))
+		return -errno;
+	return ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) ? -errno : 0;
+}
+
+static const char *why(int err)
+{
+	switch (err) {
+	case -ENOENT:
+	case -EADDRNOTAVAIL:
+		return "not in this kernel (older, or inlined)";
+	case -EPERM:
+	case -EACCES:
+		return "not permitted (lockdown, or a container without the privilege)";
+	default:
+		return strerror(-err);
+	}
+}
+
+int attach_hook(struct attached *a, const struct hook *hook, char *cause, size_t len)
+{
+	enum hook_fact fact = hook->fact;
+	int fd, err;
+
+	a->hook[fact] = hook;
+	fd = open_hook(a, hook);
+	if (fd < 0) {
+		err = fd;
+		goto fail;
+	}
+	a->event_fd[fact] = fd;
+	a->unmatched[fact] = 0 - missed_runs(a->loaded, fact);	/* at an earlier kprobe */
+	err = hook->kind == HOOK_RAW_TRACEPOINT ? 0 : set_program(a, hook, fd);
+	if (err)
+		goto fail;
+	/* It is hit as soon as it has its line, before it has a program. */
+	if (a->named[fact])
+		compare_hits(a, fact, &a->unmatched[fact]);
+	return 0;
+
+fail:
+	attach_undo(a, fact);
+	snprintf(cause, len, "cannot see %s: %s %s: %s", hooks_what(fact), hooks_kind(hook->kind),
+		 hook->target, why(err));
+	return err == -EADDRNOTAVAIL ? -ENOENT : err;
+}
+
+void attach_undo(struct attached *a, enum hook_fact fact)
+{
+	a->skipped[fact] = attach_skipped(a, fact);
+	a->now[fact] = 0;
+	if (a->link_fd[fact] >= 0)
+		close(a->link_fd[fact]);
+	a->link_fd[fact] = -1;
+	if (a->event_fd[fact] >= 0)
+		close(a->event_fd[fact]);
+	a->event_fd[fact] = -1;
+	if (a->named[fact])
+		remove_name(a, fact);	/* only now: an open event keeps it busy */
+}
+
+void attach_close(struct attached *a)
+{
+	/* The second program for state changes goes before the one it stands behind. */
+	attach_undo(a, HOOK_STATE_SECOND);
+	for (int fact = 0; fact < HOOK_FACTS; fact++)
+		attach_undo(a, (enum hook_fact)fact);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bpf/hooks.h"
+
+#include <stddef.h>
+
+static const struct hook table[] = {
+	{ HOOK_STATE, HOOK_RAW_TRACEPOINT, NULL, "inet_sock_set_state", "state_raw" },
+	{ HOOK_STATE_SECOND, HOOK_RAW_TRACEPOINT, NULL, "inet_sock_set_state", "state_second" },
+	{ HOOK_STATE, HOOK_TRACEPOINT, "sock", "inet_sock_set_state", "state_tracepoint" },
+	{ HOOK_STATE, HOOK_KPROBE, NULL, "tcp_set_state", "state_kprobe" },
+	{ HOOK_RETRANSMIT, HOOK_RAW_TRACEPOINT, NULL, "tcp_retransmit_skb", "retransmit_raw" },
+	{ HOOK_RETRANSMIT, HOOK_TRACEPOINT, "tcp", "tcp_retransmit_skb", "retransmit_tracepoint" },
+	{ HOOK_RETRANSMIT, HOOK_KPROBE, NULL, "tcp_retransmit_skb", "retransmit_kprobe" },
+	{ HOOK_ERROR, HOOK_RAW_TRACEPOINT, NULL, "inet_sk_error_report", "error_raw" },
+	{ HOOK_ERROR, HOOK_KPROBE, NULL, "sock_def_error_report", "error_kprobe" },
+	{ HOOK_CONNECT, HOOK_KPROBE, NULL, "tcp_connect", "connect_kprobe" },
+	{ HOOK_CONNECT_RETURN, HOOK_KRETPROBE, NULL, "tcp_connect", "connect_return" },
+	{ HOOK_IPVS, HOOK_KPROBE, NULL, "ip_vs_conn_new", "ipvs_kprobe" },
+	{ HOOK_CLIENT_PORT, HOOK_KPROBE, NULL, "ip_vs_conn_fill_cport", "client_port_kprobe" },
+	{ HOOK_NO_DESTINATION, HOOK_KPROBE, NULL, "ip_vs_leave", "leave_kprobe" },
+	{ HOOK_EXPIRE, HOOK_KPROBE, NULL, "ip_vs_conn_expire", "expire_kprobe" },
+	{ HOOK_EXPIRE_NOW, HOOK_KPROBE, NULL, "ip_vs_conn_expire_now", "expire_now_kprobe" },
+	{ HOOK_FREE, HOOK_KPROBE, NULL, "ip_vs_conn_rcu_free", "free_kprobe" },
+};
+
+enum { N_HOOKS = sizeof(table) / sizeof(table[0]) };
+
+static bool wished(enum hook_wish wish, const struct hook *hook)
+{
+	switch (hook->kind) {
+	case HOOK_RAW_TRACEPOINT:
+		return wish == HOOK_WISH_RAW;
+	case HOOK_TRACEPOINT:
+		return wish == HOOK_WISH_TRACEPOINT;
+	default:
+		return wish == HOOK_WISH_KPROBE;
+	}
+}
+
+static bool allowed(enum hook_wish wish, const struct hook *hook)
+{
+	if (wish == HOOK_WISH_ANY || wished(wish, hook))
+		return true;
+	for (size_t i = 0; i < N_HOOKS; i++)
+		if (table[i].fact == hook->fact && wished(wish, &table[i]))
+			return false;
+	return true;
+}
+
+void hooks_choose(enum hook_wish wish, bool (*has)(void *cookie, const struct hook *),
+		  void *cookie, const struct hook *chosen[HOOK_FACTS])
+{
+	for (int fact = 0; fact < HOOK_FACTS; fact++) {
+		chosen[fact] = NULL;
+		for (size_t i = 0; i < N_HOOKS && !chosen[fact]; i++)
+			if ((int)table[i].fact == fact && allowed(wish, &table[i]) &&
+			    has(cookie, &table[i]))
+				chosen[fact] = &table[i];
+	}
+}
+
+const struct hook *hooks_next(const struct hook *hook)
+{
+	if (!hook)
+		return table;
+	return ++hook < table + N_HOOKS ? hook : NULL;
+}
+
+const char *hooks_kind(enum hook_kind kind)
+{
+	static const char *const words[] = {
+		[HOOK_NONE] = "no hook",
+		[HOOK_RAW_TRACEPOINT] = "raw tracepoint",
+		[HOOK_TRACEPOINT] = "tracepoint",
+		[HOOK_KPROBE] = "kprobe",
+		[HOOK_KRETPROBE] = "kretprobe",
+	};
+
+	return words[kind];
+}
+
+const char *hooks_what(enum hook_fact fact)
+{
+	static const char *const words[HOOK_FACTS] = {
+		[HOOK_STATE] = "TCP state changes",
+		[HOOK_STATE_SECOND] = "TCP state changes in interrupts",
+		[HOOK_RETRANSMIT] = "retransmits",
+		[HOOK_ERROR] = "errors that polling programs fetch",
+		[HOOK_CONNECT] = "connects",
+		[HOOK_CONNECT_RETURN] = "connects that IPVS does not take",
+		[HOOK_IPVS] = "IPVS connections",
+		[HOOK_NO_DESTINATION] = "virtual services without a real server",
+		[HOOK_CLIENT_PORT] = "data connections of passive FTP",
+		[HOOK_EXPIRE] = "IPVS connections that time out",
+		[HOOK_EXPIRE_NOW] = "IPVS connections that are thrown out",
+		[HOOK_FREE] = "the end of IPVS connections",
+	};
+
+	return words[fact];
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bpf/missed.h"
+
+#include "base/bpf.h"
+#include "base/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const int run_slots[HOOK_FACTS] = {
+	[HOOK_STATE] = RUN_STATE, [HOOK_STATE_SECOND] = -1, [HOOK_RETRANSMIT] = RUN_RETRANSMIT,
+	[HOOK_ERROR] = RUN_ERROR, [HOOK_CONNECT] = RUN_CONNECT, [HOOK_CONNECT_RETURN] = -1,
+	[HOOK_IPVS] = RUN_IPVS, [HOOK_CLIENT_PORT] = RUN_CLIENT_PORT, [HOOK_NO_DESTINATION] = RUN_NO_DESTINATION,
+	[HOOK_EXPIRE] = RUN_EXPIRE, [HOOK_EXPIRE_NOW] = RUN_EXPIRE_NOW, [HOOK_FREE] = RUN_FREE,
+};
+
+uint64_t missed_runs(const struct loaded *l, enum hook_fact fact)
+{
+	uint64_t sum = 0, n;
+
+	if (l->runs_fd < 0 || !l->counts_runs[fact] || run_slots[fact] < 0)
+		return 0;
+	for (int place = run_slots[fact]; !bpf_lookup(l->runs_fd, &place, &n); place += RUN_SLOTS)
+		sum += n;
+	return sum;
+}
+
+/* How often the kernel skipped a program, as far as it is known. Where runs are counted, @skipped has all of it. */
+static uint64_t misses_of(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], enum hook_fact fact)
+{
+	char path[64], *text, *at;
+	uint64_t n;
+
+	if (l->program_fd[fact] < 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", l->program_fd[fact]);
+	text = file_read(path);
+	at = text ? strstr(text, "recursion_misses:") : NULL;
+	n = at ? strtoull(at + strlen("recursion_misses:"), NULL, 10) : 0;
+	free(text);
+	if (l->runs_fd < 0)
+		return n + skipped[fact];
+	return n > skipped[fact] ? n : skipped[fact];
+}
+
+static uint64_t sub_clamped(uint64_t n, uint64_t by)
+{
+	return n > by ? n - by : 0;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* What the first program for state changes was skipped for, the second one did; what that was skipped for, the first has
+ * done. A connect whose return was missed is shown by the socket's next event. */
+static uint64_t rows_missed(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], uint64_t unseen,
+			    const uint64_t count[COUNT_SLOTS])
+{
+	uint64_t states = sub_clamped(misses_of(l, skipped, HOOK_STATE), count[COUNT_NESTED]);
+
+	return larger(states, count[COUNT_GAPS]) + larger(misses_of(l, skipped, HOOK_IPVS), unseen) +
+	       misses_of(l, skipped, HOOK_RETRANSMIT) + misses_of(l, skipped, HOOK_CONNECT) +
+	       misses_of(l, skipped, HOOK_CLIENT_PORT) + misses_of(l, skipped, HOOK_NO_DESTINATION) +
+	       count[COUNT_UNCERTAIN];
+}
+
+static uint64_t reasons_missed(const struct loaded *l, const uint64_t skipped[HOOK_FACTS])
+{
+	return misses_of(l, skipped, HOOK_ERROR) + misses_of(l, skipped, HOOK_EXPIRE) +
+	       misses_of(l, skipped, HOOK_EXPIRE_NOW) + misses_of(l, skipped, HOOK_FREE);
+}
+
+int missed_losses(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], uint64_t unseen, struct losses *lost)
+{
+	uint64_t count[COUNT_SLOTS] = { 0 };
+
+	for (int slot = 0; slot < COUNT_SLOTS; slot++) {
+		int err = loader_count(l, (enum count_slot)slot, &count[slot]);
+
+		if (err)
+			return err;
+	}
+	*lost = (struct losses){
+		.n = {
+			[LOSS_BUFFER_FULL] = count[COUNT_LOST],
+			[LOSS_MISSED] = rows_missed(l, skipped, unseen, count),
+			[LOSS_SOCKETS_FULL] = count[COUNT_SOCKETS_FULL],
+			[LOSS_CONNECTS_FULL] = count[COUNT_CONNECTING_FULL],
+			[LOSS_REASONS] = reasons_missed(l, skipped),
+			[LOSS_TALLIES_FULL] = count[COUNT_TALLIES_FULL],
+			[LOSS_BUCKETS_FULL] = count[COUNT_BUCKETS_FULL],
+		},
+	};
+	return 0;
+}

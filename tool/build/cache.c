@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "build/cache.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX (4 * 1024 * 1024)
+
+/* FNV-1a */
+static uint64_t hash(const char *text)
+{
+	uint64_t sum = 0xcbf29ce484222325;
+
+	for (; *text; text++)
+		sum = (sum ^ (unsigned char)*text) * 0x100000001b3;
+	return sum;
+}
+
+/* A file by what changes when a package replaces it. */
+static void put_identity(FILE *to, const char *what, const char *path)
+{
+	struct stat st = { 0 };
+	char real[PATH_MAX];
+
+	if (!realpath(path, real) || stat(real, &st)) {
+		fprintf(to, "%s %s: none\n", what, path);
+		return;
+	}
+	fprintf(to, "%s %s %llu %lld %lld.%09ld\n", what, real, (unsigned long long)st.st_ino,
+		(long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
+char *cache_key(const struct host *h, const char *text, const char *const flags[], size_t n_flags)
+{
+	char *key = NULL, path[PATH_MAX + 64];
+	const char *source = getenv("BCC_KERNEL_SOURCE");
+	size_t len;
+	FILE *to = open_memstream(&key, &len);
+
+	if (!to)
+		return NULL;
+	fprintf(to, "kernel %s %s %s\n", h->uts.release, h->uts.version, h->uts.machine);
+	put_identity(to, "libbcc", h->libbcc);
+	put_identity(to, "headers", h->headers);
+	snprintf(path, sizeof(path), "%s/include/generated/autoconf.h", h->headers);
+	put_identity(to, "config", path);
+	snprintf(path, sizeof(path), "/lib/modules/%s/source", h->uts.release);
+	put_identity(to, "source", path);
+	fprintf(to, "BCC_KERNEL_SOURCE %s\n", source ? source : "");
+	for (size_t i = 0; i < n_flags; i++)
+		fprintf(to, "%s\n", flags[i]);
+	fprintf(to, "text %zu %016llx\n", strlen(text), (unsigned long long)hash(text));
+	if (fclose(to)) {
+		free(key);
+		return NULL;
+	}
+	return key;
+}
+
+__attribute__((format(printf, 4, 5)))
+static int fail(int err, char *why, size_t len, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(why, len, fmt, args);
+	va_end(args);
+	return err;
+}
+
+/* Only what root alone can write is believed: its programs run in the kernel. */
+static int trusted(int fd, const char *path, char *why, size_t len)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return fail(-errno, why, len, "cache %s: %s", path, strerror(errno));
+	if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH))
+		return fail(-EPERM, why, len, "cache %s not used: not root's alone (owner %u, mode %03o)",
+			    path, st.st_uid, st.st_mode & 0777);
+	return 0;
+}
+
+static int open_dir(const char *dir, bool make, char *why, size_t len)
+{
+	int fd, err;
+
+	if (make && mkdir(dir, 0700) && errno != EEXIST)
+		return fail(-errno, why, len, "cannot make cache %s: %s", dir, strerror(errno));
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0) {
+		err = -errno;
+		if (err == -ENOENT)
+			return err;
+		return fail(err, why, len, "cannot open cache %s: %s", dir, strerror(-err));
+	}
+	err = trusted(fd, dir, why, len);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static void file_name(char *name, size_t size, const char *kind, const char *key)
+{
+	const char *release = strchr(key, ' ') + 1;
+
+	/* The release is part of the name so that old ones can be found and removed. */
+	snprintf(name, size, "%.*s.%s.%016llx", (int)strcspn(release, " \n/"), release, kind,
+		 (unsigned long long)hash(key));
+}
+
+/* All of a file, NULL where it cannot be had or is larger than any of ours. */
+static char *read_entry(int fd, size_t *len)
+{
+	struct stat st;
+	char *bytes;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX)
+		return NULL;
+	bytes = malloc((size_t)st.st_size + 1);
+	if (!bytes)
+		return NULL;
+	if (read(fd, bytes, (size_t)st.st_size) != st.st_size) {
+		free(bytes);
+		return NULL;
+	}
+	bytes[st.st_size] = '\0';
+	*len = (size_t)st.st_size;
+	return bytes;
+}
+
+/* A file is the key with its NUL, then the object. */
+static int decode_entry(const char *bytes, size_t len, const char *key, struct object *o)
+{
+	size_t key_size = strnlen(bytes, len) + 1;
+
+	if (key_size > len)
+		return -EBADMSG;
+	if (strcmp(bytes, key))
+		return -ENOENT;
+	return object_decode(o, bytes + key_size, len - key_size);
+}
+
+/* As plan.c names what is compiled; "main" is of versions before these. */
+static bool is_kind(const char *name)
+{
+	static const char *const kinds[] = { "rows", "counts", "both", "layout", "main" };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(name, kinds[i]))
+			return true;
+	return false;
+}
+
+/* ".RELEASE.KIND.HASH.PID"; @pid: where its last dot is */
+static bool has_kind(const char *name, const char *pid)
+{
+	char text[256], *dot;
+
+	snprintf(text, sizeof(text), "%.*s", (int)(pid - name), name);
+	dot = strrchr(text, '.');
+	if (!dot)
+		return false;
+	*dot = '\0';
+	dot = strrchr(text, '.');
+	return dot && is_kind(dot + 1);
+}
+
+/* ".NAME.PID" of cache_store(), where that process was killed. */
+static void remove_leftovers(int dir_fd)
+{
+	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		const char *name = entry->d_name, *dot = strrchr(name, '.');
+		char *end;
+		long pid;
+
+		if (*name != '.' || dot == name || !dot || !has_kind(name, dot))
+			continue;
+		pid = strtol(dot + 1, &end, 10);
+		if (*end || pid <= 0 || pid > INT_MAX || !kill((pid_t)pid, 0) || errno != ESRCH)
+			continue;
+		unlinkat(dir_fd, name, 0);
+	}
+	if (dir)
+		closedir(dir);
+	else if (copy >= 0)
+		close(copy);
+}
+
+int cache_load(const char *dir, const char *kind, const char *key, struct object *o, char *why,
+	       size_t len)
+{
+	int dir_fd, fd = -1, err;
+	char *bytes = NULL;
+	char name[256];
+	size_t size;
+
+	why[0] = '\0';
+	dir_fd = open_dir(dir, false, why, len);
+	if (dir_fd < 0)
+		return dir_fd;
+	remove_leftovers(dir_fd);
+	file_name(name, sizeof(name), kind, key);
+	fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0) {
+		err = errno == ENOENT ? -ENOENT
+				      : fail(-errno, why, len, "cannot open cache entry %s/%s: %s", dir,
+					     name, strerror(errno));
+		goto out;
+	}
+	err = trusted(fd, name, why, len);
+	if (err)
+		goto out;
+	bytes = read_entry(fd, &size);
+	err = bytes ? decode_entry(bytes, size, key, o) : -EBADMSG;
+	if (err == -EBADMSG)
+		fail(err, why, len, "cache entry %s/%s is damaged; compiling anew", dir, name);
+out:
+	free(bytes);
+	if (fd >= 0)
+		close(fd);
+	close(dir_fd);
+	return err;
+}
+
+/* A kernel that is no longer installed will not run again. */
+static void prune(int dir_fd, const struct host *h, const char *kind, const char *keep)
+{
+	DIR *dir = fdopendir(dup(dir_fd));
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	rewinddir(dir);
+	while ((entry = readdir(dir))) {
+		char release[256], modules[512], part[64];
+		char *dot;
+
+		snprintf(release, sizeof(release), "%s", entry->d_name);
+		dot = strrchr(release, '.');
+		/* Only names that file_name() makes: a user's --cache-dir may hold other files. */
+		if (!dot || strlen(dot + 1) != 16 || dot[1 + strspn(dot + 1, "0123456789abcdef")] ||
+		    !strcmp(entry->d_name, keep))
+			continue;
+		*dot = '\0';
+		dot = strrchr(release, '.');
+		if (!dot || !is_kind(dot + 1))
+			continue;
+		snprintf(part, sizeof(part), "%s", dot + 1);
+		*dot = '\0';
+		snprintf(modules, sizeof(modules), "/lib/modules/%s", release);
+		/* Of this kernel only the newest of a kind, of others while they are installed. */
+		if (strcmp(release, h->uts.release) ? access(modules, F_OK) != 0
+						    : !strcmp(part, kind))
+			unlinkat(dir_fd, entry->d_name, 0);
+	}
+	closedir(dir);
+}
+
+static int write_entry(int fd, const char *key, const struct object *o)
+{
+	void *bytes;
+	size_t len;
+	int err = object_encode(o, &bytes, &len);
+
+	if (err)
+		return err;
+	errno = ENOSPC;	/* what a short write means */
+	if (write(fd, key, strlen(key) + 1) != (ssize_t)strlen(key) + 1 ||
+	    write(fd, bytes, len) != (ssize_t)len)
+		err = -errno;
+	free(bytes);
+	return err;
+}
+
+int cache_store(const char *dir, const char *kind, const char *key, const struct host *h,
+		const struct object *o, char *why, size_t len)
+{
+	int dir_fd, fd, err;
+	char name[256], temporary[300];
+
+	why[0] = '\0';
+	dir_fd = open_dir(dir, true, why, len);
+	if (dir_fd < 0)
+		return dir_fd;
+	file_name(name, sizeof(name), kind, key);
+	snprintf(temporary, sizeof(temporary), ".%s.%d", name, getpid());
+	unlinkat(dir_fd, temporary, 0);	/* of a killed process that had our pid */
+	fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		err = fail(-errno, why, len, "cannot write cache %s: %s", dir, strerror(errno));
+		goto out;
+	}
+	err = write_entry(fd, key, o);
+	if (close(fd) && !err)
+		err = -errno;
+	if (!err && renameat(dir_fd, temporary, dir_fd, name))
+		err = -errno;
+	if (err) {
+		unlinkat(dir_fd, temporary, 0);
+		fail(err, why, len, "cannot write cache %s: %s", dir, strerror(-err));
+		goto out;
+	}
+	prune(dir_fd, h, kind, name);
+out:
+	close(dir_fd);
+	return err;
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "build/compiler.h"
+
+#include "host/privilege.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WORDS_MAX (256 * 1024)
+#define RESULT_MAX (1024 * 1024)
+
+/* The calls we need of libbcc, with the arguments of its newest release: argument lists have only grown at their end, and the
+ * calling conventions of our machines let a callee ignore what it does not know. Its header is not included, as that of an
+ * older release has fewer of them, and another name.
+ * Source: bcc_common.h, the same from 0.25 to 0.37; before 0.9 bpf_common.h */
+struct libbcc {
+	void *(*create)(const char *text, unsigned flags, const char *cflags[], int n_cflags, bool allow_rlimit,
+			const char *device);
+	unsigned (*kern_version)(void *module);
+	size_t (*num_functions)(void *module);
+	const char *(*function_name)(void *module, size_t id);
+	void *(*function_start)(void *module, size_t id);
+	size_t (*function_size)(void *module, size_t id);
+	size_t (*num_tables)(void *module);
+	const char *(*table_name)(void *module, size_t id);
+	int (*table_fd)(void *module, size_t id);
+	int (*table_type)(void *module, size_t id);
+	int (*table_flags)(void *module, size_t id);
+	size_t (*table_max_entries)(void *module, size_t id);
+	size_t (*table_key_size)(void *module, size_t id);
+	size_t (*table_leaf_size)(void *module, size_t id);
+};
+
+static int open_libbcc(struct libbcc *l, const char *library)
+{
+	const struct {
+		void *place;
+		const char *name;
+	} calls[] = {
+		{ &l->create, "bpf_module_create_c_from_string" },
+		{ &l->kern_version, "bpf_module_kern_version" },
+		{ &l->num_functions, "bpf_num_functions" },
+		{ &l->function_name, "bpf_function_name" },
+		{ &l->function_start, "bpf_function_start_id" },
+		{ &l->function_size, "bpf_function_size_id" },
+		{ &l->num_tables, "bpf_num_tables" },
+		{ &l->table_name, "bpf_table_name" },
+		{ &l->table_fd, "bpf_table_fd_id" },
+		{ &l->table_type, "bpf_table_type_id" },
+		{ &l->table_flags, "bpf_table_flags_id" },
+		{ &l->table_max_entries, "bpf_table_max_entries_id" },
+		{ &l->table_key_size, "bpf_table_key_size_id" },
+		{ &l->table_leaf_size, "bpf_table_leaf_size_id" },
+	};
+	void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+
+	if (!handle) {
+		fprintf(stderr, "%s\n", dlerror());
+		return -ENOENT;
+	}
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		void *symbol = dlsym(handle, calls[i].name);
+
+		if (!symbol) {
+			fprintf(stderr, "%s lacks %s\n", library, calls[i].name);
+			return -ENOSYS;
+		}
+		memcpy(calls[i].place, &symbol, sizeof(symbol));
+	}
+	return 0;
+}
+
+static int copy_name(char *to, size_t size, const char *name)
+{
+	if (!name || strlen(name) >= size)
+		return -E2BIG;
+	memset(to, 0, size);
+	snprintf(to, size, "%s", name);
+	return 0;
+}
+
+static int take_maps(const struct libbcc *l, void *module, struct object *o)
+{
+	size_t n = l->num_tables(module);
+
+	if (n > OBJECT_MAPS_MAX)
+		return -E2BIG;
+	for (size_t i = 0; i < n; i++) {
+		struct object_map *m = &o->maps[i];
+
+		if (copy_name(m->name, sizeof(m->name), l->table_name(module, i)))
+			return -E2BIG;
+		m->type = (uint32_t)l->table_type(module, i);
+		m->flags = (uint32_t)l->table_flags(module, i);
+		m->key_size = (uint32_t)l->table_key_size(module, i);
+		m->value_size = (uint32_t)l->table_leaf_size(module, i);
+		m->max_entries = (uint32_t)l->table_max_entries(module, i);
+	}
+	o->n_maps = (uint32_t)n;
+	return 0;
+}
+
+/* libbcc made the maps and put their descriptors into the programs; we keep the
+ * index instead and make maps of our own. */
+static int name_maps(const struct libbcc *l, void *module, const struct object *o,
+		     struct bpf_insn *insns, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint32_t map = 0;
+
+		if (insns[i].code != (BPF_LD | BPF_IMM | BPF_DW) ||
+		    insns[i].src_reg != BPF_PSEUDO_MAP_FD)
+			continue;
+		while (map < o->n_maps && l->table_fd(module, map) != insns[i].imm)
+			map++;
+		if (map == o->n_maps)
+			return -EBADMSG;
+		insns[i].imm = (int)map;
+	}
+	return 0;
+}
+
+static int take_programs(const struct libbcc *l, void *module, struct object *o)
+{
+	size_t n = l->num_functions(module);
+
+	if (n > OBJECT_PROGRAMS_MAX)
+		return -E2BIG;
+	o->insns = calloc(OBJECT_INSNS_MAX, sizeof(*o->insns));
+	if (!o->insns)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		struct object_program *p = &o->programs[i];
+		size_t bytes = l->function_size(module, i);
+
+		p->first = o->n_insns;
+		p->n_insns = (uint32_t)(bytes / sizeof(struct bpf_insn));
+		if (copy_name(p->name, sizeof(p->name), l->function_name(module, i)) ||
+		    p->n_insns > OBJECT_INSNS_MAX - p->first)
+			return -E2BIG;
+		memcpy(o->insns + p->first, l->function_start(module, i), bytes);
+		if (name_maps(l, module, o, o->insns + p->first, p->n_insns))
+			return -EBADMSG;
+		o->n_insns += p->n_insns;
+	}
+	o->n_programs = (uint32_t)n;
+	return 0;
+}
+
+static int compile(const char *library, const char *text, const char *const flags[],
+		   size_t n_flags, struct object *o)
+{
+	struct libbcc l = { 0 };
+	void *module;
+	int err;
+
+	err = open_libbcc(&l, library);
+	if (err)
+		return err;
+	module = l.create(text, 0, (const char **)flags, (int)n_flags, true, NULL);
+	if (!module)
+		return -EINVAL;
+	o->kern_version = l.kern_version(module);
+	err = take_maps(&l, module, o);
+	if (!err)
+		err = take_programs(&l, module, o);
+	return err;	/* the module goes with the process */
+}
+
+static int write_all(int fd, const void *bytes, size_t len)
+{
+	const char *at = bytes;
+
+	while (len) {
+		ssize_t n = write(fd, at, len);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			at += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+/* The child: an int (0 or a negative errno), then the object. */
+static void child(pid_t parent, int result_fd, int words_fd, const char *library, const char *text,
+		  const char *const flags[], size_t n_flags)
+{
+	struct object o = { 0 };
+	void *bytes = NULL;
+	size_t len = 0;
+	int err;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);	/* it was killed before that */
+	privilege_compile_only();	/* as far as this kernel can; it compiles in any case */
+	setpgid(0, 0);	/* Ctrl-C is for the parent, which then stops us */
+	signal(SIGPIPE, SIG_DFL);
+	dup2(words_fd, STDOUT_FILENO);
+	dup2(words_fd, STDERR_FILENO);
+	err = compile(library, text, flags, n_flags, &o);
+	if (!err)
+		err = object_encode(&o, &bytes, &len);
+	if (!write_all(result_fd, &err, sizeof(err)) && !err)
+		write_all(result_fd, bytes, len);
+	fflush(stdout);
+	_exit(0);
+}
+
+int compiler_start(struct compiler *c, const char *library, const char *text,
+		   const char *const flags[], size_t n_flags)
+{
+	const pid_t parent = getpid();
+	int result[2], words[2];
+	int err;
+
+	memset(c, 0, sizeof(*c));
+	c->result_fd = c->words_fd = -1;
+	if (pipe2(result, O_CLOEXEC))
+		return -errno;
+	if (pipe2(words, O_CLOEXEC)) {
+		err = -errno;
+		goto close_result;
+	}
+	c->pid = fork();
+	if (c->pid < 0) {
+		err = -errno;
+		c->pid = 0;
+		goto close_words;
+	}
+	if (!c->pid)
+		child(parent, result[1], words[1], library, text, flags, n_flags);
+	close(result[1]);
+	close(words[1]);
+	c->result_fd = result[0];
+	c->words_fd = words[0];
+	return 0;
+
+close_words:
+	close(words[0]);
+	close(words[1]);
+close_result:
+	close(result[0]);
+	close(result[1]);
+	return err;
+}
+
+/* Reads what is there; closes at the end. What does not fit is read and dropped. */
+static void take_in(int *fd, char **bytes, size_t *len, size_t max)
+{
+	char chunk[16384];
+	ssize_t n = read(*fd, chunk, sizeof(chunk));
+	char *more;
+
+	if (n < 0 && errno == EINTR)
+		return;
+	if (n <= 0) {
+		close(*fd);
+		*fd = -1;
+		return;
+	}
+	if (*len + (size_t)n > max)
+		return;
+	more = realloc(*bytes, *len + (size_t)n + 1);
+	if (!more)
+		return;
+	memcpy(more + *len, chunk, (size_t)n);
+	*len += (size_t)n;
+	more[*len] = '\0';
+	*bytes = more;
+}
+
+bool compiler_step(struct compiler *c, bool wait)
+{
+	while (c->result_fd >= 0 || c->words_fd >= 0) {
+		struct pollfd fds[2] = {
+			{ .fd = c->result_fd, .events = POLLIN },
+			{ .fd = c->words_fd, .events = POLLIN },
+		};
+		int ready = poll(fds, 2, wait ? -1 : 0);
+
+		if (ready == 0 || (ready < 0 && !wait))
+			return false;
+		if (ready < 0)
+			return false;	/* a signal: the caller decides */
+		if (fds[0].revents)
+			take_in(&c->result_fd, &c->result, &c->result_len, RESULT_MAX);
+		if (fds[1].revents)
+			take_in(&c->words_fd, &c->words, &c->words_len, WORDS_MAX);
+	}
+	return true;
+}
+
+int compiler_finish(struct compiler *c, struct object *o)
+{
+	int err, status;
+
+	if (!compiler_step(c, true))
+		return -EINTR;
+	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	c->pid = 0;
+	if (c->result_len < sizeof(err))
+		return -EBADMSG;
+	memcpy(&err, c->result, sizeof(err));
+	if (err)
+		return err < 0 ? err : -EBADMSG;
+	return object_decode(o, c->result + sizeof(err), c->result_len - sizeof(err));
+}
+
+void compiler_cause(const struct compiler *c, char *line, size_t len)
+{
+	static const char *const marks[] = { "error: ", "" };
+	const char *at = NULL;
+
+	line[0] = '\0';
+	if (!c->words)
+		return;
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]) && !at; i++)
+		at = strstr(c->words, marks[i]);
+	if (at)
+		snprintf(line, len, "%.*s", (int)strcspn(at, "\n"), at);
+}
+
+void compiler_stop(struct compiler *c)
+{
+	if (c->pid > 0) {
+		kill(c->pid, SIGKILL);
+		while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	if (c->result_fd >= 0)
+		close(c->result_fd);
+	if (c->words_fd >= 0)
+		close(c->words_fd);
+	free(c->result);
+	free(c->words);
+	memset(c, 0, sizeof(*c));
+	c->result_fd = c->words_fd = -1;
+}

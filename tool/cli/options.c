@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/options.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONNS_DEFAULT 65536
+#define CONNS_MAX 16777216
+#define PAGES_DEFAULT 256
+#define PAGES_MAX 16384
+#define FAILURES_DEFAULT 3
+#define FAILURES_MAX 1000000
+#define INTERVAL_MAX 99999999	/* as BCC's tools wait where no interval is given */
+
+enum value_kind { FLAG, PORTS, ENDS, NUMBER, CONNS, PAGES, FAILURES, STRING, HOOKS };
+
+/* The one place where an option is written down. */
+struct option_row {
+	int letter;			/* below 256: short option */
+	const char *name;
+	enum value_kind kind;
+	size_t offset;			/* of its place in struct options */
+	const char *value;		/* name of its value in --help; [=N]: may be left out */
+	const char *help;		/* NULL: not shown */
+};
+
+#define AT(member) offsetof(struct options, member)
+
+enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS, STATES };
+
+static const struct option_row rows[] = {
+	{ 'h', "help", FLAG, AT(help), NULL, "show this text and stop" },
+	{ 'T', "time", FLAG, AT(time), NULL, "include a time column (HH:MM:SS)" },
+	{ 't', "timestamp", FLAG, AT(timestamp), NULL,
+	  "include a column of seconds since the first row" },
+	{ 'w', "wide", FLAG, AT(wide), NULL, "wider columns (fit IPv6 addresses)" },
+	{ 's', "csv", FLAG, AT(csv), NULL, "comma-separated values" },
+	{ 'x', "extended", FLAG, AT(extended), NULL,
+	  "more columns: forwarding method, namespace, uid, age in IPVS" },
+	{ 'j', "json", FLAG, AT(json), NULL, "one JSON object a line" },
+	{ 'Y', "journal", FLAG, AT(journal), NULL, "log rows to the systemd journal too" },
+	{ 'L', "localport", PORTS, AT(lports), "PORTS", "only these local ports, comma-separated" },
+	{ 'D', "remoteport", PORTS, AT(rports), "PORTS",
+	  "only these remote ports, comma-separated" },
+	{ 'V', "vip", ENDS, AT(vips), "ADDR[:PORT],...",
+	  "only these virtual IPs; [ADDR]:PORT for IPv6" },
+	{ 'R', "real", ENDS, AT(reals), "ADDR[:PORT],...", "only these real servers" },
+	{ 'p', "pid", NUMBER, AT(pid), "PID", "only sockets that this process opened" },
+	{ '4', "ipv4", FLAG, AT(ipv4), NULL, "only IPv4 sockets" },
+	{ '6', "ipv6", FLAG, AT(ipv6), NULL, "only IPv6 sockets" },
+	{ 'a', "all", FLAG, AT(all), NULL, "every TCP socket, not only those that IPVS sends on" },
+	{ 'r', "retransmits", FLAG, AT(retransmits), NULL,
+	  "every retransmit, not those of the first SYN only" },
+	{ DOWN, "down", FAILURES, AT(down), "[=N]",
+	  "a row too when a real server goes down, N connects failed (3), or up" },
+	{ SUMMARY, "summary", FLAG, AT(summary), NULL,
+	  "counts for each real server, every INTERVAL seconds" },
+	{ HISTOGRAM, "histogram", FLAG, AT(histogram), NULL,
+	  "connect times of each real server, as a histogram" },
+	{ STATES, "states", FLAG, AT(states), NULL,
+	  "with --histogram: times in each state, not of connects" },
+	{ METRICS, "metrics", STRING, AT(metrics), "FILE",
+	  "counts for Prometheus to FILE, every INTERVAL seconds (15)" },
+	{ 'C', "noclear", FLAG, AT(noclear), NULL, "with these: do not clear the screen" },
+	{ 'm', "milliseconds", FLAG, AT(milliseconds), NULL, "with --histogram: not microseconds" },
+	{ 'n', "count", NUMBER, AT(count), "COUNT", "stop after COUNT rows" },
+	{ 'd', "duration", NUMBER, AT(seconds), "SECONDS", "stop after SECONDS" },
+	{ 'b', "buffer-pages", PAGES, AT(pages), "PAGES",
+	  "perf buffer of each CPU in pages, a power of two (256)" },
+	{ 263, "max-conns", CONNS, AT(max_conns), "N", "track so many connections at a time (65536)" },
+	{ RECORD, "record", STRING, AT(record), "FILE", "keep the events in FILE too, for --replay" },
+	{ REPLAY, "replay", STRING, AT(replay), "FILE",
+	  "print the rows of a recording; -: stdin; needs no root" },
+	{ 'v', "verbose", FLAG, AT(verbose), NULL, "say on stderr what is found and done" },
+	{ 261, "check", FLAG, AT(check), NULL,
+	  "say what this host has and lacks for tracing, and stop" },
+	{ 256, "ebpf", FLAG, AT(ebpf), NULL, "print the text of the BPF program and stop" },
+	{ 257, "version", FLAG, AT(version), NULL, "print the version and stop" },
+	{ 258, "no-cache", FLAG, AT(no_cache), NULL, "compile anew; neither read nor write the cache" },
+	{ 259, "cache-dir", STRING, AT(cache_dir), "DIR",
+	  "keep compiled programs in DIR (/var/cache/ipvs-tcpstate)" },
+	{ 264, "proc-root", STRING, AT(proc_root), "DIR", NULL },
+	{ 262, "rehearse", FLAG, AT(rehearse), NULL, NULL },
+	{ 260, "hooks", HOOKS, AT(hooks), "KIND", NULL },
+};
+
+enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
+
+/* Those that a recording has behind it, or that do something else altogether. */
+static const char *const not_replayed[] = {
+	"all", "real", "pid", "journal", "retransmits", "duration", "buffer-pages", "record", "check", "ebpf", "no-cache",
+	"cache-dir", "max-conns", "proc-root", "rehearse", "hooks", "summary", "histogram", "states", "metrics", "noclear",
+	"milliseconds",
+};
+
+/* Those that are about rows. */
+static const char *const not_counted[] = {
+	"timestamp", "wide", "extended", "journal", "retransmits", "count", "down",
+};
+
+static bool is_among(const char *const *names, size_t n, const struct option_row *row)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(row->name, names[i]))
+			return true;
+	return false;
+}
+
+#define IS_AMONG(names, row) is_among(names, sizeof(names) / sizeof((names)[0]), row)
+
+/* What tcpstates takes for the beginning of one name only means that name here too,
+ * where it is the beginning of several. */
+static const struct option_beginning {
+	const char *text;
+	int letter;
+} beginnings[] = {
+	{ "c", 's' }, { "e", 256 }, { "h", 'h' }, { "j", 'Y' }, { "r", 'D' }, { "re", 'D' },
+};
+
+enum { N_BEGINNINGS = sizeof(beginnings) / sizeof(beginnings[0]) };
+
+__attribute__((format(printf, 2, 3)))
+static int fail(struct options *o, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(o->error, sizeof(o->error), fmt, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+/* Digits only: no sign, no space, no other base. */
+static int parse_number(const char *text, size_t len, uint64_t max, uint64_t *out)
+{
+	uint64_t n = 0;
+
+	if (!len)
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -EINVAL;
+		n = n * 10 + (uint64_t)(text[i] - '0');
+		if (n > max)
+			return -EINVAL;
+	}
+	*out = n;
+	return 0;
+}
+
+/* One entry of a list, without the blanks around it, which tcpstates takes too. */
+static const char *next_entry(const char **rest, size_t *len)
+{
+	const char *entry = *rest + strspn(*rest, " ");
+
+	*len = strcspn(entry, ",");
+	*rest = entry + *len;
+	while (*len && entry[*len - 1] == ' ')
+		--*len;
+	return entry;
+}
+
+static int parse_ports(struct options *o, const struct option_row *row, const char *text)
+{
+	struct port_list *list = (struct port_list *)((char *)o + row->offset);
+	const char *rest = text;
+
+	for (;;) {
+		uint64_t port;
+		size_t len;
+		const char *from = next_entry(&rest, &len);
+
+		if (!len)
+			return fail(o, "--%s '%.64s': empty entry; give ports as 80,443", row->name, text);
+		if (parse_number(from, len, 65535, &port) || !port)
+			return fail(o, "--%s '%.*s': not a port; give numbers from 1 to 65535",
+				    row->name, (int)(len < 64 ? len : 64), from);
+		if (list->n == OPTIONS_PORTS_MAX)
+			return fail(o, "--%s: more than %d ports; give fewer", row->name,
+				    OPTIONS_PORTS_MAX);
+		list->port[list->n++] = (uint16_t)port;
+		if (!*rest)
+			return 0;
+		rest++;
+	}
+}
+
+/* ADDR, ADDR:PORT, [ADDR] or [ADDR]:PORT in @text, @len characters. */
+static int parse_end(const char *text, size_t len, uint8_t addr[16], uint16_t *port)
+{
+	char word[INET6_ADDRSTRLEN + 8], *host = word, *colon, *after;
+	uint64_t number = 0;
+	bool ipv6;
+
+	if (len >= sizeof(word))
+		return -EINVAL;
+	memcpy(word, text, len);
+	word[len] = '\0';
+	colon = strchr(word, ':');
+	ipv6 = *word == '[' || (colon && strchr(colon + 1, ':'));
+	after = colon;
+	if (*word == '[') {
+		host++;
+		after = strchr(host, ']');
+		if (!after)
+			return -EINVAL;
+		*after++ = '\0';
+		if (*after && *after != ':')
+			return -EINVAL;
+	} else if (ipv6) {
+		after = NULL;
+	}
+	if (after && *after) {
+		*after++ = '\0';
+		if (parse_number(after, strlen(after), 65535, &number) || !number)
+			return -EINVAL;
+	}
+	*port = (uint16_t)number;
+	memset(addr, 0, 10);
+	memset(addr + 10, 0xff, 2);
+	return inet_pton(ipv6 ? AF_INET6 : AF_INET, host, ipv6 ? addr : addr + 12) == 1 ? 0 : -EINVAL;
+}
+
+static int parse_ends(struct options *o, const struct option_row *row, const char *text)
+{
+	struct end_list *list = (struct end_list *)((char *)o + row->offset);
+
+	for (const char *from = text;; from++) {
+		size_t len = strcspn(from, ",");
+
+		if (list->n == OPTIONS_ENDS_MAX)
+			return fail(o, "--%s: more than %d addresses; give fewer", row->name,
+				    OPTIONS_ENDS_MAX);
+		if (parse_end(from, len, list->end[list->n].addr, &list->end[list->n].port))
+			return fail(o, "--%s '%.*s': not an address; give them as 10.0.0.1:80,[fd00::1]:80",
+				    row->name, (int)(len < 64 ? len : 64), from);
+		list->n++;
+		from += len;
+		if (!*from)
+			return 0;
+	}
+}
+
+static int parse_value(struct options *o, const struct option_row *row, const char *text)
+{
+	void *place = (char *)o + row->offset;
+	uint64_t number;
+
+	switch (row->kind) {
+	case FLAG:
+		*(bool *)place = true;
+		return 0;
+	case PORTS:
+		return parse_ports(o, row, text);
+	case ENDS:
+		return parse_ends(o, row, text);
+	case NUMBER:
+		if (parse_number(text, strlen(text), UINT32_MAX, &number) || !number)
+			return fail(o, "--%s '%.64s': give a whole number from 1 to %u", row->name,
+				    text, UINT32_MAX);
+		*(uint64_t *)place = number;
+		return 0;
+	case FAILURES:
+		if (!text)
+			*(uint64_t *)place = FAILURES_DEFAULT;
+		else if (parse_number(text, strlen(text), FAILURES_MAX, place) || !*(uint64_t *)place)
+			return fail(o, "--%s='%.64s': give a whole number from 1 to %d", row->name, text,
+				    FAILURES_MAX);
+		return 0;
+	case CONNS:
+		if (parse_number(text, strlen(text), CONNS_MAX, &number) || !number)
+			return fail(o, "--%s '%.64s': give a whole number from 1 to %d", row->name, text,
+				    CONNS_MAX);
+		*(uint64_t *)place = number;
+		return 0;
+	case PAGES:
+		if (parse_number(text, strlen(text), PAGES_MAX, &number) || !number ||
+		    number & (number - 1))
+			return fail(o, "--%s '%.64s': give a power of two from 1 to %d", row->name, text,
+				    PAGES_MAX);
+		*(uint64_t *)place = number;
+		return 0;
+	case STRING:
+		if (!*text)
+			return fail(o, "--%s '': give a %s", row->name, row->value);
+		*(const char **)place = text;
+		return 0;
+	case HOOKS:
+		if (!strcmp(text, "raw"))
+			o->hooks = HOOK_WISH_RAW;
+		else if (!strcmp(text, "tracepoint"))
+			o->hooks = HOOK_WISH_TRACEPOINT;
+		else if (!strcmp(text, "kprobe"))
+			o->hooks = HOOK_WISH_KPROBE;
+		else
+			return fail(o, "--hooks '%.64s': give raw, tracepoint or kprobe", text);
+		return 0;
+	}
+	return 0;
+}
+
+/* As getopt_long() is told. */
+static int has_value(const struct option_row *row)
+{
+	return row->kind == FLAG ? no_argument : *row->value == '[' ? optional_argument : required_argument;
+}
+
+static const struct option_row *row_of(int letter)
+{
+	for (size_t i = 0; i < N_ROWS; i++)
+		if (rows[i].letter == letter)
+			return &rows[i];
+	return NULL;
+}
+
+static int refuse(struct options *o, int what, const char *word)
+{
+	const struct option_row *row = row_of(optopt);
+
+	if (what == ':' && row)
+		return fail(o, "--%s: value missing; give --%s %s", row->name, row->name, row->value);
+	if (row && row->kind == FLAG)
+		return fail(o, "'%.64s': --%s takes no value", word, row->name);
+	if (optopt > 0 && optopt < 128)
+		return fail(o, "unknown option '-%c'; see --help", optopt);
+	return fail(o, "unknown or ambiguous option '%.64s'; see --help", word);
+}
+
+/* What stands without an option before it. */
+struct words {
+	const char *word[3];		/* one more than can be used */
+	size_t n;
+};
+
+static void add_word(struct words *w, const char *word)
+{
+	if (w->n < sizeof(w->word) / sizeof(w->word[0]))
+		w->word[w->n++] = word;
+}
+
+/* INTERVAL and COUNT, as BCC's tools take them. */
+static int parse_words(struct options *o, const struct words *w)
+{
+	static const char *const names[] = { "INTERVAL", "COUNT" };
+	uint64_t *places[] = { &o->interval, &o->tables };
+
+	if (w->n && !options_counts(o))
+		return fail(o, "unexpected word '%.64s'; see --help", w->word[0]);
+	if (w->n > 2)
+		return fail(o, "unexpected word '%.64s'; see --help", w->word[2]);
+	for (size_t i = 0; i < w->n; i++)
+		if (parse_number(w->word[i], strlen(w->word[i]), INTERVAL_MAX, places[i]) || !*places[i])
+			return fail(o, "%s '%.64s': give a number from 1 to %d", names[i], w->word[i], INTERVAL_MAX);
+	return 0;
+}
+
+/* @unfit: the option that goes with rows only, if any */
+static int check_counting(struct options *o, const struct option_row *unfit)
+{
+	const char *name = o->summary ? "summary" : o->histogram ? "histogram" : "metrics";
+
+	if (o->summary && o->histogram)
+		return fail(o, "--summary and --histogram exclude each other; give one");
+	if (options_counts(o) && unfit)
+		return fail(o, "--%s and --%s exclude each other: it prints no rows; give one", name, unfit->name);
+	if ((o->noclear || o->milliseconds) && !options_tables(o))
+		return fail(o, "--%s: goes with --summary or --histogram only",
+			    o->noclear ? "noclear" : "milliseconds");
+	if (o->states && !o->histogram)
+		return fail(o, "--states: goes with --histogram only");
+	return 0;
+}
+
+int options_parse(struct options *o, int argc, char *const argv[])
+{
+	struct option longs[N_ROWS + N_BEGINNINGS + 1] = { 0 };
+	const struct option_row *unfit = NULL, *of_rows = NULL;
+	struct words words = { .n = 0 };
+	char shorts[2 * N_ROWS + 3];
+	size_t len = 0;
+	int c, err;
+
+	memset(o, 0, sizeof(*o));
+	o->pages = PAGES_DEFAULT;
+	o->max_conns = CONNS_DEFAULT;
+	o->proc_root = "/proc";
+	shorts[len++] = '-';	/* words come in turn, as option 1: argv keeps its order */
+	shorts[len++] = ':';
+	for (size_t i = 0; i < N_ROWS; i++) {
+		longs[i].name = rows[i].name;
+		longs[i].has_arg = has_value(&rows[i]);
+		longs[i].val = rows[i].letter;
+		if (rows[i].letter > 255)
+			continue;
+		shorts[len++] = (char)rows[i].letter;
+		if (rows[i].kind != FLAG)
+			shorts[len++] = ':';
+	}
+	for (size_t i = 0; i < N_BEGINNINGS; i++) {
+		const struct option_row *row = row_of(beginnings[i].letter);
+		bool flag = row && row->kind == FLAG;
+
+		longs[N_ROWS + i].name = beginnings[i].text;
+		longs[N_ROWS + i].has_arg = flag ? no_argument : required_argument;
+		longs[N_ROWS + i].val = beginnings[i].letter;
+	}
+	shorts[len] = '\0';
+	opterr = 0;
+	optind = 0;	/* glibc: start anew */
+	for (;;) {
+		int at = optind ? optind : 1;	/* the word that getopt_long() looks at next */
+		const struct option_row *row;
+
+		c = getopt_long(argc, argv, shorts, longs, NULL);
+		if (c == -1)
+			break;
+		if (c == 1) {
+			add_word(&words, optarg);
+			continue;
+		}
+		row = c == '?' || c == ':' ? NULL : row_of(c);
+		if (row && optarg && argv[at][2] == '=')
+			optarg++;	/* "-L=80", as tcpstates takes it */
+		err = row ? parse_value(o, row, optarg) : refuse(o, c, argv[at]);
+		if (err)
+			return err;
+		if (IS_AMONG(not_replayed, row))
+			unfit = row;
+		if (IS_AMONG(not_counted, row))
+			of_rows = row;
+	}
+	while (optind < argc)
+		add_word(&words, argv[optind++]);
+	err = parse_words(o, &words);
+	if (err)
+		return err;
+	if (o->csv && o->json)
+		return fail(o, "-s and -j exclude each other; give one");
+	if (o->ipv4 && o->ipv6)
+		return fail(o, "-4 and -6 exclude each other; give one, or none for both");
+	if (o->replay && unfit)
+		return fail(o, "--replay and --%s exclude each other: a recording is printed as it was traced; "
+			    "give one", unfit->name);
+	return check_counting(o, of_rows);
+}
+
+void options_help(FILE *to, const char *name)
+{
+	fprintf(to, "usage: %s [-hTtwsxjYarv] [-L PORTS] [-D PORTS] [-4 | -6] [-V ADDR[:PORT],...]\n"
+		"          [-R ADDR[:PORT],...] [-p PID] [-n COUNT] [-d SECONDS] [-b PAGES]\n"
+		"          [--down[=N]] [--record FILE | --replay FILE]\n"
+		"          [--summary | --histogram [--states] [-m]] [-C] [--metrics FILE] [INTERVAL [COUNT]]\n\n"
+		"Trace TCP state changes with durations, and the IPVS real server of each connection.\n\n"
+		"options:\n", name);
+	for (size_t i = 0; i < N_ROWS; i++) {
+		char left[64], letter[8] = "    ";
+
+		if (!rows[i].help)
+			continue;
+		if (rows[i].letter < 256)
+			snprintf(letter, sizeof(letter), "-%c, ", rows[i].letter);
+		snprintf(left, sizeof(left), "%s--%s%s%s", letter, rows[i].name,
+			 has_value(&rows[i]) == required_argument ? " " : "", rows[i].value ? rows[i].value : "");
+		fprintf(to, "  %-26s %s\n", left, rows[i].help);
+	}
+	fprintf(to, "\nexamples:\n"
+		"  %s           # connections that IPVS sends on\n"
+		"  %s -a        # all TCP connections, as tcpstates\n"
+		"  %s -T        # with the time of day\n"
+		"  %s -tw       # with seconds since the first row, wide enough for IPv6\n"
+		"  %s -stT      # CSV with times and timestamps\n"
+		"  %s -Y        # to the systemd journal too\n"
+		"  %s -D 80,443 # only remote ports 80 and 443\n"
+		"  %s --down    # say too which real servers go down and up\n"
+		"  %s -n 1      # stop after one row\n"
+		"  %s --summary 5      # counts for each real server, every 5 seconds\n"
+		"  %s --histogram 10 1 # connect times, once, after 10 seconds\n",
+		name, name, name, name, name, name, name, name, name, name, name);
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/host.h"
+
+#include "base/bpf.h"
+#include "base/file.h"
+#include "host/distro.h"
+
+#include "host/privilege.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Not access(2): for a user with capabilities that looks without them. */
+static bool exists(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st);
+}
+
+static void find_tracefs(struct host *h)
+{
+	static const char *const places[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
+
+	for (size_t i = 0; i < 2; i++) {
+		char path[96];
+
+		snprintf(path, sizeof(path), "%s/events", places[i]);
+		if (exists(path)) {
+			snprintf(h->tracefs, sizeof(h->tracefs), "%s", places[i]);
+			h->tracefs_hidden = false;
+			return;
+		}
+		if (errno == EACCES)
+			h->tracefs_hidden = true;
+	}
+}
+
+/* #define UTS_RELEASE "6.1.0-56-amd64" */
+static void read_headers_release(struct host *h)
+{
+	char path[PATH_MAX + 64], *text, *quote;
+
+	snprintf(path, sizeof(path), "%s/include/generated/utsrelease.h", h->headers);
+	text = file_read(path);
+	quote = text ? strchr(text, '"') : NULL;
+	if (quote)
+		snprintf(h->headers_release, sizeof(h->headers_release), "%.*s",
+			 (int)strcspn(quote + 1, "\"\n"), quote + 1);
+	free(text);
+}
+
+bool host_headers_match(const struct host *h)
+{
+	return !*h->headers_release || !strcmp(h->headers_release, h->uts.release);
+}
+
+/* "build" is what libbcc wants; Debian keeps half of it under "source". */
+static void find_headers(struct host *h)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/lib/modules/%s/build/include", h->uts.release);
+	if (exists(path)) {
+		snprintf(h->headers, sizeof(h->headers), "/lib/modules/%s/build", h->uts.release);
+		read_headers_release(h);
+		return;
+	}
+	if (exists("/sys/kernel/kheaders.tar.xz"))
+		strcpy(h->headers, "/sys/kernel/kheaders.tar.xz");
+}
+
+static bool file_in(const char *dir, size_t len, const char *name, char *path, size_t size)
+{
+	return len && (size_t)snprintf(path, size, "%.*s/%s", (int)len, dir, name) < size &&
+	       exists(path);
+}
+
+/* Where dynamic linkers look on the distributions we know. The dynamic linker
+ * itself is asked only in the child: its answer would map LLVM here. */
+static void find_libbcc(struct host *h)
+{
+	static const char name[] = "libbcc.so.0";
+	static const char *const places[] = {
+		"/usr/local/lib64", "/usr/local/lib",
+#if defined(__x86_64__)
+		"/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu",
+#elif defined(__aarch64__)
+		"/usr/lib/aarch64-linux-gnu", "/lib/aarch64-linux-gnu",
+#endif
+		"/usr/lib64", "/lib64", "/usr/lib", "/lib",
+	};
+	const char *at = getenv("LD_LIBRARY_PATH");
+
+	while (at && *at) {
+		size_t len = strcspn(at, ":;");
+
+		if (file_in(at, len, name, h->libbcc, sizeof(h->libbcc)))
+			goto found;
+		at += len + (at[len] != '\0');
+	}
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (file_in(places[i], strlen(places[i]), name, h->libbcc, sizeof(h->libbcc)))
+			goto found;
+	snprintf(h->libbcc, sizeof(h->libbcc), "%s", name);
+	return;
+found:
+	h->libbcc_found = true;
+}
+
+/* Loads "read 8 bytes of kernel memory; exit" with the given helper. Return: the program's descriptor, or a negative errno. */
+static int try_load(enum bpf_prog_type type, int helper)
+{
+	const struct bpf_insn program[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10 },
+		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .imm = -8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3, .imm = 0 },
+		{ .code = BPF_JMP | BPF_CALL, .imm = helper },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));	/* an initializer clears one member only, from gcc 15 on */
+	attr.prog_type = type;
+	attr.insn_cnt = sizeof(program) / sizeof(program[0]);
+	attr.insns = (uintptr_t)program;
+	attr.license = (uintptr_t)"GPL";
+	return bpf_call(BPF_PROG_LOAD, &attr);
+}
+
+static bool can_load(enum bpf_prog_type type, int helper)
+{
+	int fd = try_load(type, helper);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* A kernel that counts how often it skipped a program may skip one on a raw tracepoint: the count is from 5.12, and it
+ * skips them from 6.2 on; bpf_prog_show_fdinfo(), kernel/bpf/syscall.c; __bpf_trace_run(), kernel/trace/bpf_trace.c */
+static bool counts_skips(int program_fd)
+{
+	char path[64], *text;
+	bool counts;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", program_fd);
+	text = file_read(path);
+	counts = text && strstr(text, "recursion_misses:");
+	free(text);
+	return counts;
+}
+
+static bool has_lru_maps(void)
+{
+	union bpf_attr attr;
+	int fd;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.map_type = BPF_MAP_TYPE_LRU_HASH;
+	attr.key_size = 8;
+	attr.value_size = 8;
+	attr.max_entries = 1;
+	fd = bpf_call(BPF_MAP_CREATE, &attr);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static void probe_bpf(struct host *h)
+{
+	bool newer = can_load(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_probe_read_kernel);
+	int fd;
+
+	h->read_helper = newer ? BPF_FUNC_probe_read_kernel : BPF_FUNC_probe_read;
+	fd = try_load(BPF_PROG_TYPE_TRACEPOINT, h->read_helper);
+	/* Before 4.7 there is bpf(2), but no tracepoint program. */
+	h->bpf = fd >= 0 || fd == -EINVAL;
+	if (fd >= 0)
+		close(fd);
+	fd = try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, h->read_helper);
+	h->raw_tracepoints = fd >= 0;
+	h->raw_skipped = fd >= 0 && counts_skips(fd);
+	if (fd >= 0)
+		close(fd);
+	h->lru_maps = has_lru_maps();
+}
+
+bool host_kprobes_off(void)
+{
+	char *text = file_read(HOST_KPROBES_SWITCH);
+	bool off = text && *text == '0';
+
+	free(text);
+	return off;
+}
+
+static void probe_kprobes(struct host *h)
+{
+	char path[96], *type;
+
+	h->kprobe_pmu = -1;
+	type = file_read("/sys/bus/event_source/devices/kprobe/type");
+	if (type && *type)
+		h->kprobe_pmu = (int)strtol(type, NULL, 10);
+	free(type);
+	snprintf(path, sizeof(path), "%s/kprobe_events", h->tracefs);
+	h->kprobes = h->kprobe_pmu >= 0 || exists(path);
+	h->kprobes_off = host_kprobes_off();
+}
+
+static void probe_lockdown(struct host *h)
+{
+	char *text = file_read("/sys/kernel/security/lockdown");
+
+	h->lockdown = text && strstr(text, "[confidentiality]");
+	free(text);
+}
+
+void host_probe(struct host *h)
+{
+	/* Before 5.11 programs and maps count against this limit, ours and those of others. */
+	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	char *format;
+
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	memset(h, 0, sizeof(*h));
+	uname(&h->uts);
+	find_tracefs(h);
+	format = host_format(h, "sock", "inet_sk_error_report");
+	h->error_tracepoint = format != NULL;
+	free(format);
+	find_headers(h);
+	find_libbcc(h);
+	probe_bpf(h);
+	probe_kprobes(h);
+	probe_lockdown(h);
+}
+
+bool host_can_trace(const struct host *h, char *line, size_t len)
+{
+	const uint64_t needed = privilege_bpf() | privilege_perfmon();
+	char hint[256], names[64];
+
+	privilege_names(needed, names, sizeof(names));
+	if (!privilege_has(needed))
+		snprintf(line, len, "cannot load BPF programs as user %u without %s; run as root (sudo)",
+			 geteuid(), names);
+	else if (h->lockdown)
+		snprintf(line, len, "kernel lockdown is \"confidentiality\", which forbids every BPF "
+			 "program that reads memory; boot without lockdown=confidentiality");
+	else if (!h->bpf)
+		snprintf(line, len, "kernel %s refuses BPF tracing programs; it needs "
+			 "CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS, and bpf(2) allowed here (container?)",
+			 h->uts.release);
+	else if (h->tracefs_hidden)
+		snprintf(line, len, "cannot read tracefs as user %u without CAP_DAC_READ_SEARCH; run as "
+			 "root (sudo)", geteuid());
+	else if (!*h->tracefs)
+		snprintf(line, len, "no tracefs; run: mount -t tracefs nodev /sys/kernel/tracing");
+	else if (!*h->headers) {
+		distro_headers_hint(h->uts.release, hint, sizeof(hint));
+		snprintf(line, len, "no headers of the running kernel under /lib/modules/%s/build; "
+			 "run: %s", h->uts.release, hint);
+	} else {
+		return true;
+	}
+	return false;
+}
+
+char *host_format(const struct host *h, const char *category, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/events/%s/%s/format", h->tracefs, category, name);
+	return file_read(path);
+}
+
+uint64_t host_ipvs(void)
+{
+	struct stat st;
+
+	return stat("/sys/module/ip_vs", &st) ? 0 : st.st_ino;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/priority.h"
+
+#include "base/abi.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define NICE (-20)
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void look(struct priority *p)
+{
+	p->looked_ns = clock_ns(CLOCK_MONOTONIC);
+	p->used_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static int set_policy(int policy, int priority)
+{
+	const struct sched_param param = { .sched_priority = priority };
+
+	return sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &param);
+}
+
+void priority_raise(struct priority *p, bool realtime)
+{
+	if (setpriority(PRIO_PROCESS, 0, NICE))
+		log_debug("cannot set priority %d: %s", NICE, strerror(errno));
+	p->realtime = realtime && !set_policy(SCHED_RR, 1);
+	if (realtime && !p->realtime)
+		log_debug("cannot run at a realtime priority: %s", strerror(errno));
+	look(p);
+}
+
+void priority_follow(struct priority *p)
+{
+	const struct priority before = *p;
+
+	if (!p->realtime)
+		return;
+	look(p);
+	if ((p->used_ns - before.used_ns) * 2 <= p->looked_ns - before.looked_ns)
+		return;
+	if (set_policy(SCHED_OTHER, 0))
+		return;		/* again at the next look */
+	log_debug("took more than half of a CPU: no realtime priority any more");
+	p->realtime = false;
+}

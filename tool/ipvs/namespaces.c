@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipvs/namespaces.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHUNK 65536
+
+/* The namespaces that have been read. */
+struct namespaces {
+	uint32_t *inum;
+	size_t n, size;
+};
+
+/* All lines of an open file. */
+static int read_lines(int fd, uint32_t netns, namespaces_line seen, void *cookie)
+{
+	char *buffer = malloc(CHUNK);
+	size_t held = 0;
+	ssize_t n;
+
+	if (!buffer)
+		return -ENOMEM;
+	while ((n = read(fd, buffer + held, CHUNK - held)) > 0) {
+		char *line = buffer, *stop = buffer + held + n, *newline;
+
+		while ((newline = memchr(line, '\n', (size_t)(stop - line)))) {
+			seen(cookie, line, (size_t)(newline - line), netns);
+			line = newline + 1;
+		}
+		held = (size_t)(stop - line);
+		if (held == CHUNK)
+			held = 0;	/* no line is as long as this */
+		memmove(buffer, line, held);
+	}
+	n = n < 0 ? -errno : 0;
+	free(buffer);
+	return (int)n;
+}
+
+static int read_file(const char *path, uint32_t netns, namespaces_line seen, void *cookie)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ESRCH || errno == EINVAL ? 0 : -errno;
+	err = read_lines(fd, netns, seen, cookie);
+	close(fd);
+	return err;
+}
+
+/* Whether the namespace is a new one. */
+static bool add(struct namespaces *all, uint32_t inum)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->inum[i] == inum)
+			return false;
+	if (all->n == all->size) {
+		size_t size = all->size ? 2 * all->size : 64;
+		uint32_t *more = realloc(all->inum, size * sizeof(*more));
+
+		if (!more)
+			return true;	/* read twice, at worst */
+		all->inum = more;
+		all->size = size;
+	}
+	all->inum[all->n++] = inum;
+	return true;
+}
+
+/* net:[4026531840]; 0: it is something else */
+static uint32_t parse_inum(const char *text)
+{
+	return strncmp(text, "net:[", 5) ? 0 : (uint32_t)strtoul(text + 5, NULL, 10);
+}
+
+static int read_processes(const char *proc_root, const char *name, struct namespaces *all,
+			  namespaces_line seen, void *cookie)
+{
+	DIR *proc = opendir(proc_root);
+	struct dirent *process;
+	int err = proc ? 0 : -errno;
+
+	while (proc && (process = readdir(proc))) {
+		char path[PATH_MAX], link[64];
+		uint32_t inum;
+		ssize_t n;
+		int now;
+
+		if (process->d_name[0] < '1' || process->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s/ns/net", proc_root, process->d_name);
+		n = readlink(path, link, sizeof(link) - 1);
+		if (n <= 0)
+			continue;	/* it has ended, or is none of our business */
+		link[n] = '\0';
+		inum = parse_inum(link);
+		if (!inum || !add(all, inum))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s/net/%s", proc_root, process->d_name, name);
+		now = read_file(path, inum, seen, cookie);
+		if (!err)
+			err = now;
+	}
+	if (proc)
+		closedir(proc);
+	return err;
+}
+
+/* From within: a namespace without processes has no other file. */
+static int read_mounted(const char *mount, const char *proc_root, const char *name, uint32_t inum, int home,
+			namespaces_line seen, void *cookie)
+{
+	int fd = open(mount, O_RDONLY | O_CLOEXEC), err = 0;
+	char path[PATH_MAX];
+
+	if (fd < 0)
+		return 0;	/* unmounted meanwhile, or hidden by another mount */
+	if (setns(fd, CLONE_NEWNET)) {
+		err = -errno;
+	} else {
+		snprintf(path, sizeof(path), "%s/thread-self/net/%s", proc_root, name);
+		err = read_file(path, inum, seen, cookie);
+		if (setns(home, CLONE_NEWNET))
+			err = -errno;
+	}
+	close(fd);
+	return err;
+}
+
+/* 54 28 0:4 net:[4026532177] /run/netns/pod rw shared:9 - nsfs nsfs rw */
+static int read_mounts(const char *proc_root, const char *name, struct namespaces *all,
+		       namespaces_line seen, void *cookie)
+{
+	char path[PATH_MAX], root[64], mount[PATH_MAX], *line = NULL;
+	int home, err = 0, now;
+	size_t size = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/self/mountinfo", proc_root);
+	file = fopen(path, "re");
+	snprintf(path, sizeof(path), "%s/self/ns/net", proc_root);
+	home = open(path, O_RDONLY | O_CLOEXEC);
+	while (file && home >= 0 && getline(&line, &size, file) > 0) {
+		uint32_t inum;
+
+		if (sscanf(line, "%*s %*s %*s %63s %4095s", root, mount) != 2)
+			continue;
+		inum = parse_inum(root);
+		if (!inum || !add(all, inum))
+			continue;
+		now = read_mounted(mount, proc_root, name, inum, home, seen, cookie);
+		if (!err)
+			err = now;
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	if (home >= 0)
+		close(home);
+	return err;
+}
+
+int namespaces_read(const char *proc_root, const char *name, namespaces_line seen, void *cookie)
+{
+	struct namespaces all = { 0 };
+	int err = read_processes(proc_root, name, &all, seen, cookie), mounted;
+
+	mounted = read_mounts(proc_root, name, &all, seen, cookie);
+	free(all.inum);
+	return err ? err : mounted;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipvs/unseen.h"
+
+#include "ipvs/ipvs.h"
+
+#define TRIES 8
+
+/* How many connections the programs saw IPVS take in this process's network namespace. */
+static uint64_t seen_taken(const struct loaded *l)
+{
+	uint64_t n = 0;
+
+	loader_count(l, COUNT_TAKEN, &n);
+	return n;
+}
+
+/* IPVS counts a connection just after the program has: what is read later has more of them. So this is too high by those
+ * that come in between. */
+static void begin(struct unseen *u, const struct loaded *l, const char *proc_root)
+{
+	for (int i = 0; i < TRIES; i++) {
+		uint64_t seen = seen_taken(l), taken;
+
+		if (ipvs_taken(proc_root, &taken))
+			return;
+		if (!u->known || (int64_t)(taken - seen - u->base) < 0)
+			u->base = taken - seen;
+		u->known = true;
+	}
+}
+
+/* And this too low. */
+void unseen_look(struct unseen *u, const struct loaded *l, const char *proc_root)
+{
+	uint64_t before, seen = seen_taken(l), taken;
+	int tries = 0;
+
+	if (!u->known) {
+		begin(u, l, proc_root);
+		return;
+	}
+	do {
+		if (ipvs_taken(proc_root, &taken))
+			return;
+		before = seen;
+		seen = seen_taken(l);
+		if ((int64_t)(taken - seen - u->base - u->now) > 0)
+			u->now = taken - seen - u->base;
+	} while (seen != before && ++tries < TRIES);
+}
+
+void unseen_pause(struct unseen *u)
+{
+	u->before += u->now;
+	u->now = 0;
+	u->known = false;
+}
+
+uint64_t unseen_count(const struct unseen *u)
+{
+	return u->before + u->now;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "output/output_counts.h"
+
+void counts_header(struct output *o)
+{
+	if (o->options->json || !o->options->csv)
+		return;
+	if (o->options->histogram)
+		histogram_header_csv(o);
+	else
+		summary_header_csv(o);
+}
+
+/* On a screen of its own a round begins at the top. */
+static void begin_text(struct output *o, const struct counts *c)
+{
+	if (c->lines)
+		put_text(o, "\033[H\033[2J");
+	if (!c->lines && !o->options->time)
+		return;
+	put_clock(o, c->ts_ns);
+	put_char(o, '\n');
+}
+
+void counts_print(struct output *o, const struct counts *c)
+{
+	bool histogram = o->options->histogram;
+
+	output_room(o);
+	if (o->options->json) {
+		(histogram ? histogram_json : summary_json)(o, c);
+	} else if (o->options->csv) {
+		(histogram ? histogram_csv : summary_csv)(o, c);
+	} else {
+		begin_text(o, c);
+		(histogram ? histogram_text : summary_text)(o, c);
+	}
+}
+
+void counts_head_csv(struct output *o)
+{
+	if (o->options->time)
+		put_text(o, "TIME,");
+	put_text(o, "VIP,VPORT,REALADDR,REALPORT,");
+}
+
+static void put_end_csv(struct output *o, const struct endpoint *e)
+{
+	if (e->family)
+		put_addr(o, e);
+	put_char(o, ',');
+	if (e->family)
+		put_u64(o, e->port);
+	put_char(o, ',');
+}
+
+void counts_place_csv(struct output *o, const struct counts *c, const struct stats_real *r, bool total)
+{
+	if (o->options->time) {
+		put_clock(o, c->ts_ns);
+		put_char(o, ',');
+	}
+	put_end_csv(o, &r->vip);
+	if (total)
+		put_text(o, "total,,");
+	else
+		put_end_csv(o, &r->real);
+}
+
+static void put_end_json(struct output *o, const struct endpoint *e)
+{
+	if (!e->family) {
+		put_text(o, "null");
+		return;
+	}
+	put_text(o, "{\"addr\":\"");
+	put_addr(o, e);
+	put_text(o, "\",\"port\":");
+	put_u64(o, e->port);
+	put_char(o, '}');
+}
+
+void counts_place_json(struct output *o, const struct counts *c, const struct stats_real *r, const char *event)
+{
+	put_text(o, "{\"time\":\"");
+	put_stamp(o, c->ts_ns);
+	put_text(o, "\",\"event\":\"");
+	put_text(o, event);
+	put_text(o, "\",\"vip\":");
+	put_end_json(o, &r->vip);
+	put_text(o, ",\"real\":");
+	put_end_json(o, &r->real);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tcpstates' CSV columns, then ours; quoted by RFC 4180 where a value needs it. */
+#include "output/output.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+/* A row is written by way of a copy of o->at, as in output_text.c. */
+
+static char *put_comm_far(char *at, const char comm[16])
+{
+	char safe[80];
+	bool quoted;
+
+	output_comm(safe, sizeof(safe), comm, 64);
+	quoted = strpbrk(safe, ",\"");
+	if (quoted)
+		put_one(&at, '"');
+	for (const char *s = safe; *s; s++) {
+		if (*s == '"')
+			put_one(&at, '"');
+		put_one(&at, *s);
+	}
+	if (quoted)
+		put_one(&at, '"');
+	return at;
+}
+
+static inline char *put_endpoint(char *at, const struct endpoint *e)
+{
+	at = put_addr_at(at, e);
+	put_one(&at, ',');
+	put_number(&at, e->port);
+	put_one(&at, ',');
+	return at;
+}
+
+static void header(struct output *o)
+{
+	put_time_heads(o, ',');
+	put_text(o, "SKADDR,C-PID,C-COMM,IP,LADDR,LPORT,RADDR,RPORT,OLDSTATE,NEWSTATE,MS,"
+		    "REALADDR,REALPORT,METHOD,REASON");
+	put_text(o, o->options->extended ? ",NETNS,UID,AGE-MS,GONE-MS\n" : "\n");
+}
+
+static char *put_known(char *at, int64_t n)
+{
+	put_one(&at, ',');
+	if (n >= 0)
+		put_number(&at, (uint64_t)n);
+	return at;
+}
+
+static char *put_extended(char *at, const struct row *r)
+{
+	at = put_known(at, r->netns ? (int64_t)r->netns : -1);
+	at = put_known(at, r->uid);
+	at = put_known(at, r->age_ms);
+	return put_known(at, r->gone_ms);
+}
+
+static void row(struct output *o, const struct row *r)
+{
+	char *at;
+
+	put_times(o, r, ',');
+	at = o->at;
+	put_base16(&at, r->skaddr);
+	put_one(&at, ',');
+	put_number(&at, r->pid);
+	put_one(&at, ',');
+	if (!put_plain_comm(&at, r->comm))
+		at = put_comm_far(at, r->comm);
+	PUT(&at, ",4,");
+	if (r->local.family == AF_INET6)
+		at[-2] = '6';
+	at = put_endpoint(at, &r->local);
+	at = put_endpoint(at, &r->remote);
+	put_state(&at, r->oldstate);
+	put_one(&at, ',');
+	put_state(&at, r->newstate);
+	put_one(&at, ',');
+	put_milliseconds(&at, r->span_ns);
+	put_one(&at, ',');
+	if (r->real.family)
+		at = put_endpoint(at, &r->real);
+	else
+		PUT(&at, ",,");
+	if (r->method)
+		put_raw(&at, r->method, strlen(r->method));
+	put_one(&at, ',');
+	if (r->reason)
+		put_raw(&at, r->reason, strlen(r->reason));
+	if (o->options->extended)
+		at = put_extended(at, r);
+	put_one(&at, '\n');
+	o->at = at;
+}
+
+const struct output_format output_csv = { .header = header, .row = row };

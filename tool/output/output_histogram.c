@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connect times of each real server: in text by powers of two, as BCC's tools show them, else bucket by bucket. */
+#include "output/output_counts.h"
+
+#include <stdio.h>
+
+#define STARS 40
+#define POWERS 48		/* the last bucket is below 2^42 us */
+
+/* By powers of two, slot i being the values of i bits; 0 is shown with 1. */
+static int by_powers(uint64_t slot[POWERS], const struct stats_histogram *h, unsigned unit_us)
+{
+	int last = 0;
+
+	for (int i = 0; i < POWERS; i++)
+		slot[i] = 0;
+	for (unsigned i = 0; i < STATS_BUCKETS; i++) {
+		uint64_t value = stats_bucket_low(i) / unit_us;
+		int bits = value ? 64 - __builtin_clzll(value) : 1;
+
+		if (!h->bucket[i])
+			continue;
+		slot[bits] += h->bucket[i];
+		if (bits > last)
+			last = bits;
+	}
+	return last;
+}
+
+static void put_bar(struct output *o, uint64_t n, uint64_t most)
+{
+	uint64_t stars = most > UINT64_MAX / STARS ? n / (most / STARS) : n * STARS / most;
+
+	put_char(o, '|');
+	for (uint64_t i = 0; i < STARS; i++)
+		put_char(o, i < stars ? '*' : ' ');
+	put_text(o, "|\n");
+}
+
+static void put_powers(struct output *o, const struct stats_histogram *h, bool ms)
+{
+	uint64_t slot[POWERS], most = 1;
+	int last = by_powers(slot, h, ms ? 1000 : 1);
+
+	for (int i = 1; i <= last; i++)
+		if (slot[i] > most)
+			most = slot[i];
+	o->at += sprintf(o->at, "     %-19s : count     distribution\n", ms ? "msecs" : "usecs");
+	for (int i = 1; i <= last; i++) {
+		unsigned long long low = i == 1 ? 0 : 1ULL << (i - 1), high = (1ULL << i) - 1;
+
+		output_room(o);
+		o->at += sprintf(o->at, "%10llu -> %-10llu : %-8llu ", low, high, (unsigned long long)slot[i]);
+		put_bar(o, slot[i], most);
+	}
+}
+
+/* One histogram: of connect times, or with --states of the times in a state. */
+struct times {
+	const struct stats_real *real;
+	const struct stats_histogram *histogram;
+	const char *state;		/* NULL: of connects */
+};
+
+typedef void (*put_histogram)(struct output *, const struct counts *, const struct times *);
+
+/* In the order of a life; include/net/tcp_states.h has the numbers. */
+static void each_state(struct output *o, const struct counts *c, const struct stats_real *r, put_histogram put)
+{
+	static const uint8_t order[STATS_STATES] = { 2, 3, 12, 1, 4, 5, 8, 9, 11, 6, 0, 7, 10, 13, 14, 15 };
+
+	for (unsigned i = 0; i < STATS_STATES; i++) {
+		const struct times t = { r, stats_state(c->stats, r, order[i]), output_state(order[i]) };
+
+		if (t.histogram->count)
+			put(o, c, &t);
+	}
+}
+
+/* For each real server that connections came to be established with, or whose connections changed their state. */
+static void each_real(struct output *o, const struct counts *c, put_histogram put)
+{
+	for (size_t i = 0; i < c->ranking->n; i++) {
+		const struct stats_service *service = &c->ranking->service[i];
+
+		for (size_t k = 0; k < service->n; k++) {
+			const struct stats_real *r = &c->stats->real[c->ranking->order[service->first + k]];
+
+			const struct times connects = { r, &r->connect, NULL };
+
+			if (c->stats->state)
+				each_state(o, c, r, put);
+			else if (r->connect.count)
+				put(o, c, &connects);
+		}
+	}
+}
+
+static void put_text_of(struct output *o, const struct counts *c, const struct times *t)
+{
+	(void)c;
+	output_room(o);
+	put_text(o, "\nvip = ");
+	put_addr_port(o, &t->real->vip);
+	put_text(o, ", real = ");
+	put_addr_port(o, &t->real->real);
+	put_text(o, t->state ? ", state = " : "");
+	put_text(o, t->state ? t->state : "");
+	put_char(o, '\n');
+	put_powers(o, t->histogram, o->options->milliseconds);
+}
+
+void histogram_text(struct output *o, const struct counts *c)
+{
+	each_real(o, c, put_text_of);
+}
+
+void histogram_header_csv(struct output *o)
+{
+	counts_head_csv(o);
+	put_text(o, o->options->states ? "STATE,FROM-US,TO-US,COUNT\n" : "FROM-US,TO-US,COUNT\n");
+}
+
+static void put_csv_of(struct output *o, const struct counts *c, const struct times *t)
+{
+	for (unsigned i = 0; i < STATS_BUCKETS; i++) {
+		if (!t->histogram->bucket[i])
+			continue;
+		output_room(o);
+		counts_place_csv(o, c, t->real, false);
+		put_text(o, t->state ? t->state : "");
+		put_text(o, t->state ? "," : "");
+		put_u64(o, stats_bucket_low(i));
+		put_char(o, ',');
+		put_u64(o, stats_bucket_high(i));
+		put_char(o, ',');
+		put_u64(o, t->histogram->bucket[i]);
+		put_char(o, '\n');
+	}
+}
+
+void histogram_csv(struct output *o, const struct counts *c)
+{
+	each_real(o, c, put_csv_of);
+}
+
+static void put_json_of(struct output *o, const struct counts *c, const struct times *t)
+{
+	bool first = true;
+
+	output_room(o);
+	counts_place_json(o, c, t->real, "histogram");
+	if (t->state) {
+		put_text(o, ",\"state\":\"");
+		put_text(o, t->state);
+		put_char(o, '"');
+	}
+	put_text(o, t->state ? ",\"state_us\":[" : ",\"connect_us\":[");
+	for (unsigned i = 0; i < STATS_BUCKETS; i++) {
+		if (!t->histogram->bucket[i])
+			continue;
+		output_room(o);
+		put_text(o, first ? "{\"from\":" : ",{\"from\":");
+		put_u64(o, stats_bucket_low(i));
+		put_text(o, ",\"to\":");
+		put_u64(o, stats_bucket_high(i));
+		put_text(o, ",\"count\":");
+		put_u64(o, t->histogram->bucket[i]);
+		put_char(o, '}');
+		first = false;
+	}
+	put_text(o, "]}\n");
+}
+
+void histogram_json(struct output *o, const struct counts *c)
+{
+	each_real(o, c, put_json_of);
+}

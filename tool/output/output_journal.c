@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "output/output_journal.h"
+
+#include "base/log.h"
+#include "output/output.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LIBRARY "libsystemd.so.0"
+#define SOCKET "/run/systemd/journal/socket"
+#define PRIORITY "5"	/* notice, as tcpstates */
+#define ARROW " \xe2\x86\x92 "
+
+int journal_open(struct journal *j, char *cause, size_t len)
+{
+	j->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	if (!j->library) {
+		snprintf(cause, len, "-Y needs libsystemd (Debian: libsystemd0), leave it out or "
+			 "install that: %.256s", dlerror());
+		return -ENOENT;
+	}
+	*(void **)&j->send = dlsym(j->library, "sd_journal_sendv");
+	if (!j->send) {
+		snprintf(cause, len, "-Y: no sd_journal_sendv in %s; leave out -Y", LIBRARY);
+		return -ENOENT;
+	}
+	if (access(SOCKET, F_OK)) {
+		snprintf(cause, len, "-Y: no systemd journal runs here (no %s); start "
+			 "systemd-journald or leave out -Y", SOCKET);
+		return -ENOENT;
+	}
+	return 0;
+}
+
+void journal_close(struct journal *j)
+{
+	if (j->library)
+		dlclose(j->library);
+	memset(j, 0, sizeof(*j));
+}
+
+/* sd_journal_sendv() says nothing where there is no journal, so we look. It waits where the
+ * journal is slow: the signal that ends the tool must lose no row, a second one gives up. */
+static int send_entry(struct journal *j)
+{
+	int err = -EINTR;
+
+	if (access(SOCKET, F_OK))
+		return -errno;
+	while (err == -EINTR && j->interrupted < 2) {
+		err = j->send(j->entry.field, j->entry.n);
+		j->interrupted += err == -EINTR;
+	}
+	return err;
+}
+
+void journal_row(struct journal *j, const struct row *row)
+{
+	int err;
+
+	journal_entry_set(&j->entry, log_name(), row);
+	err = send_entry(j);
+	if (err < 0 && !j->refused++)
+		j->err = err;
+}
+
+/* A field begins where the one before it has ended. */
+static void begin(struct journal_entry *e, struct output *o, const char *name)
+{
+	e->field[e->n].iov_base = o->at;
+	put_text(o, name);
+	put_char(o, '=');
+}
+
+static void end(struct journal_entry *e, const struct output *o)
+{
+	struct iovec *field = &e->field[e->n++];
+
+	field->iov_len = (size_t)(o->at - (char *)field->iov_base);
+}
+
+static void add_text(struct journal_entry *e, struct output *o, const char *name, const char *text)
+{
+	begin(e, o, name);
+	put_text(o, text);
+	end(e, o);
+}
+
+static void add_number(struct journal_entry *e, struct output *o, const char *name, uint64_t n)
+{
+	begin(e, o, name);
+	put_u64(o, n);
+	end(e, o);
+}
+
+static void add_endpoint(struct journal_entry *e, struct output *o, const struct endpoint *from,
+			 const char *addr4, const char *addr6, const char *port)
+{
+	begin(e, o, from->family == AF_INET6 ? addr6 : addr4);
+	put_addr(o, from);
+	end(e, o);
+	add_number(e, o, port, from->port);
+}
+
+static void put_place(struct output *o, const struct endpoint *e)
+{
+	put_addr(o, e);
+	put_char(o, ' ');
+	put_u64(o, e->port);
+}
+
+/* tcpstates' message, and then what it does not know. */
+static void add_message(struct journal_entry *e, struct output *o, const char *comm,
+			const struct row *r)
+{
+	begin(e, o, "MESSAGE");
+	put_text(o, comm);
+	put_char(o, ' ');
+	put_place(o, &r->local);
+	put_text(o, ARROW);
+	put_place(o, &r->remote);
+	put_char(o, ' ');
+	put_text(o, output_state(r->oldstate));
+	put_text(o, ARROW);
+	put_text(o, output_state(r->newstate));
+	if (r->real.family) {
+		put_text(o, " real ");
+		put_place(o, &r->real);
+	}
+	if (r->reason) {
+		put_text(o, " reason ");
+		put_text(o, r->reason);
+	}
+	end(e, o);
+}
+
+/* OBJECT_COMM is the journal's own for a sender that is root: ours has another name. */
+void journal_entry_set(struct journal_entry *e, const char *name, const struct row *r)
+{
+	struct output o = { .at = e->text };
+	char comm[80];
+
+	e->n = 0;
+	output_comm(comm, sizeof(comm), r->comm, 64);
+	add_message(e, &o, comm, r);
+	add_text(e, &o, "PRIORITY", PRIORITY);
+	begin(e, &o, "SYSLOG_IDENTIFIER");
+	put_raw(&o.at, name, strnlen(name, 255));
+	end(e, &o);
+	add_number(e, &o, "OBJECT_PID", r->pid);
+	add_text(e, &o, "OBJECT_TCP_COMM", comm);
+	add_endpoint(e, &o, &r->local, "OBJECT_IPV4_SOURCE_ADDRESS", "OBJECT_IPV6_SOURCE_ADDRESS",
+		     "OBJECT_TCP_SOURCE_PORT");
+	add_endpoint(e, &o, &r->remote, "OBJECT_IPV4_DESTINATION_ADDRESS",
+		     "OBJECT_IPV6_DESTINATION_ADDRESS", "OBJECT_TCP_DESTINATION_PORT");
+	add_text(e, &o, "OBJECT_TCP_OLD_STATE", output_state(r->oldstate));
+	add_text(e, &o, "OBJECT_TCP_NEW_STATE", output_state(r->newstate));
+	add_number(e, &o, "OBJECT_TCP_SPAN_TIME", r->span_ns / 1000);
+	if (r->real.family)
+		add_endpoint(e, &o, &r->real, "OBJECT_IPV4_REAL_ADDRESS",
+			     "OBJECT_IPV6_REAL_ADDRESS", "OBJECT_TCP_REAL_PORT");
+	if (r->method)
+		add_text(e, &o, "OBJECT_TCP_REAL_METHOD", r->method);
+	if (r->reason)
+		add_text(e, &o, "OBJECT_TCP_REASON", r->reason);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Text rows on a terminal: columns as wide as the addresses that come, the heading again
+ * where the last one scrolls away, reasons in colour. Only people read this.
+ */
+#include "output/output_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#define CLOSE 7			/* include/net/tcp_states.h */
+#define LINES_DEFAULT 24	/* where the terminal does not tell */
+#define LINES_MIN 5		/* a heading, and more rows than headings */
+#define RED "\033[31m"
+#define YELLOW "\033[33m"
+#define PLAIN "\033[0m"
+
+/* Few steps, as each is a heading more. The last one of each fits everything. */
+static const int addr_widths[] = { 26, 39 };
+static const int real_widths[] = { 32, 47 };
+
+enum { N_WIDTHS = 2 };
+
+/* no-color.org: any value but an empty one. */
+static bool has_colour(void)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return !(no_color && *no_color) && term && *term && strcmp(term, "dumb") != 0;
+}
+
+void output_terminal_init(struct output *o)
+{
+	o->screen.widths = o->options->wide ? output_widths_wide : output_widths_narrow;
+	o->screen.colour = has_colour();
+}
+
+/* Bytes that begin no character, and escape sequences, take no column. */
+static int columns_of(const char *from, const char *to)
+{
+	int columns = 0;
+
+	for (; from < to; from++) {
+		if (*from == '\033')
+			from = memchr(from, 'm', (size_t)(to - from));
+		else
+			columns += (*from & 0xc0) != 0x80 && *from != '\n';
+	}
+	return columns;
+}
+
+/* How many lines of the screen the text since @from takes. */
+static int lines_of(const struct output *o, const char *from, const struct winsize *size)
+{
+	int columns = columns_of(from, o->at);
+
+	return size->ws_col && columns > size->ws_col ? (columns - 1) / size->ws_col + 1 : 1;
+}
+
+/* Asked for each row, so that a window may change its size at any time. */
+static void get_size(const struct output *o, struct winsize *size)
+{
+	if (ioctl(o->fd, TIOCGWINSZ, size) || !size->ws_row)
+		*size = (struct winsize){ .ws_row = LINES_DEFAULT };
+	if (size->ws_row < LINES_MIN)
+		size->ws_row = LINES_MIN;
+}
+
+static int addr_len(const struct endpoint *e)
+{
+	char text[64];
+	struct output o = { .at = text };
+
+	if (e->family != AF_INET6)
+		return 0;	/* fits always */
+	put_addr(&o, e);
+	return (int)(o.at - text);
+}
+
+/* Return: whether the column had to grow. */
+static bool fit(int *width, const int steps[N_WIDTHS], int len)
+{
+	int i = 0;
+
+	if (len <= *width)
+		return false;
+	while (i < N_WIDTHS - 1 && steps[i] < len)
+		i++;
+	*width = steps[i];
+	return true;
+}
+
+static bool fit_row(struct text_widths *w, const struct row *r)
+{
+	bool grown = fit(&w->addr, addr_widths, addr_len(&r->local));
+	int len = addr_len(&r->real);
+
+	grown |= fit(&w->addr, addr_widths, addr_len(&r->remote));
+	grown |= fit(&w->real, real_widths, len ? len + (int)strlen("[]:65535") : 0);
+	return grown;
+}
+
+static void put_heading(struct output *o, const struct winsize *size)
+{
+	const char *start = o->at;
+
+	text_header(o, &o->screen.widths);
+	o->screen.lines = lines_of(o, start, size);
+}
+
+static void header(struct output *o)
+{
+	struct winsize size;
+
+	get_size(o, &size);
+	put_heading(o, &size);
+}
+
+static void put_reason(struct output *o, const struct row *r)
+{
+	if (!r->reason || !o->screen.colour) {
+		put_text(o, r->reason ? r->reason : "-");
+		return;
+	}
+	put_text(o, r->newstate == CLOSE ? RED : YELLOW);
+	put_text(o, r->reason);
+	put_text(o, PLAIN);
+}
+
+/* The cursor's line is one of the screen's too. */
+static void row(struct output *o, const struct row *r)
+{
+	struct winsize size;
+	const char *start;
+
+	get_size(o, &size);
+	if (fit_row(&o->screen.widths, r) || o->screen.lines >= size.ws_row - 1)
+		put_heading(o, &size);
+	start = o->at;
+	text_columns(o, r, &o->screen.widths);
+	put_reason(o, r);
+	text_end(o, r);
+	o->screen.lines += lines_of(o, start, &size);
+}
+
+const struct output_format output_terminal = { .header = header, .row = row };

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rows/correlate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probes/reason.h"	/* after <errno.h> */
+
+#define FIRST_SIZE 1024
+
+/* include/net/tcp_states.h */
+enum { CLOSE = 7 };
+
+static int grow(struct correlate *c, uint32_t size)
+{
+	struct event *events = realloc(c->events, size * sizeof(*events));
+	struct order *order, *spare;
+
+	if (events)
+		c->events = events;
+	order = realloc(c->order, size * sizeof(*order));
+	if (order)
+		c->order = order;
+	spare = realloc(c->spare, size * sizeof(*spare));
+	if (spare)
+		c->spare = spare;
+	if (!events || !order || !spare)
+		return -ENOMEM;
+	c->size = size;
+	return 0;
+}
+
+int correlate_init(struct correlate *c)
+{
+	memset(c, 0, sizeof(*c));
+	return grow(c, FIRST_SIZE);
+}
+
+int correlate_add(struct correlate *c, const void *data, size_t len)
+{
+	struct event *ev;
+	int err;
+
+	if (c->n == c->size && grow(c, c->size * 2))
+		return -ENOMEM;
+	ev = &c->events[c->n];
+	err = decode(ev, data, len);
+	if (err)
+		return err;
+	c->order[c->n].ts_ns = ev->ts_ns;
+	c->order[c->n].at = c->n;
+	c->n++;
+	return 0;
+}
+
+/* One pass of a merge sort over runs that are in order already: there are few,
+ * as each CPU's buffer is one but for interrupts. Returns the number of runs. */
+static uint32_t merge_runs(const struct order *from, struct order *to, uint32_t n)
+{
+	uint32_t a = 0, runs = 0;
+
+	while (a < n) {
+		uint32_t mid = a + 1, b, end, out = a;
+
+		while (mid < n && from[mid].ts_ns >= from[mid - 1].ts_ns)
+			mid++;
+		b = mid;
+		end = mid < n ? mid + 1 : n;
+		while (end < n && from[end].ts_ns >= from[end - 1].ts_ns)
+			end++;
+		while (a < mid && b < end)
+			to[out++] = from[b].ts_ns < from[a].ts_ns ? from[b++] : from[a++];
+		memcpy(to + out, from + a, (mid - a) * sizeof(*to));
+		memcpy(to + out + (mid - a), from + b, (end - b) * sizeof(*to));
+		a = end;
+		runs++;
+	}
+	return runs;
+}
+
+void correlate_sort(struct correlate *c)
+{
+	uint32_t runs = 2;
+
+	while (runs > 1) {
+		struct order *sorted = c->spare;
+
+		runs = merge_runs(c->order, sorted, c->n);
+		c->spare = c->order;
+		c->order = sorted;
+	}
+	c->next = 0;
+}
+
+static const char *method_word(const struct real *real)
+{
+	static const char *const words[] = {
+		[METHOD_MASQ] = "masq",	    [METHOD_LOCAL] = "local",	[METHOD_TUNNEL] = "tunnel",
+		[METHOD_ROUTE] = "route",   [METHOD_BYPASS] = "bypass",
+	};
+
+	if (!real->family || real->method >= sizeof(words) / sizeof(words[0]))
+		return NULL;
+	return words[real->method];
+}
+
+static const char *close_word(const struct event *ev)
+{
+	static const char *const words[] = {
+		[CLOSE_NO_DESTINATION] = "no-destination",
+		[CLOSE_NO_PORT] = "no-port",
+		[CLOSE_ABORTED] = "aborted",
+		[CLOSE_REFUSED] = "refused",
+		[CLOSE_RESET] = "reset",
+		[CLOSE_EXPIRED] = "expired",
+		[CLOSE_TIMEOUT] = "timeout",
+		[CLOSE_UNREACHABLE] = "unreachable",
+		[CLOSE_ERROR] = "error",
+	};
+
+	return words[why_closed(&ev->conn, ev->oldstate, ev->err_known, ev->err)];
+}
+
+static const char *event_word(const struct event *ev)
+{
+	static const char *const words[] = {
+		[EVENT_STATE] = "state", [EVENT_RETRANSMIT] = "retransmit", [EVENT_MOVED] = "moved",
+	};
+
+	return words[ev->type];
+}
+
+static const char *reason(const struct event *ev)
+{
+	if (ev->type == EVENT_STATE && ev->newstate == CLOSE)
+		return close_word(ev);
+	if (ev->conn.flags & CONN_SYN_LOST)
+		return "syn-lost";
+	return ev->type == EVENT_STATE ? NULL : event_word(ev);
+}
+
+static void set_endpoint(struct endpoint *e, const __u32 addr[4], uint16_t port, uint8_t family)
+{
+	memcpy(e->addr, addr, sizeof(e->addr));
+	e->port = port;
+	e->family = family;
+}
+
+/* Milliseconds. The row of the connect itself is of the time before IPVS made its entry. */
+static int64_t since(uint32_t from, uint32_t to)
+{
+	uint32_t units = to - from;
+
+	if (!from)
+		return -1;
+	return units < UINT32_MAX / 2 + UINT32_MAX / 4 ? ((int64_t)units << 20) / 1000000 : 0;
+}
+
+static void make_row(struct row *row, const struct event *ev)
+{
+	const struct conn *c = &ev->conn;
+	uint32_t now;
+
+	row->ts_ns = ev->ts_ns;
+	row->skaddr = ev->skaddr;
+	row->span_ns = ev->span_ns;
+	row->pid = c->owner.pid;
+	row->uid = c->owner.uid;
+	row->netns = c->tuple.netns;
+	memcpy(row->comm, c->owner.comm, sizeof(row->comm));
+	set_endpoint(&row->local, c->tuple.laddr, c->tuple.lport, c->family);
+	set_endpoint(&row->remote, c->tuple.raddr, c->tuple.rport, c->family);
+	set_endpoint(&row->real, c->real.addr, c->real.port, c->real.family);
+	row->oldstate = ev->oldstate;
+	row->newstate = ev->newstate;
+	row->method = method_word(&c->real);
+	row->event = event_word(ev);
+	row->reason = reason(ev);
+	now = ENTRY_TIME(ev->ts_ns);
+	row->age_ms = since(c->entry_at, c->gone_at ? c->gone_at : now);
+	row->gone_ms = since(c->gone_at, now);
+}
+
+bool correlate_next(struct correlate *c, uint64_t before_ns, struct row *row)
+{
+	if (c->next == c->n || c->order[c->next].ts_ns >= before_ns)
+		return false;
+	make_row(row, &c->events[c->order[c->next].at]);
+	c->next++;
+	return true;
+}
+
+/* Those that stay move to the first places, as long as one that stays is not there already. Only they are looked at: most
+ * rounds keep few. */
+void correlate_keep(struct correlate *c, uint64_t before_ns)
+{
+	struct order *stays, *taken = c->spare;
+	uint32_t kept, place = 0;
+
+	while (c->next < c->n && c->order[c->next].ts_ns < before_ns)
+		c->next++;
+	stays = c->order + c->next;
+	kept = c->n - c->next;
+	for (uint32_t i = 0; i < kept; i++)
+		taken[i].at = 0;
+	for (uint32_t i = 0; i < kept; i++)
+		if (stays[i].at < kept)
+			taken[stays[i].at].at = 1;
+	for (uint32_t i = 0; i < kept; i++) {
+		struct order *o = &c->order[i];
+
+		*o = stays[i];
+		if (o->at < kept)
+			continue;
+		while (taken[place].at)
+			place++;
+		c->events[place] = c->events[o->at];
+		o->at = place++;
+	}
+	c->next = 0;
+	c->n = kept;
+}
+
+void correlate_fini(struct correlate *c)
+{
+	free(c->events);
+	free(c->order);
+	free(c->spare);
+	memset(c, 0, sizeof(*c));
+}

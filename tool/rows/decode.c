@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rows/decode.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+
+_Static_assert(AF_INET == 2 && AF_INET6 == 10, "the probes have these numbers of Linux's own");
+
+static int family_known(uint8_t family)
+{
+	return family == AF_INET || family == AF_INET6;
+}
+
+/* The byte of a member that is one byte wide. */
+#define BYTE(data, member) (((const uint8_t *)(data))[offsetof(struct event, member)])
+
+int decode(struct event *ev, const void *data, size_t len)
+{
+	uint8_t real;
+
+	if (len < sizeof(*ev) || len >= sizeof(*ev) + 8)
+		return -EBADMSG;
+	if (BYTE(data, type) < EVENT_STATE || BYTE(data, type) > EVENT_MOVED)
+		return -EBADMSG;
+	real = BYTE(data, conn.real.family);
+	if (BYTE(data, oldstate) > 15 || BYTE(data, newstate) > 15 ||
+	    !family_known(BYTE(data, conn.family)) || (real && !family_known(real)))
+		return -EBADMSG;
+	memcpy(ev, data, sizeof(*ev));
+	ev->conn.owner.comm[sizeof(ev->conn.owner.comm) - 1] = '\0';
+	return 0;
+}

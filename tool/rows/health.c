@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rows/health.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define UNANSWERED_NS 1000000000
+
+/* include/net/tcp_states.h */
+enum { ESTABLISHED = 1, SYN_SENT, CLOSE = 7 };
+
+int health_init(struct health *h, uint64_t limit)
+{
+	memset(h, 0, sizeof(*h));
+	if (!limit)
+		return 0;
+	h->pair = calloc(HEALTH_PAIRS, sizeof(*h->pair));
+	h->head = calloc(HEALTH_HEADS, sizeof(*h->head));
+	if (!h->pair || !h->head)
+		return -ENOMEM;
+	for (uint16_t i = 0; i < HEALTH_PAIRS - 1; i++)
+		h->pair[i].next = (uint16_t)(i + 2);
+	h->free = 1;
+	h->limit = limit;
+	return 0;
+}
+
+void health_fini(struct health *h)
+{
+	free(h->pair);
+	free(h->head);
+	memset(h, 0, sizeof(*h));
+}
+
+/* The address holds the family: an IPv6 socket may come to a service of IPv4. */
+static bool is_same(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->port == b->port && !memcmp(a->addr, b->addr, sizeof(a->addr));
+}
+
+/* FNV-1a */
+static uint32_t hash(uint32_t h, const struct endpoint *e)
+{
+	for (size_t i = 0; i < sizeof(e->addr); i++)
+		h = (h ^ e->addr[i]) * 16777619;
+	h = (h ^ (e->port & 0xff)) * 16777619;
+	return (h ^ (uint32_t)(e->port >> 8)) * 16777619;
+}
+
+static uint16_t *chain(struct health *h, const struct endpoint *vip, const struct endpoint *real)
+{
+	return &h->head[hash(hash(2166136261, vip), real) % HEALTH_HEADS];
+}
+
+/* Return: what points to the pair, or to the end of its chain. */
+static uint16_t *find(struct health *h, const struct endpoint *vip, const struct endpoint *real)
+{
+	uint16_t *link = chain(h, vip, real);
+
+	while (*link) {
+		struct health_pair *p = &h->pair[*link - 1];
+
+		if (is_same(&p->vip, vip) && is_same(&p->real, real))
+			break;
+		link = &p->next;
+	}
+	return link;
+}
+
+static void drop(struct health *h, uint16_t *link)
+{
+	uint16_t at = *link;
+	struct health_pair *p = &h->pair[at - 1];
+
+	*link = p->next;
+	memset(p, 0, sizeof(*p));
+	p->next = h->free;
+	h->free = at;
+}
+
+/* Of those that are not down, or else of all, the one that has failed for the last time the longest ago: it is
+ * probably not in service any more. */
+static void make_place(struct health *h)
+{
+	struct health_pair *oldest = &h->pair[0];
+
+	for (size_t i = 1; i < HEALTH_PAIRS; i++) {
+		struct health_pair *p = &h->pair[i];
+
+		if (p->down < oldest->down || (p->down == oldest->down && p->last_ns < oldest->last_ns))
+			oldest = p;
+	}
+	drop(h, find(h, &oldest->vip, &oldest->real));
+	h->forgotten++;
+}
+
+static struct health_pair *add(struct health *h, const struct row *row)
+{
+	struct health_pair *p;
+	uint16_t *head;
+
+	if (!h->free)
+		make_place(h);
+	p = &h->pair[h->free - 1];
+	head = chain(h, &row->remote, &row->real);
+	h->free = p->next;
+	p->next = *head;
+	*head = (uint16_t)(p - h->pair + 1);
+	p->vip = row->remote;
+	p->real = row->real;
+	p->since_ns = row->ts_ns - row->span_ns;
+	return p;
+}
+
+static bool has_failed(const struct row *row)
+{
+	static const char *const reasons[] = { "refused", "timeout", "unreachable", "error" };
+
+	if (row->oldstate != SYN_SENT || row->newstate != CLOSE)
+		return false;
+	for (size_t i = 0; row->reason && i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (!strcmp(row->reason, reasons[i]))
+			return true;
+	return row->span_ns >= UNANSWERED_NS;
+}
+
+static void show_ipv4(struct endpoint *e)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (!memcmp(e->addr, mapped, sizeof(mapped)))
+		e->family = AF_INET;
+}
+
+static void make_event(struct row *event, const struct row *row, const char *word, uint64_t since_ns)
+{
+	*event = *row;
+	event->oldstate = row->newstate;
+	event->event = event->reason = word;
+	event->span_ns = row->ts_ns - since_ns;
+	show_ipv4(&event->local);
+	show_ipv4(&event->remote);
+}
+
+static bool fail(struct health *h, const struct row *row, struct row *event)
+{
+	uint16_t at = *find(h, &row->remote, &row->real);
+	struct health_pair *p = at ? &h->pair[at - 1] : add(h, row);
+
+	p->last_ns = row->ts_ns;
+	if (p->down || ++p->failures < h->limit)
+		return false;
+	make_event(event, row, "real-server-down", p->since_ns);
+	p->down = true;
+	p->since_ns = row->ts_ns;
+	return true;
+}
+
+static bool succeed(struct health *h, const struct row *row, struct row *event)
+{
+	uint16_t *link = find(h, &row->remote, &row->real);
+	bool down;
+
+	if (!*link)
+		return false;
+	down = h->pair[*link - 1].down;
+	if (down)
+		make_event(event, row, "real-server-up", h->pair[*link - 1].since_ns);
+	drop(h, link);
+	return down;
+}
+
+bool health_row(struct health *h, const struct row *row, struct row *event)
+{
+	if (!h->limit || !row->real.family || row->oldstate != SYN_SENT)
+		return false;
+	if (row->newstate == ESTABLISHED)
+		return succeed(h, row, event);
+	return has_failed(row) && fail(h, row, event);
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trace/check.h"
+
+#include "base/file.h"
+#include "build/cache.h"
+#include "host/distro.h"
+#include "host/privilege.h"
+#include "output/output_journal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum status { OK, WARNING, MISSING };
+
+struct finding {
+	const char *name;
+	enum status status;
+	char found[384];
+	char mend[256];			/* "" where nothing is to be mended */
+};
+
+struct checker {
+	const struct plan *plan;
+	const struct host *host;
+	struct output *out;
+	bool possible;
+};
+
+static const char *const words[] = { "ok", "warning", "missing" };
+
+static void print_text(struct output *o, const struct finding *f)
+{
+	const char *start = o->at;
+
+	put_text(o, f->name);
+	put_pad(o, start, 12);
+	put_char(o, ' ');
+	put_text(o, words[f->status]);
+	put_pad(o, start, 21);
+	put_char(o, ' ');
+	put_text(o, f->found);
+	if (*f->mend) {
+		put_text(o, "; run: ");
+		put_text(o, f->mend);
+	}
+	put_char(o, '\n');
+}
+
+static void print_json(struct output *o, const struct finding *f)
+{
+	put_text(o, "{\"requirement\":");
+	put_json(o, f->name);
+	put_text(o, ",\"status\":");
+	put_json(o, words[f->status]);
+	put_text(o, ",\"found\":");
+	put_json(o, f->found);
+	put_text(o, ",\"mend\":");
+	if (*f->mend)
+		put_json(o, f->mend);
+	else
+		put_text(o, "null");
+	put_text(o, "}\n");
+}
+
+static void report(struct checker *c, struct finding *f)
+{
+	if (f->status == MISSING)
+		c->possible = false;
+	if (c->plan->options->json)
+		print_json(c->out, f);
+	else
+		print_text(c->out, f);
+	output_flush(c->out);
+}
+
+static void check_privilege(struct checker *c)
+{
+	const uint64_t needed = privilege_bpf() | privilege_perfmon();
+	struct finding f = { .name = "privilege" };
+	bool has = privilege_has(needed);
+	char names[64];
+
+	privilege_names(needed, names, sizeof(names));
+	if (has && !geteuid())
+		strcpy(f.found, "user 0");
+	else
+		snprintf(f.found, sizeof(f.found), "user %u %s %s", geteuid(), has ? "with" : "without",
+			 names);
+	if (!has) {
+		f.status = MISSING;
+		snprintf(f.mend, sizeof(f.mend), "sudo %s", "ipvs-tcpstate --check");
+	}
+	report(c, &f);
+}
+
+static void check_lockdown(struct checker *c)
+{
+	struct finding f = { .name = "lockdown", .found = "none that forbids BPF" };
+
+	if (c->host->lockdown) {
+		f.status = MISSING;
+		strcpy(f.found, "confidentiality: no BPF program may read memory; boot without "
+				"lockdown=confidentiality");
+	}
+	report(c, &f);
+}
+
+static void check_bpf(struct checker *c)
+{
+	struct finding f = { .name = "bpf" };
+
+	if (!c->host->bpf) {
+		f.status = MISSING;
+		snprintf(f.found, sizeof(f.found), "%s", !privilege_has(privilege_bpf()) ? "not known without privilege" :
+			 "bpf(2) loads no tracing program: CONFIG_BPF_SYSCALL, CONFIG_BPF_EVENTS, container?");
+	} else {
+		snprintf(f.found, sizeof(f.found), "programs load, reading by %s%s",
+			 c->host->read_helper == BPF_FUNC_probe_read ? "bpf_probe_read"
+								     : "bpf_probe_read_kernel",
+			 c->host->raw_tracepoints ? ", raw tracepoints" : "");
+	}
+	report(c, &f);
+}
+
+static void check_kprobes(struct checker *c)
+{
+	struct finding f = { .name = "kprobes" };
+
+	if (c->host->kprobes && c->host->kprobes_off) {
+		f.status = c->plan->options->all ? WARNING : MISSING;
+		strcpy(f.found, "switched off by somebody: IPVS cannot be seen");
+		strcpy(f.mend, "echo 1 >" HOST_KPROBES_SWITCH);
+	} else if (c->plan->named_kprobes) {
+		strcpy(f.found, "by tracefs kprobe_events");
+	} else if (c->host->kprobes) {
+		strcpy(f.found, "by perf event");
+	} else {
+		f.status = c->plan->options->all ? WARNING : MISSING;
+		strcpy(f.found, "none (CONFIG_KPROBE_EVENTS): IPVS cannot be seen, only -a works");
+	}
+	report(c, &f);
+}
+
+static void check_tracefs(struct checker *c)
+{
+	struct finding f = { .name = "tracefs" };
+
+	if (*c->host->tracefs) {
+		snprintf(f.found, sizeof(f.found), "%s", c->host->tracefs);
+	} else if (c->host->tracefs_hidden) {
+		f.status = MISSING;
+		strcpy(f.found, "not readable without CAP_DAC_READ_SEARCH");
+		strcpy(f.mend, "sudo ipvs-tcpstate --check");
+	} else {
+		f.status = MISSING;
+		strcpy(f.found, "not mounted");
+		strcpy(f.mend, "mount -t tracefs nodev /sys/kernel/tracing");
+	}
+	report(c, &f);
+}
+
+static void check_headers(struct checker *c)
+{
+	const struct host *h = c->host;
+	struct finding f = { .name = "headers" };
+	char source[128];
+
+	snprintf(source, sizeof(source), "/lib/modules/%s/source", h->uts.release);
+	if (!*h->headers) {
+		f.status = MISSING;
+		snprintf(f.found, sizeof(f.found), "no /lib/modules/%s/build, no kheaders",
+			 h->uts.release);
+	} else if (!host_headers_match(h)) {
+		f.status = WARNING;
+		snprintf(f.found, sizeof(f.found), "%.128s is of kernel %s, not %s", h->headers,
+			 h->headers_release, h->uts.release);
+	} else {
+		snprintf(f.found, sizeof(f.found), "%.128s%s", h->headers,
+			 access(source, F_OK) ? "" : ", with its source link");
+	}
+	if (f.status)
+		distro_headers_hint(h->uts.release, f.mend, sizeof(f.mend));
+	report(c, &f);
+}
+
+static void check_layout(struct checker *c)
+{
+	struct finding f = { .name = "layout" };
+
+	if (c->plan->offsets_final) {
+		strcpy(f.found, "from the kernel's own types (BTF)");
+	} else if (!host_headers_match(c->host) || !*c->host->headers) {
+		f.status = WARNING;
+		strcpy(f.found, "not known without the kernel's own headers: no reasons, no IPv6 real servers");
+	} else {
+		strcpy(f.found, "no BTF: compiled from the headers");
+	}
+	report(c, &f);
+}
+
+/* What compiling would end with: before 0.12 it does not know "asm inline", and headers have that from 5.4 on where the kernel's
+ * own compiler does. @release: "0.10.0" */
+static bool too_old(const struct host *h, const char *release)
+{
+	char path[PATH_MAX + 64], *text;
+	bool has;
+
+	if (strncmp(release, "0.", 2) != 0 || strtoul(release + 2, NULL, 10) >= 12)
+		return false;
+	snprintf(path, sizeof(path), "%s/include/generated/autoconf.h", h->headers);
+	text = file_read(path);
+	has = text && strstr(text, "#define CONFIG_CC_HAS_ASM_INLINE 1");
+	free(text);
+	return has;
+}
+
+/* The library's file has its release in its name: libbcc.so.0.26.0. */
+static void check_libbcc(struct checker *c)
+{
+	struct finding f = { .name = "libbcc" };
+	char real[PATH_MAX], hint[160];
+	const char *release;
+	bool old;
+
+	if (!c->host->libbcc_found || !realpath(c->host->libbcc, real)) {
+		f.status = MISSING;
+		strcpy(f.found, "no libbcc.so.0 where libraries are kept");
+		distro_libbcc_hint(f.mend, sizeof(f.mend));
+	} else {
+		release = strstr(real, ".so.");
+		release = release ? release + strlen(".so.") : "not known";
+		old = too_old(c->host, release);
+		snprintf(f.found, sizeof(f.found), "%.256s, release %.32s%s", real, release,
+			 old ? ": before 0.12 it compiles nothing for kernels from 5.4 on" : "");
+		if (old) {
+			f.status = MISSING;
+			distro_libbcc_hint(hint, sizeof(hint));
+			snprintf(f.mend, sizeof(f.mend), "%s (a later release)", hint);
+		}
+	}
+	report(c, &f);
+}
+
+static bool holds_ipvs(const char *pid)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "/proc/%.200s/net/ip_vs", pid);
+	return !access(path, R_OK);
+}
+
+/* Network namespaces of all processes whose IPVS has at least one virtual service. */
+static int namespaces_with_services(void)
+{
+	ino_t seen[256];
+	struct dirent *entry;
+	int n_seen = 0, n = 0;
+	DIR *proc = opendir("/proc");
+
+	while (proc && (entry = readdir(proc)) && n_seen < 256) {
+		char path[300], *text;
+		struct stat st;
+		int i = 0;
+
+		snprintf(path, sizeof(path), "/proc/%.200s/ns/net", entry->d_name);
+		if (entry->d_name[0] < '0' || entry->d_name[0] > '9' || stat(path, &st))
+			continue;
+		while (i < n_seen && seen[i] != st.st_ino)
+			i++;
+		if (i < n_seen)
+			continue;
+		seen[n_seen++] = st.st_ino;
+		snprintf(path, sizeof(path), "/proc/%.200s/net/ip_vs", entry->d_name);
+		text = holds_ipvs(entry->d_name) ? file_read(path) : NULL;
+		n += text && (strstr(text, "\nTCP ") || strstr(text, "\nFWM "));
+		free(text);
+	}
+	if (proc)
+		closedir(proc);
+	return n;
+}
+
+static void check_ipvs(struct checker *c)
+{
+	struct finding f = { .name = "ip_vs" };
+	char path[300];
+
+	snprintf(path, sizeof(path), "/lib/modules/%s/kernel/net/netfilter/ipvs",
+		 c->host->uts.release);
+	if (host_ipvs()) {
+		snprintf(f.found, sizeof(f.found), "%s; %d network namespaces with virtual services",
+			 access("/sys/module/ip_vs/initstate", F_OK) ? "built in" : "loaded",
+			 namespaces_with_services());
+	} else if (!access(path, F_OK)) {
+		f.status = WARNING;
+		strcpy(f.found, "not loaded: rows begin when it is, or use -a");
+		strcpy(f.mend, "modprobe ip_vs");
+	} else {
+		f.status = WARNING;
+		strcpy(f.found, "not loaded, and no such module for this kernel: only -a has rows");
+	}
+	report(c, &f);
+}
+
+static void check_hooks(struct checker *c)
+{
+	for (int fact = 0; fact < HOOK_FACTS; fact++) {
+		const struct hook *hook = c->plan->chosen[fact];
+		struct finding f = { .name = "hook" };
+
+		if ((fact == HOOK_CONNECT_RETURN && !c->plan->options->all) ||
+		    (fact == HOOK_STATE_SECOND && !hook))
+			continue;
+		if (!hook)
+			f.status = fact == HOOK_STATE ||
+				   (!c->plan->options->all && fact != HOOK_RETRANSMIT &&
+				    fact != HOOK_ERROR) ? MISSING : WARNING;
+		snprintf(f.found, sizeof(f.found), "%s: %s%s%s", hooks_what((enum hook_fact)fact),
+			 hooks_kind(hook ? hook->kind : HOOK_NONE), hook ? " " : "",
+			 hook ? hook->target : "");
+		report(c, &f);
+	}
+}
+
+static void check_cache(struct checker *c)
+{
+	const char *dir = plan_cache_dir(c->plan);
+	const struct programs_text text = plan_main_text(c->plan);
+	struct finding f = { .name = "cache" };
+	struct object object;
+	char why[256] = "";
+	char *key;
+	int err;
+
+	if (!dir) {
+		strcpy(f.found, "not used (--no-cache)");
+		report(c, &f);
+		return;
+	}
+	key = cache_key(c->host, text.text, text.flags, text.n_flags);
+	err = key ? cache_load(dir, text.kind, key, &object, why, sizeof(why)) : -ENOMEM;
+	if (!err) {
+		object_free(&object);
+		snprintf(f.found, sizeof(f.found), "hit in %.128s", dir);
+	} else if (err == -ENOENT) {
+		snprintf(f.found, sizeof(f.found), "miss in %.128s: the next start compiles", dir);
+	} else {
+		f.status = WARNING;
+		snprintf(f.found, sizeof(f.found), "%s", *why ? why : strerror(-err));
+	}
+	free(key);
+	report(c, &f);
+}
+
+static void check_journal(struct checker *c)
+{
+	struct finding f = { .name = "journal", .found = "runs, and libsystemd is there" };
+	struct journal journal = { 0 };
+
+	if (!c->plan->options->journal)
+		return;
+	if (journal_open(&journal, f.found, sizeof(f.found)))
+		f.status = MISSING;
+	journal_close(&journal);
+	report(c, &f);
+}
+
+bool check_print(const struct plan *p, struct output *o)
+{
+	struct checker c = { .plan = p, .host = p->host, .out = o, .possible = true };
+
+	check_privilege(&c);
+	check_lockdown(&c);
+	check_bpf(&c);
+	check_kprobes(&c);
+	check_tracefs(&c);
+	check_headers(&c);
+	check_layout(&c);
+	check_libbcc(&c);
+	check_ipvs(&c);
+	check_hooks(&c);
+	check_cache(&c);
+	check_journal(&c);
+	return c.possible;
+}

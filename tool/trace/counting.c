@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trace/counting.h"
+
+#include "base/log.h"
+#include "output/output_counts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define SECOND_NS 1000000000ULL
+#define METRICS_INTERVAL 15	/* seconds; as often as Prometheus asks in its own example */
+#define LINES_DEFAULT 24	/* where the terminal does not tell */
+
+struct counting {
+	struct trace *trace;
+	struct stats before;		/* at the last table */
+	uint64_t rounds;
+	bool screen;			/* each table in the place of the last one */
+	bool said;			/* that not all could be counted */
+	bool said_other;		/* that not all have labels of their own */
+	int unwritten;			/* negative errno: the last file of metrics was not written */
+};
+
+static int screen_lines(const struct counting *c)
+{
+	struct winsize size;
+
+	if (!c->screen)
+		return 0;
+	return ioctl(c->trace->output.fd, TIOCGWINSZ, &size) || !size.ws_row ? LINES_DEFAULT : size.ws_row;
+}
+
+static int print(struct counting *c, const struct stats *stats)
+{
+	struct output *o = &c->trace->output;
+	struct stats_ranking ranking;
+	struct counts counts = {
+		.stats = stats,
+		.ranking = &ranking,
+		.ts_ns = trace_now_ns(),
+		.lines = screen_lines(c),
+	};
+	int err = stats_rank(&ranking, stats);
+
+	if (!err) {
+		counts_print(o, &counts);
+		err = output_flush(o);
+	}
+	stats_ranking_free(&ranking);
+	return err;
+}
+
+/* At once, as days may pass until the end says so again. */
+static void say_uncounted(struct counting *c)
+{
+	struct losses *lost = &c->trace->lost;
+
+	if (c->said)
+		return;
+	trace_find_losses(c->trace);
+	c->said = lost->n[LOSS_TALLIES_FULL] || lost->n[LOSS_BUCKETS_FULL];
+	output_say_uncounted(lost);
+}
+
+/* What came since the last table. Takes @now over. */
+static int table(struct counting *c, struct stats *now)
+{
+	struct stats since = { 0 };
+	int err = stats_since(&since, now, &c->before);
+
+	if (err) {
+		log_error("cannot print the counts: %s", strerror(-err));
+		stats_free(now);
+		return err;
+	}
+	err = print(c, &since);
+	stats_free(&since);
+	stats_free(&c->before);
+	c->before = *now;
+	return err;
+}
+
+/* A full disk passes: it is said once, and tried again each time. */
+static void write_metrics(struct counting *c, const struct stats *now)
+{
+	struct metrics *m = &c->trace->metrics;
+	char cause[512];
+	int err;
+
+	trace_find_losses(c->trace);
+	err = metrics_write(m, now, &c->trace->lost, cause, sizeof(cause));
+	if (err && err != c->unwritten)
+		log_error("%s; trying again", cause);
+	if (!err && c->unwritten)
+		log_info("metrics are written to %.200s again", m->path);
+	c->unwritten = err;
+	if (m->n_other && !c->said_other)
+		log_warning("metrics: more than %d real servers of virtual services; the rest is summed under "
+			    "\"other\"; choose by -V, -R or -D", METRICS_REALS);
+	c->said_other |= m->n_other != 0;
+}
+
+/* @tables: are to be printed now */
+static int round_of(struct counting *c, bool tables)
+{
+	struct stats now = { 0 };
+	int err = summary_read(&c->trace->summary, &c->trace->loaded, &now);
+
+	if (err) {
+		log_error("cannot read the counts: %s", strerror(-err));
+		return err;
+	}
+	if (c->trace->metrics.path)
+		write_metrics(c, &now);
+	if (tables)
+		err = table(c, &now);
+	else
+		stats_free(&now);
+	say_uncounted(c);
+	return err;
+}
+
+/* Milliseconds, rounded up. */
+static int until(uint64_t now_ns, uint64_t then_ns)
+{
+	uint64_t ms = then_ns > now_ns ? (then_ns - now_ns + 999999) / 1000000 : 0;
+
+	return ms < 1000 ? (int)ms : 1000;
+}
+
+static bool has_terminal(const struct trace *t)
+{
+	const struct options *o = t->plan->options;
+	const char *term = getenv("TERM");
+
+	return !o->json && !o->csv && !o->noclear && o->interval && isatty(t->output.fd) && term && *term &&
+	       strcmp(term, "dumb") != 0;
+}
+
+int counting_run(struct trace *t, const volatile sig_atomic_t *stop)
+{
+	const struct options *o = t->plan->options;
+	struct counting c = { .trace = t, .screen = has_terminal(t) };
+	uint64_t interval = o->interval || !o->metrics ? o->interval : METRICS_INTERVAL;
+	uint64_t now = trace_now_ns();
+	uint64_t end = o->seconds ? now + o->seconds * SECOND_NS : UINT64_MAX;
+	uint64_t next = interval ? now + interval * SECOND_NS : UINT64_MAX;
+	bool enough = false;
+	int err = 0;
+
+	trace_begin(t);
+	if (options_tables(o))
+		counts_header(&t->output);
+	if (t->metrics.path)
+		err = round_of(&c, false);	/* zeros, that what comes is seen to rise */
+	if (!err)
+		err = output_flush(&t->output);
+	while (!*stop && !err && !enough && now < end) {
+		err = trace_step(t, until(now, next < end ? next : end));
+		now = trace_now_ns();
+		if (err || now < next || *stop)
+			continue;
+		err = round_of(&c, options_tables(o) && o->interval);
+		enough = o->tables && ++c.rounds == o->tables;
+		while (next <= now)
+			next += interval * SECOND_NS;
+	}
+	trace_detach(t, &err);
+	if (!err && !enough)	/* nothing is left out: what came since the last one */
+		err = round_of(&c, options_tables(o));
+	stats_free(&c.before);
+	err = trace_end(t, err);
+	return err ? err : c.unwritten;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trace/mirror.h"
+
+#include "base/log.h"
+#include "host/host.h"
+#include "host/privilege.h"
+#include "ipvs/entries.h"
+#include "ipvs/sockets.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Connections whose socket was established when it was looked for first. */
+struct candidates {
+	struct ipvs_entry *entry;
+	size_t n, size;
+};
+
+struct reading {
+	const struct loaded *loaded;
+	const struct options *options;
+	struct summary *summary;
+	struct sockets sockets[2];	/* IPv4, IPv6; empty where nothing is counted */
+	struct candidates open;
+	struct ipvs_entry last;		/* its virtual service was added */
+	uint64_t adopt, n, full, not_counted;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static bool has_port(const struct port_list *list, uint16_t port)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->port[i] == port)
+			return true;
+	return !list->n;
+}
+
+static bool has_end(const struct end_list *list, const uint8_t addr[16], uint16_t port)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (!memcmp(list->end[i].addr, addr, 16) && (!list->end[i].port || list->end[i].port == port))
+			return true;
+	return !list->n;
+}
+
+/* As unseen_wanted() and adopt() in probes/join.bpf.h decide once such a connection ends. */
+static bool is_wanted(const struct options *o, const struct ipvs_entry *e)
+{
+	return !o->pid && has_port(&o->lports, e->cport) && has_port(&o->rports, e->vport) &&
+	       has_end(&o->vips, e->vaddr, e->vport) && has_end(&o->reals, e->daddr, e->dport);
+}
+
+static bool is_established(const struct reading *r, const struct ipvs_entry *e)
+{
+	struct socket_ends ends = { .lport = e->cport, .rport = e->vport };
+
+	memcpy(ends.laddr, e->caddr, sizeof(ends.laddr));
+	memcpy(ends.raddr, e->vaddr, sizeof(ends.raddr));
+	return sockets_has(&r->sockets[0], &ends) || sockets_has(&r->sockets[1], &ends);
+}
+
+static void add_candidate(struct reading *r, const struct ipvs_entry *e)
+{
+	struct candidates *c = &r->open;
+
+	if (!is_wanted(r->options, e) || !is_established(r, e))
+		return;
+	if (c->n == c->size) {
+		size_t size = c->size ? 2 * c->size : 64;
+		struct ipvs_entry *more = realloc(c->entry, size * sizeof(*more));
+
+		if (!more) {
+			r->not_counted++;
+			return;
+		}
+		c->entry = more;
+		c->size = size;
+	}
+	c->entry[c->n++] = *e;
+}
+
+static void add_entry(void *cookie, const struct ipvs_entry *e)
+{
+	struct reading *r = cookie;
+	int err;
+
+	if (r->n >= (uint64_t)r->options->max_conns) {
+		r->full++;
+		return;
+	}
+	if (r->summary && summary_expect(r->summary, r->loaded, e))
+		r->not_counted++;
+	err = entries_add(r->loaded, e, &r->adopt);
+	if (err == -EEXIST)	/* the programs have seen IPVS make it */
+		return;
+	if (err) {
+		r->full++;
+		return;
+	}
+	r->n++;
+	if (r->n == 1 || r->last.vport != e->vport || memcmp(r->last.vaddr, e->vaddr, sizeof(e->vaddr)) != 0) {
+		entries_add_service(r->loaded, e);
+		r->last = *e;
+	}
+	if (r->summary)
+		add_candidate(r, e);
+}
+
+static void free_sockets(struct reading *r)
+{
+	sockets_free(&r->sockets[0]);
+	sockets_free(&r->sockets[1]);
+}
+
+static void read_sockets(struct reading *r)
+{
+	static const char *const names[] = { "tcp", "tcp6" };
+	const bool wanted[] = { !r->options->ipv6, !r->options->ipv4 };
+
+	for (int i = 0; i < 2; i++) {
+		int err = wanted[i] ? sockets_read(&r->sockets[i], r->options->proc_root, names[i]) : 0;
+
+		if (err)
+			log_warning("connections from before the start may not be counted as open: cannot read net/%s of "
+				    "every namespace in %s: %s", names[i], r->options->proc_root, strerror(-err));
+	}
+}
+
+/* A socket may have closed before its connection was marked, so that the programs did not count its end. */
+static void count_open(struct reading *r)
+{
+	for (size_t i = 0; i < r->open.n; i++)
+		if (entries_mark_open(r->loaded, &r->open.entry[i]))
+			r->not_counted++;
+	free_sockets(r);
+	read_sockets(r);
+	for (size_t i = 0; i < r->open.n; i++) {
+		const struct ipvs_entry *e = &r->open.entry[i];
+
+		if (is_established(r, e) || entries_unmark_open(r->loaded, e))
+			summary_open(r->summary, e);
+	}
+	log_debug("%zu of them open", r->open.n);
+}
+
+uint64_t mirror_read(const struct loaded *l, const struct options *o, struct summary *summary, uint64_t *adopt,
+		     void (*set)(void *cookie), void *cookie)
+{
+	struct reading r = { .loaded = l, .options = o, .summary = summary };
+	bool hidden = !privilege_has(privilege_ptrace());
+	uint64_t began_ns = now_ns();
+	int err;
+
+	if (summary)
+		read_sockets(&r);
+	err = ipvs_read(o->proc_root, add_entry, &r);
+	entries_count_added(l, r.n);
+	/* Without ip_vs there is nothing to read, so whatever is hidden does no harm. */
+	if (host_ipvs() ? err || hidden : err && err != -EACCES && err != -EPERM)
+		log_warning("connections from before the start may lack their real server: cannot read "
+			    "net/ip_vs_conn of every namespace in %s: %s", o->proc_root,
+			    hidden ? "CAP_SYS_PTRACE is missing" : strerror(-err));
+	if (r.full)
+		log_warning("%" PRIu64 " connections from before the start lack their real server: too many; "
+			    "allow more by --max-conns", r.full);
+	log_debug("%" PRIu64 " connections that IPVS had already, read in %" PRIu64 " us", r.n, (now_ns() - began_ns) / 1000);
+	*adopt |= r.adopt;
+	set(cookie);
+	if (r.open.n)
+		count_open(&r);
+	if (r.not_counted)
+		log_warning("connections from before the start are not all counted: too many real servers; allow "
+			    "more by --max-conns");
+	free(r.open.entry);
+	free_sockets(&r);
+	return now_ns() - began_ns;
+}

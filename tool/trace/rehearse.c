@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trace/rehearse.h"
+
+#include "bpf/loader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static bool say(struct output *o, bool ok, const char *what, const char *how)
+{
+	put_text(o, ok ? "ok " : "failed ");
+	put_text(o, what);
+	put_text(o, *how ? ": " : "");
+	put_text(o, how);
+	put_char(o, '\n');
+	output_flush(o);
+	return ok;
+}
+
+static bool compile(const struct plan *p, const struct programs_text *text, struct programs *programs,
+		    struct output *o, const char *what)
+{
+	char how[64] = "";
+	bool ok = !programs_start(programs, p->host, text, NULL) && !programs_step(programs, true) &&
+		  programs->object.n_programs;
+
+	if (ok)
+		snprintf(how, sizeof(how), "%u programs, %u instructions", programs->object.n_programs,
+			 programs->object.n_insns);
+	return say(o, ok, what, ok ? how : programs->cause);
+}
+
+static bool has_any(void *cookie, const struct hook *hook)
+{
+	const struct plan *p = cookie;
+
+	if (hook->kind == HOOK_RAW_TRACEPOINT)
+		return p->host->raw_tracepoints && (hook->fact != HOOK_STATE_SECOND || p->host->raw_skipped);
+	if (hook->kind != HOOK_TRACEPOINT)
+		return true;
+	return hook->fact == HOOK_STATE ? p->defines.state_tracepoint
+					: p->defines.retransmit_tracepoint;
+}
+
+static bool load(struct plan *p, const struct object *object, enum hook_wish wish, struct output *o, const char *what)
+{
+	const struct hook *chosen[HOOK_FACTS];
+	struct loaded loaded;
+	char cause[512] = "";
+	const struct map_sizes sizes = { .conns = (uint32_t)p->options->max_conns, .open_before = 1,
+					 .tallies = 1, .buckets = 1, .cpus = 1 };
+	bool ok;
+
+	hooks_choose(wish, has_any, p, chosen);
+	ok = !loader_open(&loaded, object, chosen, &sizes, cause, sizeof(cause));
+	loader_close(&loaded);
+	return say(o, ok, what, cause);
+}
+
+/* What programs are for. */
+struct purpose {
+	bool rows, counts;
+	const char *what;
+};
+
+static void set_defines(struct plan *p, int read_helper, const struct purpose *purpose)
+{
+	char *state = host_format(p->host, "sock", "inet_sock_set_state");
+	char *retransmit = host_format(p->host, "tcp", "tcp_retransmit_skb");
+
+	probe_text_defines(&p->defines, read_helper, state, retransmit);
+	plan_add_defines(p, purpose->rows, purpose->counts);
+	free(state);
+	free(retransmit);
+}
+
+static bool main_text(struct plan *p, int read_helper, const struct purpose *purpose, struct output *o)
+{
+	static const struct {
+		enum hook_wish wish;
+		const char *what;
+	} kinds[] = {
+		{ HOOK_WISH_RAW, "raw" },
+		{ HOOK_WISH_TRACEPOINT, "tracepoint" },
+		{ HOOK_WISH_KPROBE, "kprobe" },
+	};
+	struct programs programs = PROGRAMS_NONE;
+	struct programs_text text;
+	char what[96];
+	bool ok;
+
+	set_defines(p, read_helper, purpose);
+	text = plan_main_text(p);
+	snprintf(what, sizeof(what), "compile for %s, reading by helper %d", purpose->what, read_helper);
+	ok = compile(p, &text, &programs, o, what);
+	for (size_t i = 0; ok && i < N_OF(kinds); i++) {
+		snprintf(what, sizeof(what), "load for %s, hooks %s", purpose->what, kinds[i].what);
+		ok = load(p, &programs.object, kinds[i].wish, o, what);
+	}
+	programs_close(&programs);
+	return ok;
+}
+
+static bool layout_text(const struct plan *p, struct output *o)
+{
+	const struct programs_text text = plan_layout_text();
+	struct programs programs = PROGRAMS_NONE;
+	struct layout l = { 0 };
+	char how[256];
+	bool ok = compile(p, &text, &programs, o, "compile layout");
+
+	layout_from_object(&l, &programs.object);
+	programs_close(&programs);
+	snprintf(how, sizeof(how), "sk_err %u skc_net %u skc_v6_daddr %u skc_v6_rcv_saddr %u net_inum %u "
+		 "sk_protocol %u/%u inet_sport %u inet_saddr %u ipvs_net %u dest_conn_flags %u", l.sk_err,
+		 l.skc_net, l.skc_v6_daddr, l.skc_v6_rcv_saddr, l.net_inum, l.sk_protocol,
+		 l.protocol_size, l.inet_sport, l.inet_saddr, l.ipvs_net, l.dest_conn_flags);
+	return ok && say(o, layout_knows_sockets(&l) && l.dest_conn_flags, "layout", how);
+}
+
+bool rehearse(struct plan *p, struct output *o)
+{
+	static const struct purpose purposes[] = {
+		{ true, false, "rows" },
+		{ false, true, "counting" },
+		{ true, true, "rows and counting" },
+	};
+	bool ok = layout_text(p, o);
+
+	for (size_t i = 0; i < N_OF(purposes); i++) {
+		ok &= main_text(p, BPF_FUNC_probe_read, &purposes[i], o);
+		if (p->host->read_helper != BPF_FUNC_probe_read)
+			ok &= main_text(p, p->host->read_helper, &purposes[i], o);
+	}
+	return ok;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trace/replay.h"
+
+#include "rows/correlate.h"
+#include "rows/health.h"
+#include "base/log.h"
+#include "output/output.h"
+#include "rows/recording.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+struct replay {
+	const struct options *options;
+	struct recording_reader in;
+	struct correlate correlate;
+	struct health health;
+	struct output output;
+	struct losses lost;
+};
+
+static bool has_port(const struct port_list *list, uint16_t port)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->port[i] == port)
+			return true;
+	return !list->n;
+}
+
+static bool has_end(const struct end_list *list, const struct endpoint *e)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (!memcmp(list->end[i].addr, e->addr, sizeof(e->addr)) &&
+		    (!list->end[i].port || list->end[i].port == e->port))
+			return true;
+	return !list->n;
+}
+
+/* What the programs filter in the kernel while they trace. */
+static bool is_wanted(const struct options *o, const struct row *row)
+{
+	return !(o->ipv4 && row->local.family != AF_INET) &&
+	       !(o->ipv6 && row->local.family != AF_INET6) &&
+	       has_port(&o->lports, row->local.port) && has_port(&o->rports, row->remote.port) &&
+	       has_end(&o->vips, &row->remote);
+}
+
+static bool enough(const struct replay *r)
+{
+	return r->options->count && r->output.rows == r->options->count;
+}
+
+static void print_row(struct replay *r, const struct row *row)
+{
+	struct row event;
+
+	if (!is_wanted(r->options, row) || enough(r))
+		return;
+	output_row(&r->output, row);
+	if (health_row(&r->health, row, &event) && !enough(r))
+		output_row(&r->output, &event);
+}
+
+/* As print_rows() of trace.c: the same events in a round give the same order. */
+static void print_round(struct replay *r, uint64_t before_ns, uint64_t rows)
+{
+	struct row row;
+
+	correlate_sort(&r->correlate);
+	while (rows-- && correlate_next(&r->correlate, before_ns, &row))
+		print_row(r, &row);
+	correlate_keep(&r->correlate, before_ns);
+}
+
+/* Return: 0 at the end of the recording, where we are to stop, or where nobody reads on. */
+static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char *cause, size_t len)
+{
+	struct recording_item item;
+
+	while (!*stop && !r->output.err) {
+		int err = recording_next(&r->in, &item, cause, len);
+
+		if (err)
+			return err;
+		switch (item.kind) {
+		case RECORDING_SAMPLE:
+			err = correlate_add(&r->correlate, item.data, item.len);
+			r->output.events++;
+			r->lost.n[LOSS_DAMAGED] += err == -EBADMSG;
+			if (err == -ENOMEM) {
+				snprintf(cause, len, "needs more memory than there is");
+				return err;
+			}
+			break;
+		case RECORDING_ROUND:
+			print_round(r, item.before_ns, item.rows);
+			break;
+		case RECORDING_LOST:
+			output_lost(&r->output, item.lost.ts_ns, &item.lost.since, item.lost.last);
+			break;
+		case RECORDING_END:
+			item.end.n[LOSS_DAMAGED] = r->lost.n[LOSS_DAMAGED];
+			r->lost = item.end;
+			output_end(&r->output, &r->lost);
+			return 0;
+		case RECORDING_CUT:
+			print_round(r, UINT64_MAX, UINT64_MAX);
+			snprintf(cause, len, "ends early: the tool that recorded was killed or could not "
+				 "write; what there is was printed");
+			return -EBADMSG;
+		}
+	}
+	return 0;
+}
+
+static int open_all(struct replay *r, int fd, char *cause, size_t len)
+{
+	int err = recording_open(&r->in, r->options->replay, cause, len);
+
+	if (err)
+		return err;
+	err = correlate_init(&r->correlate);
+	if (!err)
+		err = health_init(&r->health, r->options->down);
+	if (!err)
+		err = output_open(&r->output, r->options, fd);
+	if (err)
+		snprintf(cause, len, "cannot be replayed: out of memory");
+	else
+		r->output.realtime_ns = r->in.realtime_ns;
+	return err;
+}
+
+int replay_run(const struct options *options, int fd, const volatile sig_atomic_t *stop)
+{
+	const char *name = strcmp(options->replay, "-") ? options->replay : "stdin";
+	struct replay r = { .options = options };
+	char cause[192];
+	int err, written = 0;
+
+	err = open_all(&r, fd, cause, sizeof(cause));
+	if (!err) {
+		output_header(&r.output);
+		err = replay_all(&r, stop, cause, sizeof(cause));
+		written = output_flush(&r.output);
+	}
+	if (*stop || written == -EPIPE) {
+		err = 0;	/* who asked for the rows has had enough */
+	} else if (written) {
+		log_error("cannot write rows: %s", strerror(-written));
+		err = written;
+	} else if (err) {
+		log_error("%.200s %s", name, cause);
+	} else {
+		if (r.health.forgotten)
+			log_warning(HEALTH_FORGOTTEN, r.health.forgotten);
+		output_say_end(&r.output, &r.lost);
+	}
+	output_close(&r.output);
+	correlate_fini(&r.correlate);
+	health_fini(&r.health);
+	recording_reader_close(&r.in);
+	return err;
+}
