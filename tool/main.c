@@ -2,11 +2,10 @@
 /* The order of the stages and their undoing, the stop flag, the exit codes. */
 #include "base/log.h"
 #include "build/probe_text.h"
-#include "build/programs.h"
 #include "cli/options.h"
-#include "host/distro.h"
 #include "host/host.h"
 #include "trace/check.h"
+#include "trace/compile.h"
 #include "trace/counting.h"
 #include "trace/plan.h"
 #include "trace/rehearse.h"
@@ -40,68 +39,15 @@ static void catch_signals(void)
 	signal(SIGXFSZ, SIG_IGN);
 }
 
-/* Offsets of another kernel would show nonsense, so then there are none. */
-static int start_layout(struct trace *t)
-{
-	const struct host *h = t->plan->host;
-	const struct programs_text text = plan_layout_text();
-	char hint[160];
-	int err;
-
-	if (t->plan->offsets_final)
-		return 0;
-	if (!host_headers_match(h)) {
-		distro_headers_hint(h->uts.release, hint, sizeof(hint));
-		snprintf(t->layout.cause, sizeof(t->layout.cause),
-			 "headers in %.99s are of kernel %s, not %s; run: %s", h->headers,
-			 h->headers_release, h->uts.release, hint);
-		return -EINVAL;
-	}
-	err = programs_start(&t->layout, h, &text, plan_cache_dir(t->plan));
-	if (!err && t->layout.ready)
-		plan_take_layout(t->plan, &t->layout.object);
-	return err;
-}
-
-static int get_programs(struct programs *p, const struct plan *plan)
-{
-	const struct programs_text text = plan_main_text(plan);
-	int err = programs_start(p, plan->host, &text, plan_cache_dir(plan));
-	bool say = !err && !p->ready && isatty(STDERR_FILENO);
-
-	if (say)
-		fprintf(stderr, "%s: compiling for kernel %s ...", log_name(), plan->host->uts.release);
-	if (!err)
-		err = programs_step(p, true);
-	if (say)
-		fprintf(stderr, "\r\033[K");
-	return err;
-}
-
-/* Both texts compile at the same time; tracing waits for the main one only,
- * but for --hooks raw, which cannot do without the layout. */
-static int compile(struct trace *t, struct programs *p)
-{
-	bool wait = t->plan->options->hooks == HOOK_WISH_RAW;
-
-	if (start_layout(t) || (wait && !t->plan->offsets_final && programs_step(&t->layout, true))) {
-		log_warning("no reasons, and no IPv6 real servers: %s", t->layout.cause);
-		t->plan->offsets_final = true;
-	} else if (wait && !t->plan->offsets_final && t->layout.ready) {
-		plan_take_layout(t->plan, &t->layout.object);
-	}
-	return get_programs(p, t->plan);
-}
-
-static void say_hooks(const struct plan *p)
+static void say_hooks(const struct kernel *k)
 {
 	for (int fact = 0; fact < HOOK_FACTS; fact++)
 		log_debug("%s: %s %s", hooks_what((enum hook_fact)fact),
-			  hooks_kind(p->chosen[fact] ? p->chosen[fact]->kind : HOOK_NONE),
-			  p->chosen[fact] ? p->chosen[fact]->target : "");
+			  hooks_kind(k->chosen[fact] ? k->chosen[fact]->kind : HOOK_NONE),
+			  k->chosen[fact] ? k->chosen[fact]->target : "");
 }
 
-static int run(struct plan *plan)
+static int run(const struct plan *plan)
 {
 	struct programs programs = PROGRAMS_NONE;
 	char cause[768];
@@ -115,10 +61,10 @@ static int run(struct plan *plan)
 		status = FAILED;
 		goto fail;
 	}
-	plan_choose(plan);
-	if (!plan_possible(plan, cause, sizeof(cause)))
+	kernel_choose(&t.kernel);
+	if (!plan_possible(plan, t.kernel.chosen, cause, sizeof(cause)))
 		goto fail;
-	err = compile(&t, &programs);
+	err = compile_programs(&t.kernel, &t.layout, &programs);
 	if (stop) {
 		status = DONE;
 		goto out;
@@ -127,8 +73,8 @@ static int run(struct plan *plan)
 		snprintf(cause, sizeof(cause), "%s", programs.cause);
 		goto fail;
 	}
-	plan_choose(plan);	/* again: the layout may be known by now */
-	say_hooks(plan);
+	kernel_choose(&t.kernel);	/* again: the layout may be known by now */
+	say_hooks(&t.kernel);
 	if (trace_load(&t, &programs.object, cause, sizeof(cause)))
 		goto fail;
 	programs_close(&programs);
@@ -178,7 +124,6 @@ static int check(struct plan *plan)
 		log_error("out of memory");
 		return FAILED;
 	}
-	plan_choose(plan);
 	possible = plan->options->rehearse ? rehearse(plan, &out) : check_print(plan, &out);
 	err = output_flush(&out);
 	output_close(&out);

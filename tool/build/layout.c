@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "build/layout.h"
 
+#include "base/file.h"
 #include "build/btf.h"
 
 #include <stddef.h>
+#include <stdlib.h>
+
+#define BTF "/sys/kernel/btf/"
 
 /* A member, its function in the layout text, and its place in struct layout. */
 static const struct place {
@@ -74,6 +78,18 @@ bool layout_from_btf(struct layout *l, const void *btf, size_t len, const void *
 		if (m[i].found)
 			set(l, &places[i], m[i].offset);
 	return layout_knows_sockets(l);
+}
+
+bool layout_read(struct layout *l)
+{
+	size_t len = 0, ipvs_len = 0;
+	char *btf = file_read_bytes(BTF "vmlinux", &len);
+	char *ipvs = btf ? file_read_bytes(BTF "ip_vs", &ipvs_len) : NULL;
+	bool all = btf && layout_from_btf(l, btf, len, ipvs, ipvs_len);
+
+	free(btf);
+	free(ipvs);
+	return all;
 }
 
 bool layout_knows_sockets(const struct layout *l)

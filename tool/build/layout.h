@@ -40,4 +40,11 @@ bool layout_from_btf(struct layout *l, const void *btf, size_t len, const void *
 /** layout_knows_sockets - whether all but IPVS's offsets are known */
 bool layout_knows_sockets(const struct layout *l);
 
+/**
+ * layout_read - take the offsets from this kernel's own types, where it has them
+ * May be called again once module ip_vs has come, whose types are in a file of their own.
+ * Return: as layout_from_btf(); false too where this kernel has no BTF.
+ */
+bool layout_read(struct layout *l);
+
 #endif

@@ -2,23 +2,15 @@
 #include "host/priority.h"
 
 #include "base/abi.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #define NICE (-20)
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static void look(struct priority *p)
 {

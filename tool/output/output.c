@@ -2,7 +2,6 @@
 #include "output/output.h"
 
 #include "base/log.h"
-#include "output/output_journal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -57,8 +56,6 @@ void output_row(struct output *o, const struct row *row)
 	if (!o->first_ts_ns)
 		o->first_ts_ns = row->ts_ns;
 	o->format->row(o, row);
-	if (o->journal)
-		journal_row(o->journal, row);
 	o->rows++;
 }
 

@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 
 struct output;
-struct journal;
 
 /** What a format has to be able to do. Each writes at o->at, where OUTPUT_ROW_MAX bytes are free. */
 struct output_format {
@@ -52,7 +51,6 @@ struct output {
 	char stamp[32];			/* date and time to the second, UTC */
 	struct screen screen;
 	bool told[LOSSES];		/* what to do about a loss was said */
-	struct journal *journal;	/* where rows go too, or NULL; not owned */
 };
 
 /**

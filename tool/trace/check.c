@@ -28,6 +28,7 @@ struct checker {
 	const struct plan *plan;
 	const struct host *host;
 	struct output *out;
+	const struct hook *chosen[HOOK_FACTS];
 	bool possible;
 };
 
@@ -192,7 +193,7 @@ static void check_layout(struct checker *c)
 {
 	struct finding f = { .name = "layout" };
 
-	if (c->plan->offsets_final) {
+	if (c->plan->layout_known) {
 		strcpy(f.found, "from the kernel's own types (BTF)");
 	} else if (!host_headers_match(c->host) || !*c->host->headers) {
 		f.status = WARNING;
@@ -310,7 +311,7 @@ static void check_ipvs(struct checker *c)
 static void check_hooks(struct checker *c)
 {
 	for (int fact = 0; fact < HOOK_FACTS; fact++) {
-		const struct hook *hook = c->plan->chosen[fact];
+		const struct hook *hook = c->chosen[fact];
 		struct finding f = { .name = "hook" };
 
 		if ((fact == HOOK_CONNECT_RETURN && !c->plan->options->all) ||
@@ -374,6 +375,7 @@ bool check_print(const struct plan *p, struct output *o)
 {
 	struct checker c = { .plan = p, .host = p->host, .out = o, .possible = true };
 
+	plan_choose(p, &p->layout, c.chosen);
 	check_privilege(&c);
 	check_lockdown(&c);
 	check_bpf(&c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trace/counting.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "output/output_counts.h"
 
@@ -40,7 +41,7 @@ static int print(struct counting *c, const struct stats *stats)
 	struct counts counts = {
 		.stats = stats,
 		.ranking = &ranking,
-		.ts_ns = trace_now_ns(),
+		.ts_ns = clock_now_ns(),
 		.lines = screen_lines(c),
 	};
 	int err = stats_rank(&ranking, stats);
@@ -107,7 +108,7 @@ static void write_metrics(struct counting *c, const struct stats *now)
 static int round_of(struct counting *c, bool tables)
 {
 	struct stats now = { 0 };
-	int err = summary_read(&c->trace->summary, &c->trace->loaded, &now);
+	int err = summary_read(&c->trace->summary, &c->trace->kernel.loaded, &now);
 
 	if (err) {
 		log_error("cannot read the counts: %s", strerror(-err));
@@ -133,7 +134,7 @@ static int until(uint64_t now_ns, uint64_t then_ns)
 
 static bool has_terminal(const struct trace *t)
 {
-	const struct options *o = t->plan->options;
+	const struct options *o = t->options;
 	const char *term = getenv("TERM");
 
 	return !o->json && !o->csv && !o->noclear && o->interval && isatty(t->output.fd) && term && *term &&
@@ -142,10 +143,10 @@ static bool has_terminal(const struct trace *t)
 
 int counting_run(struct trace *t, const volatile sig_atomic_t *stop)
 {
-	const struct options *o = t->plan->options;
+	const struct options *o = t->options;
 	struct counting c = { .trace = t, .screen = has_terminal(t) };
 	uint64_t interval = o->interval || !o->metrics ? o->interval : METRICS_INTERVAL;
-	uint64_t now = trace_now_ns();
+	uint64_t now = clock_now_ns();
 	uint64_t end = o->seconds ? now + o->seconds * SECOND_NS : UINT64_MAX;
 	uint64_t next = interval ? now + interval * SECOND_NS : UINT64_MAX;
 	bool enough = false;
@@ -160,7 +161,7 @@ int counting_run(struct trace *t, const volatile sig_atomic_t *stop)
 		err = output_flush(&t->output);
 	while (!*stop && !err && !enough && now < end) {
 		err = trace_step(t, until(now, next < end ? next : end));
-		now = trace_now_ns();
+		now = clock_now_ns();
 		if (err || now < next || *stop)
 			continue;
 		err = round_of(&c, options_tables(o) && o->interval);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trace/mirror.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "host/host.h"
 #include "host/privilege.h"
@@ -12,7 +13,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Connections whose socket was established when it was looked for first. */
 struct candidates {
@@ -29,14 +29,6 @@ struct reading {
 	struct ipvs_entry last;		/* its virtual service was added */
 	uint64_t adopt, n, full, not_counted;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static bool has_port(const struct port_list *list, uint16_t port)
 {
@@ -159,7 +151,7 @@ uint64_t mirror_read(const struct loaded *l, const struct options *o, struct sum
 {
 	struct reading r = { .loaded = l, .options = o, .summary = summary };
 	bool hidden = !privilege_has(privilege_ptrace());
-	uint64_t began_ns = now_ns();
+	uint64_t began_ns = clock_now_ns();
 	int err;
 
 	if (summary)
@@ -174,7 +166,7 @@ uint64_t mirror_read(const struct loaded *l, const struct options *o, struct sum
 	if (r.full)
 		log_warning("%" PRIu64 " connections from before the start lack their real server: too many; "
 			    "allow more by --max-conns", r.full);
-	log_debug("%" PRIu64 " connections that IPVS had already, read in %" PRIu64 " us", r.n, (now_ns() - began_ns) / 1000);
+	log_debug("%" PRIu64 " connections that IPVS had already, read in %" PRIu64 " us", r.n, (clock_now_ns() - began_ns) / 1000);
 	*adopt |= r.adopt;
 	set(cookie);
 	if (r.open.n)
@@ -184,5 +176,5 @@ uint64_t mirror_read(const struct loaded *l, const struct options *o, struct sum
 			    "more by --max-conns");
 	free(r.open.entry);
 	free_sockets(&r);
-	return now_ns() - began_ns;
+	return clock_now_ns() - began_ns;
 }

@@ -1,41 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trace/plan.h"
 
-#include "base/file.h"
 #include "build/cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BTF "/sys/kernel/btf/"
-
-bool plan_read_btf(struct plan *p)
-{
-	size_t len = 0, ipvs_len = 0;
-	char *btf = file_read_bytes(BTF "vmlinux", &len);
-	char *ipvs = btf ? file_read_bytes(BTF "ip_vs", &ipvs_len) : NULL;
-	bool all = btf && layout_from_btf(&p->offsets, btf, len, ipvs, ipvs_len);
-
-	free(btf);
-	free(ipvs);
-	return all;
-}
-
-void plan_take_layout(struct plan *p, const struct object *layout)
-{
-	layout_from_object(&p->offsets, layout);
-	p->offsets_final = true;
-}
+/* What a choice of hooks depends on. */
+struct known {
+	const struct plan *plan;
+	const struct layout *layout;
+};
 
 /* State: all is read from the socket. */
-static bool has_raw(const struct plan *p, enum hook_fact fact)
+static bool has_raw(const struct known *k, enum hook_fact fact)
 {
+	const struct plan *p = k->plan;
+
 	if (fact == HOOK_ERROR)
 		return p->host->error_tracepoint;
 	if (fact == HOOK_RETRANSMIT)
 		return p->defines.retransmit_tracepoint;
-	if (!p->defines.state_tracepoint || !layout_knows_sockets(&p->offsets))
+	if (!p->defines.state_tracepoint || !layout_knows_sockets(k->layout))
 		return false;
 	return fact == HOOK_STATE || p->host->raw_skipped;
 }
@@ -47,11 +34,12 @@ static bool has_kprobes(const struct plan *p)
 
 static bool has_hook(void *cookie, const struct hook *hook)
 {
-	const struct plan *p = cookie;
+	const struct known *k = cookie;
+	const struct plan *p = k->plan;
 
 	switch (hook->kind) {
 	case HOOK_RAW_TRACEPOINT:
-		return p->host->raw_tracepoints && has_raw(p, hook->fact);
+		return p->host->raw_tracepoints && has_raw(k, hook->fact);
 	case HOOK_TRACEPOINT:
 		return hook->fact == HOOK_STATE ? p->defines.state_tracepoint
 						: p->defines.retransmit_tracepoint;
@@ -77,9 +65,11 @@ void plan_add_defines(struct plan *p, bool rows, bool counts)
  * compile again. */
 static void leave_out_unused(struct plan *p)
 {
-	plan_choose(p);
+	const struct hook *chosen[HOOK_FACTS];
+
+	plan_choose(p, &p->layout, chosen);
 	for (const struct hook *hook = hooks_next(NULL); hook; hook = hooks_next(hook))
-		if ((hook->fact == HOOK_STATE || hook->fact == HOOK_RETRANSMIT) && p->chosen[hook->fact] != hook)
+		if ((hook->fact == HOOK_STATE || hook->fact == HOOK_RETRANSMIT) && chosen[hook->fact] != hook)
 			probe_text_leave_out(&p->defines, hook->program);
 }
 
@@ -96,37 +86,36 @@ void plan_make(struct plan *p, const struct options *options, const struct host 
 	p->named_kprobes = host->kprobes && (host->kprobe_pmu < 0 || options->hooks == HOOK_WISH_KPROBE);
 	if (p->named_kprobes)
 		probe_text_add(&p->defines, "NAMED_KPROBES");
-	p->offsets_final = plan_read_btf(p);
-	if (p->offsets_final)
+	p->layout_known = layout_read(&p->layout);
+	if (p->layout_known)
 		leave_out_unused(p);
 	free(state);
 	free(retransmit);
 }
 
-void plan_choose(struct plan *p)
+void plan_choose(const struct plan *p, const struct layout *layout, const struct hook *chosen[HOOK_FACTS])
 {
-	const struct hook *state;
+	struct known known = { p, layout };
 
-	hooks_choose(p->options->hooks, has_hook, p, p->chosen);
-	state = p->chosen[HOOK_STATE];
-	if (!state || state->kind != HOOK_RAW_TRACEPOINT)
-		p->chosen[HOOK_STATE_SECOND] = NULL;
+	hooks_choose(p->options->hooks, has_hook, &known, chosen);
+	if (!chosen[HOOK_STATE] || chosen[HOOK_STATE]->kind != HOOK_RAW_TRACEPOINT)
+		chosen[HOOK_STATE_SECOND] = NULL;
 }
 
-bool plan_possible(const struct plan *p, char *line, size_t len)
+bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_FACTS], char *line, size_t len)
 {
 	const char *release = p->host->uts.release;
-	bool whole = p->chosen[HOOK_STATE] &&
-		     (options_every_socket(p->options) || (p->chosen[HOOK_CONNECT] && p->chosen[HOOK_IPVS]));
+	bool whole = chosen[HOOK_STATE] &&
+		     (options_every_socket(p->options) || (chosen[HOOK_CONNECT] && chosen[HOOK_IPVS]));
 
 	if (whole)
 		return true;
 	if (p->host->kprobes && p->host->kprobes_off)
 		snprintf(line, len, "kprobes are switched off on this host, so IPVS cannot be seen; run: echo 1 >"
 			 HOST_KPROBES_SWITCH);
-	else if (!p->chosen[HOOK_STATE] && p->options->hooks != HOOK_WISH_ANY)
+	else if (!chosen[HOOK_STATE] && p->options->hooks != HOOK_WISH_ANY)
 		snprintf(line, len, "kernel %s has no hook of the kind that --hooks asks for", release);
-	else if (!p->chosen[HOOK_STATE])
+	else if (!chosen[HOOK_STATE])
 		snprintf(line, len, "kernel %s has neither tracepoint sock:inet_sock_set_state nor "
 			 "kprobes; it needs CONFIG_KPROBE_EVENTS", release);
 	else

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trace/trace.h"
 
-#include "base/cpus.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "bpf/missed.h"
-#include "bpf/settings.h"
 #include "host/privilege.h"
-#include "trace/follow.h"
+#include "trace/compile.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* The kernel wakes us where a buffer has an eighth filled; else we look this often, so
@@ -21,64 +19,26 @@
 #define LOOK_MS 50
 #define SETTLE_MS 2	/* how late an event may reach its buffer after its time was taken */
 #define LOOK_AROUND_MS 1000
-#define TALLIES_MIN 1024	/* pairs of a virtual service and a real server; else a 16th of the sockets */
 
-uint64_t trace_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-void trace_init(struct trace *t, struct plan *plan)
+void trace_init(struct trace *t, const struct plan *plan)
 {
 	memset(t, 0, sizeof(*t));
-	t->plan = plan;
+	t->options = plan->options;
+	kernel_init(&t->kernel, plan);
 	t->layout = (struct programs)PROGRAMS_NONE;
+	t->watch.kernel = &t->kernel;
+	t->watch.summary = options_counts(plan->options) ? &t->summary : NULL;
 	t->summary.states = plan->options->states;
-	memset(&t->loaded, -1, sizeof(t->loaded));
-	attach_init(&t->attached, plan->host, &t->loaded, plan->named_kprobes);
-}
-
-static void count_sizes(struct map_sizes *sizes, const struct options *o)
-{
-	uint32_t conns = (uint32_t)o->max_conns;
-
-	sizes->tallies = conns / 16 > TALLIES_MIN ? conns / 16 : TALLIES_MIN;
-	sizes->buckets = conns > TALLIES_MIN * 16 ? conns : TALLIES_MIN * 16;
-	if (o->states)	/* a life goes through six of them */
-		sizes->buckets *= 4;
 }
 
 int trace_load(struct trace *t, const struct object *programs, char *cause, size_t len)
 {
-	const struct options *o = t->plan->options;
-	struct map_sizes sizes = {
-		.conns = (uint32_t)o->max_conns,
-		.open_before = options_counts(o) ? (uint32_t)o->max_conns : 1,
-		.tallies = 1,
-		.buckets = 1,
-		.cpus = (uint32_t)cpus_possible(),
-	};
-	int err;
+	const struct options *o = t->options;
+	int err = kernel_load(&t->kernel, programs, cause, len);
 
-	if (options_counts(o))
-		count_sizes(&sizes, o);
-	err = loader_open(&t->loaded, programs, t->plan->chosen, &sizes, cause, len);
-	if (err == -E2BIG && options_counts(o))
-		snprintf(cause, len, "the verifier of this kernel takes no program as large as counting needs "
-			 "(from 4.7 on it does): do without --summary, --histogram and --metrics, rows work");
 	if (err)
 		return err;
-	err = settings_set_filters(&t->loaded, o);
-	if (!err)
-		err = follow_settings(t);
-	if (err) {
-		snprintf(cause, len, "cannot fill a BPF map: %s", strerror(-err));
-		return err;
-	}
-	err = options_sends(o) ? perfbuf_open(&t->perfbuf, t->loaded.events_fd, o->pages) : 0;
+	err = options_sends(o) ? perfbuf_open(&t->perfbuf, t->kernel.loaded.events_fd, o->pages) : 0;
 	if (err) {
 		snprintf(cause, len, "cannot make perf buffers of %" PRIu64 " pages for each CPU: %s; "
 			 "give fewer by -b", o->pages,
@@ -91,8 +51,6 @@ int trace_load(struct trace *t, const struct object *programs, char *cause, size
 		err = health_init(&t->health, o->down);
 	if (!err)
 		err = output_open(&t->output, o, STDOUT_FILENO);
-	if (!err && o->journal)
-		t->output.journal = &t->journal;
 	if (err)
 		snprintf(cause, len, "out of memory");
 	return err;
@@ -100,7 +58,7 @@ int trace_load(struct trace *t, const struct object *programs, char *cause, size
 
 int trace_record(struct trace *t, char *cause, size_t len)
 {
-	const char *path = t->plan->options->record;
+	const char *path = t->options->record;
 
 	return path ? recording_create(&t->recording, path, t->output.realtime_ns, cause, len) : 0;
 }
@@ -108,31 +66,22 @@ int trace_record(struct trace *t, char *cause, size_t len)
 /* IPVS comes after the connects that it takes, and state changes last: a connect that is seen to begin is seen to go on. */
 int trace_attach(struct trace *t, char *cause, size_t len)
 {
-	static const enum hook_fact order[] = { HOOK_CONNECT, HOOK_CONNECT_RETURN, HOOK_RETRANSMIT,
-						HOOK_ERROR, HOOK_STATE, HOOK_STATE_SECOND };
-	bool all = options_every_socket(t->plan->options);
-	int err;
+	static const enum hook_fact before[] = { HOOK_CONNECT, HOOK_CONNECT_RETURN, HOOK_RETRANSMIT, HOOK_ERROR };
+	int err = 0;
 
-	attach_clear_leftovers(t->plan->host);
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		const struct hook *hook = t->plan->chosen[order[i]];
-
-		if (order[i] == HOOK_STATE)
-			follow_ipvs(t);
-		if (!hook)
-			continue;
-		err = attach_hook(&t->attached, hook, cause, len);
-		if (!err)
-			continue;
-		if (order[i] == HOOK_STATE || (order[i] == HOOK_CONNECT && !all))
-			return err;
-		log_warning("%s", cause);
-		t->plan->chosen[order[i]] = NULL;
-		follow_settings(t);
-	}
-	follow_mirror(t);
-	follow_unseen(t);
-	if (!all && t->attached.event_fd[HOOK_IPVS] < 0)
+	attach_clear_leftovers(t->kernel.plan->host);
+	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]) && !err; i++)
+		err = kernel_attach(&t->kernel, before[i], cause, len);
+	if (err)
+		return err;
+	watch_ipvs(&t->watch, false);
+	err = kernel_attach(&t->kernel, HOOK_STATE, cause, len);
+	if (!err)
+		err = kernel_attach(&t->kernel, HOOK_STATE_SECOND, cause, len);
+	if (err)
+		return err;
+	watch_begin(&t->watch);
+	if (!options_every_socket(t->options) && !kernel_sees_ipvs(&t->kernel))
 		log_info("ip_vs is not loaded: waiting for it (modprobe ip_vs), or use -a for every "
 			 "TCP socket");
 	return 0;
@@ -143,22 +92,11 @@ static void follow_layout(struct trace *t)
 {
 	int err;
 
-	if (t->ready)
+	if (t->ready || !compile_follow(&t->kernel, &t->layout))
 		return;
-	if (!t->plan->offsets_final) {
-		if (programs_step(&t->layout, false)) {
-			log_warning("no reasons, and no IPv6 real servers: %s", t->layout.cause);
-			t->plan->offsets_final = true;
-		} else if (t->layout.ready) {
-			plan_take_layout(t->plan, &t->layout.object);
-			follow_settings(t);
-		} else {
-			return;
-		}
-	}
 	t->ready = true;
 	/* From here on nothing is started, loaded or kept any more. */
-	err = privilege_trace_only(t->output.journal, t->metrics.path);
+	err = privilege_trace_only(t->options->journal, t->metrics.path);
 	if (err)
 		log_debug("every system call stays allowed: %s", err == -ECANCELED ? "this kernel takes no seccomp filter" :
 										     strerror(-err));
@@ -190,36 +128,43 @@ static void follow_recording(struct trace *t, int err)
 	if (!err)
 		return;
 	log_error("cannot record to %.200s: %s; the recording ends here, tracing goes on",
-		  t->plan->options->record, strerror(-err));
+		  t->options->record, strerror(-err));
 	t->unrecorded = err;
 }
 
-static bool enough(const struct trace *t)
+static bool row_limit_reached(const struct trace *t)
 {
-	return t->plan->options->count && t->output.rows == t->plan->options->count;
+	return t->options->count && t->output.rows == t->options->count;
+}
+
+static void write_row(struct trace *t, const struct row *row)
+{
+	output_row(&t->output, row);
+	if (t->options->journal)
+		journal_row(&t->journal, row);
 }
 
 static void print_row(struct trace *t, const struct row *row)
 {
 	struct row event;
 
-	output_row(&t->output, row);
-	if (health_row(&t->health, row, &event) && !enough(t))
-		output_row(&t->output, &event);
+	write_row(t, row);
+	if (health_row(&t->health, row, &event) && !row_limit_reached(t))
+		write_row(t, &event);
 }
 
 /* One round: all that the buffers hold, in the order of time, but for what is
  * younger than @settle_ns, before which another CPU may still put something. */
 static int print_rows(struct trace *t, uint64_t settle_ns)
 {
-	uint64_t before_ns = trace_now_ns() - settle_ns, rows = 0;
+	uint64_t before_ns = clock_now_ns() - settle_ns, rows = 0;
 	struct row row;
 	int err;
 
 	perfbuf_drain(&t->perfbuf, on_sample, t);
 	correlate_sort(&t->correlate);
-	for (; !enough(t) && correlate_next(&t->correlate, before_ns, &row); rows++)
-		if (!options_counts(t->plan->options))
+	for (; !row_limit_reached(t) && correlate_next(&t->correlate, before_ns, &row); rows++)
+		if (!options_counts(t->options))
 			print_row(t, &row);
 	correlate_keep(&t->correlate, before_ns);
 	err = output_flush(&t->output);
@@ -230,14 +175,14 @@ static int print_rows(struct trace *t, uint64_t settle_ns)
 /* What was lost since the last look. @last: tracing has ended */
 static void tell_losses(struct trace *t, bool last)
 {
-	struct recording_lost lost = { .ts_ns = trace_now_ns(), .last = last };
+	struct recording_lost lost = { .ts_ns = clock_now_ns(), .last = last };
 	uint64_t skipped[HOOK_FACTS];
 	struct losses now = t->lost;
 	bool recorded = false;
 
 	for (int fact = 0; fact < HOOK_FACTS; fact++)
-		skipped[fact] = attach_skipped(&t->attached, (enum hook_fact)fact);
-	missed_losses(&t->loaded, skipped, unseen_count(&t->unseen), &now);
+		skipped[fact] = attach_skipped(&t->kernel.attached, (enum hook_fact)fact);
+	missed_losses(&t->kernel.loaded, skipped, unseen_count(&t->watch.unseen), &now);
 	if (losses_raise(&t->lost, &now, &lost.since))
 		output_lost(&t->output, lost.ts_ns, &lost.since, last);
 	for (int i = 0; i < LOSSES_RECORDED; i++)
@@ -257,15 +202,15 @@ static bool can_count(void *cookie)
 	const struct trace *t = cookie;
 	struct losses lost;
 
-	return !missed_losses(&t->loaded, skipped, 0, &lost);
+	return !missed_losses(&t->kernel.loaded, skipped, 0, &lost);
 }
 
 static bool can_probe(void *cookie)
 {
 	const struct trace *t = cookie;
-	const struct hook *connect = t->plan->chosen[HOOK_CONNECT];
+	const struct hook *connect = t->kernel.chosen[HOOK_CONNECT];
 
-	return !t->plan->chosen[HOOK_IPVS] || !connect || attach_allowed(&t->attached, connect);
+	return !t->kernel.chosen[HOOK_IPVS] || !connect || attach_allowed(&t->kernel.attached, connect);
 }
 
 /* What is left to do needs privilege where IPVS is seen: its kprobes are attached anew when it comes
@@ -277,7 +222,7 @@ static void drop_privilege(const struct trace *t)
 		{ privilege_bpf(), can_count },
 		{ privilege_admin(), can_probe },
 	};
-	uint64_t keep = t->plan->chosen[HOOK_IPVS] ? privilege_perfmon() | privilege_ptrace() : 0;
+	uint64_t keep = t->kernel.chosen[HOOK_IPVS] ? privilege_perfmon() | privilege_ptrace() : 0;
 	int err;
 
 	if (t->metrics.path && !metrics_folder_is_ours(&t->metrics))
@@ -289,18 +234,18 @@ static void drop_privilege(const struct trace *t)
 
 void trace_begin(struct trace *t)
 {
-	priority_raise(&t->priority, options_sends(t->plan->options));
+	priority_raise(&t->priority, options_sends(t->options));
 	drop_privilege(t);
-	t->looked_ns = trace_now_ns();
+	t->looked_ns = clock_now_ns();
 }
 
 static int wait_for_events(struct trace *t, int ms)
 {
-	int most = !options_sends(t->plan->options) && t->ready ? LOOK_AROUND_MS : t->correlate.n ? SETTLE_MS : LOOK_MS;
+	int most = !options_sends(t->options) && t->ready ? LOOK_AROUND_MS : t->correlate.n ? SETTLE_MS : LOOK_MS;
 
 	if (ms > most)
 		ms = most;
-	if (options_sends(t->plan->options)) {
+	if (options_sends(t->options)) {
 		perfbuf_wait(&t->perfbuf, ms);
 		return print_rows(t, SETTLE_MS * 1000000);
 	}
@@ -314,14 +259,14 @@ int trace_step(struct trace *t, int ms)
 	uint64_t now;
 
 	follow_layout(t);
-	now = trace_now_ns();
+	now = clock_now_ns();
 	if (now - t->looked_ns >= LOOK_AROUND_MS * 1000000ULL) {
-		follow_ipvs(t);
-		follow_kprobes(t);
-		follow_unseen(t);
-		follow_entries(t);
-		if (options_sends(t->plan->options))
-			perfbuf_follow(&t->perfbuf, t->loaded.events_fd, cpu_came);
+		watch_ipvs(&t->watch, t->ready);
+		watch_kprobes(&t->watch);
+		watch_unseen(&t->watch);
+		watch_entries(&t->watch);
+		if (options_sends(t->options))
+			perfbuf_follow(&t->perfbuf, t->kernel.loaded.events_fd, cpu_came);
 		tell_losses(t, false);
 		priority_follow(&t->priority);
 		t->looked_ns = now;
@@ -331,9 +276,9 @@ int trace_step(struct trace *t, int ms)
 
 void trace_detach(struct trace *t, int *err)
 {
-	follow_unseen(t);
-	attach_close(&t->attached);
-	if (!*err && options_sends(t->plan->options))
+	watch_unseen(&t->watch);
+	attach_close(&t->kernel.attached);
+	if (!*err && options_sends(t->options))
 		*err = print_rows(t, 0);
 	tell_losses(t, true);
 }
@@ -355,13 +300,13 @@ int trace_end(struct trace *t, int err)
 
 int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 {
-	uint64_t seconds = t->plan->options->seconds, started = trace_now_ns();
+	uint64_t seconds = t->options->seconds, started = clock_now_ns();
 	int err;
 
 	trace_begin(t);
 	output_header(&t->output);
 	err = output_flush(&t->output);
-	while (!*stop && !err && !enough(t) && !(seconds && trace_now_ns() - started >= seconds * 1000000000))
+	while (!*stop && !err && !row_limit_reached(t) && !(seconds && clock_now_ns() - started >= seconds * 1000000000))
 		err = trace_step(t, LOOK_MS);
 	trace_detach(t, &err);
 	return trace_end(t, err);
@@ -376,9 +321,9 @@ void trace_say_end(const struct trace *t)
 
 void trace_close(struct trace *t)
 {
-	attach_close(&t->attached);
+	attach_close(&t->kernel.attached);
 	perfbuf_close(&t->perfbuf);
-	loader_close(&t->loaded);
+	kernel_close(&t->kernel);
 	programs_close(&t->layout);
 	correlate_fini(&t->correlate);
 	health_fini(&t->health);

@@ -4,53 +4,47 @@
 #ifndef TRACE_H
 #define TRACE_H
 
-#include "bpf/attach.h"
-#include "rows/correlate.h"
-#include "rows/health.h"
-#include "bpf/loader.h"
+#include "bpf/perfbuf.h"
+#include "counts/summary.h"
+#include "host/priority.h"
 #include "output/output.h"
 #include "output/output_journal.h"
 #include "output/output_metrics.h"
-#include "bpf/perfbuf.h"
-#include "trace/plan.h"
-#include "host/priority.h"
-#include "build/programs.h"
+#include "rows/correlate.h"
+#include "rows/health.h"
 #include "rows/recording.h"
-#include "counts/summary.h"
-#include "ipvs/unseen.h"
+#include "trace/kernel.h"
+#include "trace/watch.h"
 
 #include <signal.h>
 
 struct trace {
-	struct plan *plan;
+	const struct options *options;
+	struct kernel kernel;
 	struct programs layout;		/* may still be compiling */
-	struct loaded loaded;
-	struct attached attached;
+	struct watch watch;
+
+	/* from events to rows */
 	struct perfbuf perfbuf;
 	struct correlate correlate;
 	struct health health;
+
+	/* where rows and counts go */
 	struct output output;
+	struct journal journal;
 	struct recording recording;
 	int unrecorded;			/* negative errno: the recording is not whole */
-	struct journal journal;
 	struct summary summary;		/* where options_counts() */
 	struct metrics metrics;		/* where they are to be written */
+
 	struct priority priority;
-	struct unseen unseen;		/* connections */
 	struct losses lost;		/* so far */
-	uint64_t adopt;			/* see entries_add() */
-	bool awaits_ipvs;		/* connects wait for IPVS: its hook is there, or was */
-	bool told_entries;		/* that IPVS has more connections than find room */
-	bool mirror_stale;		/* something was not seen, so IPVS's table is to be read again */
-	uint64_t mirror_after_ns;	/* the table of IPVS may be read again from then on */
-	uint64_t ipvs;			/* the ip_vs that is probed, as host_ipvs() tells */
-	uint64_t looked_ns;		/* when ip_vs was last looked for */
+	uint64_t looked_ns;		/* when what comes and goes was last looked for */
 	bool ready;			/* said so */
-	bool kprobes_off;		/* at the last look; see host_kprobes_off() */
 };
 
 /** trace_init - nothing open yet; @plan must outlive @t; trace_close() it */
-void trace_init(struct trace *t, struct plan *plan);
+void trace_init(struct trace *t, const struct plan *plan);
 
 /**
  * trace_load - programs, settings and buffers into the kernel
@@ -77,9 +71,6 @@ int trace_attach(struct trace *t, char *cause, size_t len);
  * Return: 0, or a negative errno after it said why.
  */
 int trace_run(struct trace *t, const volatile sig_atomic_t *stop);
-
-/** trace_now_ns - the time that events have */
-uint64_t trace_now_ns(void);
 
 /**
  * trace_begin, trace_step, trace_end - what trace_run() is made of

@@ -56,14 +56,23 @@ static void defines_of_hosts(void **state)
 }
 
 /* Chooses where tracepoints have what is needed, and offsets are known. */
-static void choose(struct plan *p, const struct options *o, const struct host *host)
+static void choose(const struct hook *chosen[HOOK_FACTS], const struct options *o, const struct host *host)
 {
-	memset(p, 0, sizeof(*p));
-	memset(&p->offsets, 1, sizeof(p->offsets));
-	p->options = o;
-	p->host = host;
-	p->defines.state_tracepoint = p->defines.retransmit_tracepoint = true;
-	plan_choose(p);
+	const struct plan p = {
+		.options = o, .host = host, .defines = { .state_tracepoint = true, .retransmit_tracepoint = true },
+	};
+	struct layout layout;
+
+	memset(&layout, 1, sizeof(layout));
+	plan_choose(&p, &layout, chosen);
+}
+
+static bool possible(const struct hook *const chosen[HOOK_FACTS], const struct options *o, const struct host *host,
+		     char line[256])
+{
+	const struct plan p = { .options = o, .host = host };
+
+	return plan_possible(&p, chosen, line, 256);
 }
 
 /* The second program is there to see what the first one was skipped for: behind raw tracepoints only. */
@@ -72,27 +81,27 @@ static void second_program(void **state)
 	static const struct options any = { 0 }, kprobe = { .hooks = HOOK_WISH_KPROBE },
 				    raw = { .hooks = HOOK_WISH_RAW }, tracepoint = { .hooks = HOOK_WISH_TRACEPOINT };
 	struct host host = modern;
-	struct plan p;
+	const struct hook *chosen[HOOK_FACTS];
 
 	(void)state;
-	choose(&p, &any, &host);
-	assert_string_equal(p.chosen[HOOK_STATE]->program, "state_raw");
-	assert_string_equal(p.chosen[HOOK_STATE_SECOND]->program, "state_second");
-	choose(&p, &kprobe, &host);
-	assert_string_equal(p.chosen[HOOK_STATE]->program, "state_kprobe");
-	assert_null(p.chosen[HOOK_STATE_SECOND]);
-	choose(&p, &tracepoint, &host);
-	assert_string_equal(p.chosen[HOOK_STATE]->program, "state_tracepoint");
-	assert_null(p.chosen[HOOK_STATE_SECOND]);
+	choose(chosen, &any, &host);
+	assert_string_equal(chosen[HOOK_STATE]->program, "state_raw");
+	assert_string_equal(chosen[HOOK_STATE_SECOND]->program, "state_second");
+	choose(chosen, &kprobe, &host);
+	assert_string_equal(chosen[HOOK_STATE]->program, "state_kprobe");
+	assert_null(chosen[HOOK_STATE_SECOND]);
+	choose(chosen, &tracepoint, &host);
+	assert_string_equal(chosen[HOOK_STATE]->program, "state_tracepoint");
+	assert_null(chosen[HOOK_STATE_SECOND]);
 
-	choose(&p, &raw, &host);
-	assert_string_equal(p.chosen[HOOK_STATE]->program, "state_raw");
-	assert_string_equal(p.chosen[HOOK_STATE_SECOND]->program, "state_second");
+	choose(chosen, &raw, &host);
+	assert_string_equal(chosen[HOOK_STATE]->program, "state_raw");
+	assert_string_equal(chosen[HOOK_STATE_SECOND]->program, "state_second");
 
 	host.raw_skipped = false;
-	choose(&p, &any, &host);
-	assert_string_equal(p.chosen[HOOK_STATE]->program, "state_raw");
-	assert_null(p.chosen[HOOK_STATE_SECOND]);
+	choose(chosen, &any, &host);
+	assert_string_equal(chosen[HOOK_STATE]->program, "state_raw");
+	assert_null(chosen[HOOK_STATE_SECOND]);
 }
 
 /* The kprobes of IPVS, and the end of connect(), which is for sockets that IPVS does not take. */
@@ -100,29 +109,29 @@ static void hooks_of_connects(void **state)
 {
 	static const struct options ipvs = { 0 }, every = { .all = true };
 	struct host host = modern;
-	struct plan p;
+	const struct hook *chosen[HOOK_FACTS];
 	char line[256];
 
 	(void)state;
-	choose(&p, &ipvs, &host);
+	choose(chosen, &ipvs, &host);
 	for (int i = HOOK_IPVS; i <= HOOK_FREE; i++)
-		assert_int_equal(p.chosen[i]->kind, HOOK_KPROBE);
-	assert_null(p.chosen[HOOK_CONNECT_RETURN]);
-	assert_true(plan_possible(&p, line, sizeof(line)));
-	choose(&p, &every, &host);
-	assert_string_equal(p.chosen[HOOK_CONNECT_RETURN]->program, "connect_return");
+		assert_int_equal(chosen[i]->kind, HOOK_KPROBE);
+	assert_null(chosen[HOOK_CONNECT_RETURN]);
+	assert_true(possible(chosen, &ipvs, &host, line));
+	choose(chosen, &every, &host);
+	assert_string_equal(chosen[HOOK_CONNECT_RETURN]->program, "connect_return");
 
 	host.kprobes_off = true;
-	choose(&p, &ipvs, &host);
-	assert_null(p.chosen[HOOK_IPVS]);
-	assert_false(plan_possible(&p, line, sizeof(line)));
+	choose(chosen, &ipvs, &host);
+	assert_null(chosen[HOOK_IPVS]);
+	assert_false(possible(chosen, &ipvs, &host, line));
 	assert_non_null(strstr(line, "kprobes are switched off on this host"));
 	host.kprobes = false;
-	choose(&p, &ipvs, &host);
-	assert_false(plan_possible(&p, line, sizeof(line)));
+	choose(chosen, &ipvs, &host);
+	assert_false(possible(chosen, &ipvs, &host, line));
 	assert_non_null(strstr(line, "has no kprobes"));
-	choose(&p, &every, &host);
-	assert_true(plan_possible(&p, line, sizeof(line)));
+	choose(chosen, &every, &host);
+	assert_true(possible(chosen, &every, &host, line));
 }
 
 int main(void)

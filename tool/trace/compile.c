@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trace/compile.h"
+
+#include "base/log.h"
+#include "host/distro.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static void do_without_layout(struct kernel *k, const struct programs *layout)
+{
+	log_warning("no reasons, and no IPv6 real servers: %s", layout->cause);
+	k->layout_final = true;
+}
+
+static void take_layout(struct kernel *k, const struct programs *layout)
+{
+	layout_from_object(&k->layout, &layout->object);
+	k->layout_final = true;
+}
+
+/* Offsets of another kernel would show nonsense, so then there are none. */
+static int start_layout(const struct kernel *k, struct programs *layout)
+{
+	const struct host *h = k->plan->host;
+	const struct programs_text text = plan_layout_text();
+	char hint[160];
+
+	if (!host_headers_match(h)) {
+		distro_headers_hint(h->uts.release, hint, sizeof(hint));
+		snprintf(layout->cause, sizeof(layout->cause), "headers in %.99s are of kernel %s, not %s; run: %s",
+			 h->headers, h->headers_release, h->uts.release, hint);
+		return -EINVAL;
+	}
+	return programs_start(layout, h, &text, plan_cache_dir(k->plan));
+}
+
+static void begin_layout(struct kernel *k, struct programs *layout)
+{
+	bool wait = k->plan->options->hooks == HOOK_WISH_RAW;
+
+	if (k->layout_final)
+		return;
+	if (start_layout(k, layout) || (wait && programs_step(layout, true)))
+		do_without_layout(k, layout);
+	else if (layout->ready)
+		take_layout(k, layout);
+}
+
+int compile_programs(struct kernel *k, struct programs *layout, struct programs *main)
+{
+	const struct programs_text text = plan_main_text(k->plan);
+	bool say;
+	int err;
+
+	begin_layout(k, layout);	/* both compile at the same time */
+	err = programs_start(main, k->plan->host, &text, plan_cache_dir(k->plan));
+	say = !err && !main->ready && isatty(STDERR_FILENO);
+	if (say)
+		fprintf(stderr, "%s: compiling for kernel %s ...", log_name(), k->plan->host->uts.release);
+	if (!err)
+		err = programs_step(main, true);
+	if (say)
+		fprintf(stderr, "\r\033[K");
+	return err;
+}
+
+bool compile_follow(struct kernel *k, struct programs *layout)
+{
+	if (k->layout_final)
+		return true;
+	if (programs_step(layout, false)) {
+		do_without_layout(k, layout);
+		return true;
+	}
+	if (!layout->ready)
+		return false;
+	take_layout(k, layout);
+	kernel_tell(k);
+	return true;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trace/kernel.h"
+
+#include "base/cpus.h"
+#include "base/log.h"
+#include "bpf/settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TALLIES_MIN 1024	/* pairs of a virtual service and a real server; else a 16th of the sockets */
+
+static const enum hook_fact of_ipvs[] = { HOOK_IPVS, HOOK_CLIENT_PORT, HOOK_NO_DESTINATION, HOOK_EXPIRE,
+					  HOOK_EXPIRE_NOW, HOOK_FREE };
+
+#define N_OF_IPVS (sizeof(of_ipvs) / sizeof(of_ipvs[0]))
+
+void kernel_init(struct kernel *k, const struct plan *plan)
+{
+	memset(k, 0, sizeof(*k));
+	k->plan = plan;
+	k->layout = plan->layout;
+	k->layout_final = plan->layout_known;
+	memset(&k->loaded, -1, sizeof(k->loaded));
+	attach_init(&k->attached, plan->host, &k->loaded, plan->named_kprobes);
+}
+
+void kernel_choose(struct kernel *k)
+{
+	plan_choose(k->plan, &k->layout, k->chosen);
+}
+
+int kernel_tell(const struct kernel *k)
+{
+	return settings_set(&k->loaded, k->plan->options, &k->layout, k->chosen[HOOK_CONNECT], k->awaits_ipvs, k->adopt);
+}
+
+static void count_sizes(struct map_sizes *sizes, const struct options *o)
+{
+	uint32_t conns = (uint32_t)o->max_conns;
+
+	sizes->tallies = conns / 16 > TALLIES_MIN ? conns / 16 : TALLIES_MIN;
+	sizes->buckets = conns > TALLIES_MIN * 16 ? conns : TALLIES_MIN * 16;
+	if (o->states)	/* a life goes through six of them */
+		sizes->buckets *= 4;
+}
+
+int kernel_load(struct kernel *k, const struct object *programs, char *cause, size_t len)
+{
+	const struct options *o = k->plan->options;
+	struct map_sizes sizes = {
+		.conns = (uint32_t)o->max_conns,
+		.open_before = options_counts(o) ? (uint32_t)o->max_conns : 1,
+		.tallies = 1,
+		.buckets = 1,
+		.cpus = (uint32_t)cpus_possible(),
+	};
+	int err;
+
+	if (options_counts(o))
+		count_sizes(&sizes, o);
+	err = loader_open(&k->loaded, programs, k->chosen, &sizes, cause, len);
+	if (err == -E2BIG && options_counts(o))
+		snprintf(cause, len, "the verifier of this kernel takes no program as large as counting needs "
+			 "(from 4.7 on it does): do without --summary, --histogram and --metrics, rows work");
+	if (err)
+		return err;
+	err = settings_set_filters(&k->loaded, o);
+	if (!err)
+		err = kernel_tell(k);
+	if (err)
+		snprintf(cause, len, "cannot fill a BPF map: %s", strerror(-err));
+	return err;
+}
+
+static bool is_needed(const struct kernel *k, enum hook_fact fact)
+{
+	return fact == HOOK_STATE || (fact == HOOK_CONNECT && !options_every_socket(k->plan->options));
+}
+
+int kernel_attach(struct kernel *k, enum hook_fact fact, char *cause, size_t len)
+{
+	int err = k->chosen[fact] ? attach_hook(&k->attached, k->chosen[fact], cause, len) : 0;
+
+	if (!err || is_needed(k, fact))
+		return err;
+	log_warning("%s", cause);
+	k->chosen[fact] = NULL;
+	kernel_tell(k);
+	return 0;
+}
+
+/* Connects wait for IPVS before it is seen: so each that it takes was seen to begin. They go on to when it has gone,
+ * as their elements are to be removed. */
+static void await_ipvs(struct kernel *k)
+{
+	if (k->awaits_ipvs || !k->chosen[HOOK_IPVS])
+		return;
+	k->awaits_ipvs = true;
+	kernel_tell(k);
+}
+
+void kernel_attach_ipvs(struct kernel *k)
+{
+	char cause[512];
+
+	await_ipvs(k);
+	for (size_t i = 0; i < N_OF_IPVS; i++) {
+		enum hook_fact fact = of_ipvs[i];
+		int err;
+
+		if (!k->chosen[fact] || k->attached.event_fd[fact] >= 0)
+			continue;
+		err = attach_hook(&k->attached, k->chosen[fact], cause, sizeof(cause));
+		if (err == -ENOENT && fact == HOOK_IPVS)
+			return;		/* the module is about to come or to go */
+		if (!err)
+			continue;
+		if (err == -ENOENT && fact != HOOK_NO_DESTINATION && fact != HOOK_FREE)
+			log_debug("%s", cause);
+		else
+			log_warning("%s", cause);
+		k->chosen[fact] = NULL;
+	}
+	if (kernel_sees_ipvs(k) && !attach_tells_skips(&k->attached, HOOK_IPVS))
+		log_debug("this kernel does not tell which kprobes it skips");
+}
+
+void kernel_detach_ipvs(struct kernel *k)
+{
+	for (size_t i = 0; i < N_OF_IPVS; i++)
+		attach_undo(&k->attached, of_ipvs[i]);
+}
+
+bool kernel_sees_ipvs(const struct kernel *k)
+{
+	return k->attached.event_fd[HOOK_IPVS] >= 0;
+}
+
+void kernel_close(struct kernel *k)
+{
+	attach_close(&k->attached);
+	loader_close(&k->loaded);
+}

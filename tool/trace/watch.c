@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trace/watch.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "bpf/settings.h"
+#include "ipvs/entries.h"
+#include "trace/mirror.h"
+
+#include <inttypes.h>
+
+static void tell_adopt(void *cookie)
+{
+	kernel_tell(cookie);
+}
+
+/* The table is read again where something of it was not seen, for no more than a hundredth of the time. */
+#define MIRROR_PAUSE 100
+#define MIRROR_PAUSE_MIN_NS 10000000000ULL
+
+static void read_mirror(struct watch *w)
+{
+	struct kernel *k = w->kernel;
+	uint64_t pause_ns = MIRROR_PAUSE * mirror_read(&k->loaded, k->plan->options, w->summary, &k->adopt, tell_adopt, k);
+
+	w->mirror_after_ns = clock_now_ns() + (pause_ns > MIRROR_PAUSE_MIN_NS ? pause_ns : MIRROR_PAUSE_MIN_NS);
+}
+
+void watch_unseen(struct watch *w)
+{
+	const struct kernel *k = w->kernel;
+	uint64_t before = unseen_count(&w->unseen);
+
+	if (!kernel_sees_ipvs(k) || !settings_count_taken(&k->layout))
+		return;
+	unseen_look(&w->unseen, &k->loaded, k->plan->options->proc_root);
+	w->mirror_stale |= unseen_count(&w->unseen) > before;
+	if (w->mirror_stale && clock_now_ns() >= w->mirror_after_ns) {
+		w->mirror_stale = false;
+		read_mirror(w);
+	}
+}
+
+void watch_begin(struct watch *w)
+{
+	read_mirror(w);
+	watch_unseen(w);
+}
+
+void watch_entries(struct watch *w)
+{
+	const struct kernel *k = w->kernel;
+	uint64_t entries = entries_known(&k->loaded), room = (uint64_t)k->plan->options->max_conns;
+
+	if (entries > room / 10 * 9)
+		entries_sweep(&k->loaded);
+	if (w->told_entries || entries <= room)
+		return;
+	w->told_entries = true;
+	log_warning("IPVS has more than %" PRIu64 " connections at once: one that uses an older connection's entry may lack "
+		    "its real server; allow more by --max-conns", room);
+}
+
+static void ipvs_went(struct watch *w)
+{
+	struct kernel *k = w->kernel;
+
+	unseen_pause(&w->unseen);
+	kernel_detach_ipvs(k);
+	entries_forget(&k->loaded);
+	if (!w->summary)	/* else the end of those counted as open is still to come */
+		k->adopt = 0;
+	kernel_tell(k);
+	log_info("ip_vs was unloaded; waiting for it");
+}
+
+static void ipvs_came_late(struct watch *w)
+{
+	struct kernel *k = w->kernel;
+
+	log_info("ip_vs is loaded; its connections are %s from now on", w->summary ? "counted" : "shown");
+	if (layout_read(&k->layout))	/* now with the module's own types */
+		kernel_tell(k);
+	watch_begin(w);
+}
+
+void watch_ipvs(struct watch *w, bool running)
+{
+	struct kernel *k = w->kernel;
+	uint64_t ipvs = host_ipvs();
+
+	if (kernel_sees_ipvs(k) && ipvs != w->ipvs)
+		ipvs_went(w);
+	if (kernel_sees_ipvs(k) || !ipvs)
+		return;
+	w->ipvs = ipvs;
+	kernel_attach_ipvs(k);
+	if (running && kernel_sees_ipvs(k))
+		ipvs_came_late(w);
+}
+
+static bool uses_kprobes(const struct kernel *k)
+{
+	for (int fact = 0; fact < HOOK_FACTS; fact++)
+		if (k->chosen[fact] && k->chosen[fact]->kind >= HOOK_KPROBE)
+			return true;
+	return false;
+}
+
+void watch_kprobes(struct watch *w)
+{
+	const struct kernel *k = w->kernel;
+	bool off = uses_kprobes(k) && host_kprobes_off();
+
+	if (off && !w->kprobes_off)
+		log_warning("somebody has switched kprobes off: %s until: echo 1 >" HOST_KPROBES_SWITCH,
+			    k->chosen[HOOK_STATE]->kind == HOOK_KPROBE ? "nothing is seen" : "IPVS is not seen");
+	if (!off && w->kprobes_off)
+		log_info("kprobes are switched on again");
+	w->kprobes_off = off;
+}
