@@ -20,14 +20,6 @@
 #define AF_INET6 10
 #define IPPROTO_TCP 6
 
-/* include/net/tcp_states.h */
-#define TCP_ESTABLISHED 1
-#define TCP_SYN_SENT 2
-#define TCP_SYN_RECV 3
-#define TCP_CLOSE 7
-#define TCP_CLOSE_WAIT 8
-#define TCP_LISTEN 10
-
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define BE16(x) __builtin_bswap16(x)
 #define MAPPED 0xffff0000	/* third word of an IPv4-mapped address */

@@ -7,6 +7,8 @@
 #ifndef IPVS_TCPSTATE_REASON_H
 #define IPVS_TCPSTATE_REASON_H
 
+#include "tcp_state.h"
+
 enum close_reason {
 	CLOSE_IN_PEACE,
 	CLOSE_UNKNOWN,		/* sk_err was not read */
@@ -23,18 +25,16 @@ enum close_reason {
 
 static inline enum close_reason why_closed(const struct conn *c, __u8 oldstate, __u8 err_known, __u32 err)
 {
-	enum { ESTABLISHED_STATE = 1, SYN_SENT_STATE, SYN_RECV_STATE, CLOSE_WAIT_STATE = 8 };
-
-	if (c->flags & CONN_NO_DESTINATION && oldstate == SYN_SENT_STATE)
+	if (c->flags & CONN_NO_DESTINATION && oldstate == TCP_SYN_SENT)
 		return CLOSE_NO_DESTINATION;
 	if (!err_known)
 		return CLOSE_UNKNOWN;
 	switch (err) {
 	case 0:
-		if (oldstate == SYN_SENT_STATE && !c->tuple.lport)
+		if (oldstate == TCP_SYN_SENT && !c->tuple.lport)
 			return CLOSE_NO_PORT;
-		if (oldstate == ESTABLISHED_STATE || oldstate == SYN_SENT_STATE ||
-		    oldstate == SYN_RECV_STATE || oldstate == CLOSE_WAIT_STATE)
+		if (oldstate == TCP_ESTABLISHED || oldstate == TCP_SYN_SENT ||
+		    oldstate == TCP_SYN_RECV || oldstate == TCP_CLOSE_WAIT)
 			return CLOSE_ABORTED;
 		return CLOSE_IN_PEACE;
 	case ECONNREFUSED:

@@ -12,7 +12,7 @@ enum { WORDS_MAX = 16 };
 
 static void check_ports(const struct port_list *list)
 {
-	expect(list->n <= OPTIONS_PORTS_MAX);
+	expect(list->n <= FILTER_PORTS_MAX);
 	for (size_t i = 0; i < list->n; i++)
 		expect(list->port[i]);
 }
@@ -24,7 +24,7 @@ static void check(const struct options *o)
 	expect(!(o->replay && (o->all || o->record || o->pid || o->check || o->ebpf || o->seconds)));
 	check_ports(&o->lports);
 	check_ports(&o->rports);
-	expect(o->vips.n <= OPTIONS_ENDS_MAX && o->reals.n <= OPTIONS_ENDS_MAX);
+	expect(o->vips.n <= FILTER_ENDS_MAX && o->reals.n <= FILTER_ENDS_MAX);
 	expect(o->count <= UINT32_MAX && o->seconds <= UINT32_MAX && o->pid <= UINT32_MAX);
 	expect(o->pages && o->pages <= 16384 && !(o->pages & (o->pages - 1)));
 	expect(o->max_conns && o->max_conns <= 16777216);

@@ -47,15 +47,10 @@ static int make_map(const struct object_map *m, const struct map_sizes *sizes)
 	return bpf_call(BPF_MAP_CREATE, &attr);
 }
 
-static bool loads_map(const struct bpf_insn *insn)
-{
-	return insn->code == (BPF_LD | BPF_IMM | BPF_DW) && insn->src_reg == BPF_PSEUDO_MAP_FD;
-}
-
 static bool uses_map(const struct object *o, const struct object_program *p, uint32_t map)
 {
 	for (uint32_t i = 0; i < p->n_insns; i++)
-		if (loads_map(&o->insns[p->first + i]) &&
+		if (object_loads_map(&o->insns[p->first + i]) &&
 		    (uint32_t)o->insns[p->first + i].imm == map)
 			return true;
 	return false;
@@ -121,7 +116,7 @@ static int load_program(const struct loaded *l, const struct object *o,
 		return -ENOMEM;
 	memcpy(insns, o->insns + p->first, p->n_insns * sizeof(*insns));
 	for (uint32_t i = 0; i < p->n_insns; i++)
-		if (loads_map(&insns[i]))
+		if (object_loads_map(&insns[i]))
 			insns[i].imm = l->map_fd[insns[i].imm];
 	attr.insns = (uintptr_t)insns;
 	memcpy(attr.prog_name, p->name, sizeof(attr.prog_name) - 1);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "build/cache.h"
 
+#include "base/hash.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,16 +16,6 @@
 #include <unistd.h>
 
 #define FILE_MAX (4 * 1024 * 1024)
-
-/* FNV-1a */
-static uint64_t hash(const char *text)
-{
-	uint64_t sum = 0xcbf29ce484222325;
-
-	for (; *text; text++)
-		sum = (sum ^ (unsigned char)*text) * 0x100000001b3;
-	return sum;
-}
 
 /* A file by what changes when a package replaces it. */
 static void put_identity(FILE *to, const char *what, const char *path)
@@ -58,7 +50,7 @@ char *cache_key(const struct host *h, const char *text, const char *const flags[
 	fprintf(to, "BCC_KERNEL_SOURCE %s\n", source ? source : "");
 	for (size_t i = 0; i < n_flags; i++)
 		fprintf(to, "%s\n", flags[i]);
-	fprintf(to, "text %zu %016llx\n", strlen(text), (unsigned long long)hash(text));
+	fprintf(to, "text %zu %016llx\n", strlen(text), (unsigned long long)hash_bytes(HASH_BEGIN, text, strlen(text)));
 	if (fclose(to)) {
 		free(key);
 		return NULL;
@@ -117,7 +109,7 @@ static void file_name(char *name, size_t size, const char *kind, const char *key
 
 	/* The release is part of the name so that old ones can be found and removed. */
 	snprintf(name, size, "%.*s.%s.%016llx", (int)strcspn(release, " \n/"), release, kind,
-		 (unsigned long long)hash(key));
+		 (unsigned long long)hash_bytes(HASH_BEGIN, key, strlen(key)));
 }
 
 /* All of a file, NULL where it cannot be had or is larger than any of ours. */

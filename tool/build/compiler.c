@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "build/compiler.h"
 
+#include "base/file.h"
 #include "host/privilege.h"
 
 #include <dlfcn.h>
@@ -176,23 +177,6 @@ static int compile(const char *library, const char *text, const char *const flag
 	return err;	/* the module goes with the process */
 }
 
-static int write_all(int fd, const void *bytes, size_t len)
-{
-	const char *at = bytes;
-
-	while (len) {
-		ssize_t n = write(fd, at, len);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			at += n;
-			len -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
 /* The child: an int (0 or a negative errno), then the object. */
 static void child(pid_t parent, int result_fd, int words_fd, const char *library, const char *text,
 		  const char *const flags[], size_t n_flags)
@@ -213,8 +197,8 @@ static void child(pid_t parent, int result_fd, int words_fd, const char *library
 	err = compile(library, text, flags, n_flags, &o);
 	if (!err)
 		err = object_encode(&o, &bytes, &len);
-	if (!write_all(result_fd, &err, sizeof(err)) && !err)
-		write_all(result_fd, bytes, len);
+	if (!file_write(result_fd, &err, sizeof(err)) && !err)
+		file_write(result_fd, bytes, len);
 	fflush(stdout);
 	_exit(0);
 }

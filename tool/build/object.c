@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "build/object.h"
 
+#include "base/hash.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -14,20 +16,11 @@ struct head {
 	uint64_t checksum;		/* of the whole block, this being 0 */
 };
 
-/* FNV-1a, of the head and the @len bytes that follow it */
+/* Of the head and the @len bytes that follow it. */
 static uint64_t checksum(struct head h, const void *rest, size_t len)
 {
-	uint64_t sum = 0xcbf29ce484222325;
-	const unsigned char *b;
-
 	h.checksum = 0;
-	b = (const unsigned char *)&h;
-	for (size_t i = 0; i < sizeof(h); i++)
-		sum = (sum ^ b[i]) * 0x100000001b3;
-	b = rest;
-	for (size_t i = 0; i < len; i++)
-		sum = (sum ^ b[i]) * 0x100000001b3;
-	return sum;
+	return hash_bytes(hash_bytes(HASH_BEGIN, &h, sizeof(h)), rest, len);
 }
 
 void object_free(struct object *o)
@@ -81,11 +74,6 @@ int object_encode(const struct object *o, void **bytes, size_t *len)
 	return 0;
 }
 
-static bool loads_map(const struct bpf_insn *insn)
-{
-	return insn->code == (BPF_LD | BPF_IMM | BPF_DW) && insn->src_reg == BPF_PSEUDO_MAP_FD;
-}
-
 static bool sound(const struct object *o)
 {
 	for (uint32_t i = 0; i < o->n_maps; i++)
@@ -99,7 +87,7 @@ static bool sound(const struct object *o)
 			return false;
 	}
 	for (uint32_t i = 0; i < o->n_insns; i++)
-		if (loads_map(&o->insns[i]) &&
+		if (object_loads_map(&o->insns[i]) &&
 		    (o->insns[i].imm < 0 || (uint32_t)o->insns[i].imm >= o->n_maps))
 			return false;
 	return true;

@@ -6,6 +6,7 @@
 
 #include "base/abi.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,5 +60,11 @@ int object_map(const struct object *o, const char *name);
  * Return: the constant, or -ENOENT where there is no such program or it does more than that.
  */
 int object_constant(const struct object *o, const char *name);
+
+/** object_loads_map - true for an instruction that loads a map, whose index is its imm */
+static inline bool object_loads_map(const struct bpf_insn *insn)
+{
+	return insn->code == (BPF_LD | BPF_IMM | BPF_DW) && insn->src_reg == BPF_PSEUDO_MAP_FD;
+}
 
 #endif

@@ -179,9 +179,9 @@ static int parse_ports(struct options *o, const struct option_row *row, const ch
 		if (parse_number(from, len, 65535, &port) || !port)
 			return fail(o, "--%s '%.*s': not a port; give numbers from 1 to 65535",
 				    row->name, (int)(len < 64 ? len : 64), from);
-		if (list->n == OPTIONS_PORTS_MAX)
+		if (list->n == FILTER_PORTS_MAX)
 			return fail(o, "--%s: more than %d ports; give fewer", row->name,
-				    OPTIONS_PORTS_MAX);
+				    FILTER_PORTS_MAX);
 		list->port[list->n++] = (uint16_t)port;
 		if (!*rest)
 			return 0;
@@ -232,9 +232,9 @@ static int parse_ends(struct options *o, const struct option_row *row, const cha
 	for (const char *from = text;; from++) {
 		size_t len = strcspn(from, ",");
 
-		if (list->n == OPTIONS_ENDS_MAX)
+		if (list->n == FILTER_ENDS_MAX)
 			return fail(o, "--%s: more than %d addresses; give fewer", row->name,
-				    OPTIONS_ENDS_MAX);
+				    FILTER_ENDS_MAX);
 		if (parse_end(from, len, list->end[list->n].addr, &list->end[list->n].port))
 			return fail(o, "--%s '%.*s': not an address; give them as 10.0.0.1:80,[fd00::1]:80",
 				    row->name, (int)(len < 64 ? len : 64), from);

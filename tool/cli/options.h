@@ -3,28 +3,14 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include "cli/filter.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
-#define OPTIONS_PORTS_MAX 512
-#define OPTIONS_ENDS_MAX 512
-
 enum hook_wish { HOOK_WISH_ANY, HOOK_WISH_RAW, HOOK_WISH_TRACEPOINT, HOOK_WISH_KPROBE };
-
-struct port_list {
-	size_t n;				/* 0: every port */
-	uint16_t port[OPTIONS_PORTS_MAX];	/* host byte order */
-};
-
-struct end_list {
-	size_t n;				/* 0: every end */
-	struct {
-		uint8_t addr[16];		/* network byte order, IPv4 mapped */
-		uint16_t port;			/* host byte order; 0: every port */
-	} end[OPTIONS_ENDS_MAX];
-};
 
 struct options {
 	bool help, version, ebpf, verbose;

@@ -2,12 +2,12 @@
 #include "ipvs/sockets.h"
 
 #include "ipvs/namespaces.h"
+#include "probes/tcp_state.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ESTABLISHED 1		/* include/net/tcp_states.h */
 #define FIRST_SIZE 1024
 
 static const char *skip_blanks(const char *at)
@@ -69,7 +69,7 @@ int sockets_parse(const char *line, size_t len, struct socket_ends *ends)
 		at = read_end(at, ends->raddr, &ends->rport);
 	if (at)
 		at = read_hex(at, 2, &state);
-	return at && state == ESTABLISHED ? 0 : -EINVAL;
+	return at && state == TCP_ESTABLISHED ? 0 : -EINVAL;
 }
 
 static void on_line(void *cookie, const char *line, size_t len, uint32_t netns)

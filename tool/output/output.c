@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "output/output.h"
 
+#include "base/file.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -112,16 +113,8 @@ void output_say_end(const struct output *o, const struct losses *lost)
 
 int output_flush(struct output *o)
 {
-	const char *from = o->buffer;
-
-	while (from < o->at && !o->err) {
-		ssize_t n = write(o->fd, from, (size_t)(o->at - from));
-
-		if (n >= 0)
-			from += n;
-		else if (errno != EINTR)
-			o->err = -errno;
-	}
+	if (!o->err)
+		o->err = file_write(o->fd, o->buffer, (size_t)(o->at - o->buffer));
 	o->at = o->buffer;
 	return o->err;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "output/output_metrics.h"
 
+#include "base/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -22,16 +24,8 @@ struct sink {
 
 static void flush(struct sink *s)
 {
-	const char *from = s->buffer;
-
-	while (from < s->at && !s->err) {
-		ssize_t n = write(s->fd, from, (size_t)(s->at - from));
-
-		if (n >= 0)
-			from += n;
-		else if (errno != EINTR)
-			s->err = -errno;
-	}
+	if (!s->err)
+		s->err = file_write(s->fd, s->buffer, (size_t)(s->at - s->buffer));
 	s->at = s->buffer;
 }
 

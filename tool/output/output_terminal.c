@@ -4,12 +4,12 @@
  * where the last one scrolls away, reasons in colour. Only people read this.
  */
 #include "output/output_text.h"
+#include "probes/tcp_state.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define CLOSE 7			/* include/net/tcp_states.h */
 #define LINES_DEFAULT 24	/* where the terminal does not tell */
 #define LINES_MIN 5		/* a heading, and more rows than headings */
 #define RED "\033[31m"
@@ -123,7 +123,7 @@ static void put_reason(struct output *o, const struct row *r)
 		put_text(o, r->reason ? r->reason : "-");
 		return;
 	}
-	put_text(o, r->newstate == CLOSE ? RED : YELLOW);
+	put_text(o, r->newstate == TCP_CLOSE ? RED : YELLOW);
 	put_text(o, r->reason);
 	put_text(o, PLAIN);
 }

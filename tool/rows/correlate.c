@@ -9,9 +9,6 @@
 
 #define FIRST_SIZE 1024
 
-/* include/net/tcp_states.h */
-enum { CLOSE = 7 };
-
 static int grow(struct correlate *c, uint32_t size)
 {
 	struct event *events = realloc(c->events, size * sizeof(*events));
@@ -133,7 +130,7 @@ static const char *event_word(const struct event *ev)
 
 static const char *reason(const struct event *ev)
 {
-	if (ev->type == EVENT_STATE && ev->newstate == CLOSE)
+	if (ev->type == EVENT_STATE && ev->newstate == TCP_CLOSE)
 		return close_word(ev);
 	if (ev->conn.flags & CONN_SYN_LOST)
 		return "syn-lost";

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rows/health.h"
 
+#include "base/hash.h"
+#include "probes/tcp_state.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +12,6 @@
 #define UNANSWERED_NS 1000000000
 
 /* include/net/tcp_states.h */
-enum { ESTABLISHED = 1, SYN_SENT, CLOSE = 7 };
 
 int health_init(struct health *h, uint64_t limit)
 {
@@ -40,18 +42,14 @@ static bool is_same(const struct endpoint *a, const struct endpoint *b)
 	return a->port == b->port && !memcmp(a->addr, b->addr, sizeof(a->addr));
 }
 
-/* FNV-1a */
-static uint32_t hash(uint32_t h, const struct endpoint *e)
+static uint64_t hash(uint64_t h, const struct endpoint *e)
 {
-	for (size_t i = 0; i < sizeof(e->addr); i++)
-		h = (h ^ e->addr[i]) * 16777619;
-	h = (h ^ (e->port & 0xff)) * 16777619;
-	return (h ^ (uint32_t)(e->port >> 8)) * 16777619;
+	return hash_bytes(hash_bytes(h, e->addr, sizeof(e->addr)), &e->port, sizeof(e->port));
 }
 
 static uint16_t *chain(struct health *h, const struct endpoint *vip, const struct endpoint *real)
 {
-	return &h->head[hash(hash(2166136261, vip), real) % HEALTH_HEADS];
+	return &h->head[hash(hash(HASH_BEGIN, vip), real) % HEALTH_HEADS];
 }
 
 /* Return: what points to the pair, or to the end of its chain. */
@@ -118,7 +116,7 @@ static bool has_failed(const struct row *row)
 {
 	static const char *const reasons[] = { "refused", "timeout", "unreachable", "error" };
 
-	if (row->oldstate != SYN_SENT || row->newstate != CLOSE)
+	if (row->oldstate != TCP_SYN_SENT || row->newstate != TCP_CLOSE)
 		return false;
 	for (size_t i = 0; row->reason && i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (!strcmp(row->reason, reasons[i]))
@@ -174,9 +172,9 @@ static bool succeed(struct health *h, const struct row *row, struct row *event)
 
 bool health_row(struct health *h, const struct row *row, struct row *event)
 {
-	if (!h->limit || !row->real.family || row->oldstate != SYN_SENT)
+	if (!h->limit || !row->real.family || row->oldstate != TCP_SYN_SENT)
 		return false;
-	if (row->newstate == ESTABLISHED)
+	if (row->newstate == TCP_ESTABLISHED)
 		return succeed(h, row, event);
 	return has_failed(row) && fail(h, row, event);
 }

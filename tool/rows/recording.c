@@ -13,6 +13,8 @@
  */
 #include "rows/recording.h"
 
+#include "base/file.h"
+#include "base/hash.h"
 #include "rows/decode.h"
 
 #include <errno.h>
@@ -64,43 +66,23 @@ static size_t padded(size_t len)
 	return (len + 7) & ~(size_t)7;
 }
 
-/* FNV-1a, but of words: a changed one always shows. @len is a multiple of 8. */
-static uint64_t checksum(uint64_t sum, const char *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i += 8) {
-		uint64_t word;
-
-		memcpy(&word, bytes + i, 8);
-		sum = (sum ^ word) * 0x100000001b3;
-	}
-	return sum;
-}
-
 static uint64_t head_check(const struct head *h)
 {
-	return checksum(0xcbf29ce484222325, (const char *)h, offsetof(struct head, check));
+	return hash_words(HASH_BEGIN, h, offsetof(struct head, check));
 }
 
 static uint64_t block_check(uint64_t before, const struct block *b, const char *rest)
 {
-	return checksum(checksum(before, (const char *)b, offsetof(struct block, check)), rest, b->size);
+	return hash_words(hash_words(before, b, offsetof(struct block, check)), rest, b->size);
 }
 
 static int write_out(struct recording *r)
 {
-	const char *from = r->buffer, *end = from + r->used;
+	int err = file_write(r->fd, r->buffer, r->used);
 
 	r->used = 0;
-	while (from < end) {
-		ssize_t n = write(r->fd, from, (size_t)(end - from));
-
-		if (n >= 0) {
-			from += n;
-		} else if (errno != EINTR) {
-			r->err = -errno;
-			break;
-		}
-	}
+	if (err)
+		r->err = err;
 	return r->err;
 }
 

@@ -30,27 +30,11 @@ struct reading {
 	uint64_t adopt, n, full, not_counted;
 };
 
-static bool has_port(const struct port_list *list, uint16_t port)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (list->port[i] == port)
-			return true;
-	return !list->n;
-}
-
-static bool has_end(const struct end_list *list, const uint8_t addr[16], uint16_t port)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (!memcmp(list->end[i].addr, addr, 16) && (!list->end[i].port || list->end[i].port == port))
-			return true;
-	return !list->n;
-}
-
 /* As unseen_wanted() and adopt() in probes/join.bpf.h decide once such a connection ends. */
 static bool is_wanted(const struct options *o, const struct ipvs_entry *e)
 {
-	return !o->pid && has_port(&o->lports, e->cport) && has_port(&o->rports, e->vport) &&
-	       has_end(&o->vips, e->vaddr, e->vport) && has_end(&o->reals, e->daddr, e->dport);
+	return !o->pid && filter_has_port(&o->lports, e->cport) && filter_has_port(&o->rports, e->vport) &&
+	       filter_has_end(&o->vips, e->vaddr, e->vport) && filter_has_end(&o->reals, e->daddr, e->dport);
 }
 
 static bool is_established(const struct reading *r, const struct ipvs_entry *e)

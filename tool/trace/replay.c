@@ -20,33 +20,16 @@ struct replay {
 	struct losses lost;
 };
 
-static bool has_port(const struct port_list *list, uint16_t port)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (list->port[i] == port)
-			return true;
-	return !list->n;
-}
-
-static bool has_end(const struct end_list *list, const struct endpoint *e)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (!memcmp(list->end[i].addr, e->addr, sizeof(e->addr)) &&
-		    (!list->end[i].port || list->end[i].port == e->port))
-			return true;
-	return !list->n;
-}
-
 /* What the programs filter in the kernel while they trace. */
 static bool is_wanted(const struct options *o, const struct row *row)
 {
 	return !(o->ipv4 && row->local.family != AF_INET) &&
 	       !(o->ipv6 && row->local.family != AF_INET6) &&
-	       has_port(&o->lports, row->local.port) && has_port(&o->rports, row->remote.port) &&
-	       has_end(&o->vips, &row->remote);
+	       filter_has_port(&o->lports, row->local.port) && filter_has_port(&o->rports, row->remote.port) &&
+	       filter_has_end(&o->vips, row->remote.addr, row->remote.port);
 }
 
-static bool enough(const struct replay *r)
+static bool row_limit_reached(const struct replay *r)
 {
 	return r->options->count && r->output.rows == r->options->count;
 }
@@ -55,10 +38,10 @@ static void print_row(struct replay *r, const struct row *row)
 {
 	struct row event;
 
-	if (!is_wanted(r->options, row) || enough(r))
+	if (!is_wanted(r->options, row) || row_limit_reached(r))
 		return;
 	output_row(&r->output, row);
-	if (health_row(&r->health, row, &event) && !enough(r))
+	if (health_row(&r->health, row, &event) && !row_limit_reached(r))
 		output_row(&r->output, &event);
 }
 

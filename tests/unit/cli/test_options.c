@@ -239,14 +239,14 @@ static char *many_ports(size_t n)
 
 static void as_many_ports_as_there_is_room(void **state)
 {
-	char *full = many_ports(OPTIONS_PORTS_MAX), *over = many_ports(OPTIONS_PORTS_MAX + 1);
+	char *full = many_ports(FILTER_PORTS_MAX), *over = many_ports(FILTER_PORTS_MAX + 1);
 	struct options o;
 
 	(void)state;
 	assert_int_equal(PARSE(&o, "-L", full, "-D", full), 0);
-	assert_int_equal(o.lports.n, OPTIONS_PORTS_MAX);
-	assert_int_equal(o.rports.n, OPTIONS_PORTS_MAX);
-	assert_int_equal(o.lports.port[OPTIONS_PORTS_MAX - 1], 1);
+	assert_int_equal(o.lports.n, FILTER_PORTS_MAX);
+	assert_int_equal(o.rports.n, FILTER_PORTS_MAX);
+	assert_int_equal(o.lports.port[FILTER_PORTS_MAX - 1], 1);
 	CHECK_ERROR("--localport: more than 512 ports; give fewer", "-L", over);
 	CHECK_ERROR("--remoteport: more than 512 ports; give fewer", "-D", full, "-D", "2");
 	free(full);
@@ -338,14 +338,14 @@ static void bad_ends(void **state)
 /* A list may be given in parts. */
 static void as_many_ends_as_there_is_room(void **state)
 {
-	char list[OPTIONS_ENDS_MAX * sizeof("10.0.0.1")] = "10.0.0.1";
+	char list[FILTER_ENDS_MAX * sizeof("10.0.0.1")] = "10.0.0.1";
 	struct options o;
 
 	(void)state;
-	for (int i = 1; i < OPTIONS_ENDS_MAX; i++)
+	for (int i = 1; i < FILTER_ENDS_MAX; i++)
 		strcat(list, ",10.0.0.1");
 	assert_int_equal(PARSE(&o, "-V", list), 0);
-	assert_int_equal(o.vips.n, OPTIONS_ENDS_MAX);
+	assert_int_equal(o.vips.n, FILTER_ENDS_MAX);
 	CHECK_ERROR("--vip: more than 512 addresses; give fewer", "-V", list, "-V", "10.0.0.1");
 }
 
