@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Buckets of times: values below 8 have one each, then 8 equal ones to each power of two. */
+/* Histogram buckets of times: one for each value below 8, then 8 equal ones for each power of two. */
 #ifndef IPVS_TCPSTATE_BUCKET_H
 #define IPVS_TCPSTATE_BUCKET_H
 
-/* Where @v has more than @bits bits: shift them out, and count them. Without branches: a verifier that knows no
- * better goes each way to the end of the program. */
+/* If @v has more than @bits bits, shifts it right by @bits and adds @bits to log. It has no branches, because a verifier
+ * that knows no better follows each way of a branch to the end of the program. */
 #define BUCKET_STEP(bits, log2_bits)						\
 	do {									\
 		shift = ((1ULL << (bits)) - 1 - v) >> 63 << (log2_bits);	\
@@ -12,7 +12,7 @@
 		log += shift;							\
 	} while (0)
 
-/* @us: below 2^63 */
+/* Returns the bucket of time @us, which must be below 2^63. */
 static inline __u32 bucket_of(__u64 us)
 {
 	__u64 v = us | 8, log = 0, shift, bucket;

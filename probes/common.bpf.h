@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Constants, maps and readers of all probes. No kernel header but the register names and error numbers: a text that
- * includes net/ takes five times as long to compile, and does not compile at all on many hosts.
+ * Constants, maps and helper functions of all probes. The only kernel headers are those of the register names and error
+ * numbers: a text that includes net/ takes five times as long to compile, and does not compile at all on many hosts.
  *
- * From the tool, by -D:
+ * The tool defines by -D:
  *   TELL_ROWS, TELL_COUNTS  1 or 0: send events for rows; count in maps
  *   READ_KERNEL       number of the helper that reads kernel memory: 113, or 4 (bpf_probe_read) before 5.5
- *   LRU_MAPS          this kernel has maps that drop their oldest elements: from 4.10
- *   RAW_TRACEPOINTS   this kernel has them: from 4.17
- *   SECOND_PROGRAM    a second program stands behind the one for state changes, see state.bpf.c
- *   NAMED_KPROBES     kprobes are lines of kprobe_events, whose profile counts their hits
+ *   LRU_MAPS          this kernel has maps that drop their oldest elements: 4.10 and later
+ *   RAW_TRACEPOINTS   this kernel has raw tracepoints: 4.17 and later
+ *   SECOND_PROGRAM    a second program is attached after the one for state changes, see state.bpf.c
+ *   NAMED_KPROBES     kprobes are lines of kprobe_events, and kprobe_profile counts their hits
  *   STATE_*, RETRANSMIT_*  offsets of tracepoint fields on this kernel
- *   WITHOUT_*         a program that this host will not use: each of the larger ones takes half a second to compile
+ *   WITHOUT_*         leave out a program that this host does not use: each large one takes half a second to compile
  */
 #include <uapi/linux/errno.h>
 #include <uapi/linux/ptrace.h>
@@ -34,44 +34,44 @@
 #define OLDEST_GO "hash"
 #endif
 
-/* A field of the tracepoint whose arguments start at ctx. */
+/* A field of the tracepoint's arguments, which start at ctx. */
 #define FIELD(type, offset) (*(type *)((char *)ctx + (offset)))
 
-/* Before 4.10 the verifier learns that a map's value is there only of the register that was compared, not of copies
- * that the compiler made before. */
+/* Before 4.10, when a register is compared, the verifier learns only for that register that a map's value is there, not
+ * for copies that the compiler made before. */
 #define VERIFIER_CHECKED(pointer) asm volatile("" : "+r"(pointer))
 
 static long (*read_kernel)(void *dst, u32 size, const void *src) = (void *)READ_KERNEL;
 
-/* A socket that is shown or counted. */
+/* A tracked socket: shown or counted. */
 struct sock_entry {
 	struct conn conn;	/* first: before 4.9 the verifier forgets a map value once added to */
-	u64 since_ns;		/* start of the present state */
-	u64 established_ns;	/* 0: not seen */
-	u32 err;		/* the last sk_err that the socket's owner was told of */
-	u32 connected;		/* tcp_connect() was seen: the addresses and ports are final */
+	u64 since_ns;		/* start of the current state */
+	u64 established_ns;	/* start of ESTABLISHED; 0: not seen */
+	u32 err;		/* the last sk_err that the kernel reported to the socket's owner */
+	u32 connected;		/* 1: tcp_connect() was seen, so the addresses and ports are final */
 };
 
-/* A connect under way. */
+/* A connect in progress. */
 struct connecting {
 	u64 sk;			/* struct sock */
 	u64 since_ns;
 	struct owner owner;
-	u32 netns;		/* of the socket, inode number */
+	u32 netns;		/* the socket's network namespace, inode number */
 	u32 err;		/* as in struct sock_entry */
-	u32 retransmits;	/* of its SYN, before IPVS was seen to take it */
+	u32 retransmits;	/* of its SYN, before the probes saw that IPVS handles it */
 	u8 family;
 	u8 pad[3];
 };
 
-/* A connect that has left "connecting": in "clients" because IPVS took it, in "closed" because it was given up before
- * that, while its SYN may still be on its way to IPVS. One struct for both, as the stack of a program is small. */
+/* A connect that has left "connecting". It is in "clients" if IPVS handles it, or in "closed" if it was given up before
+ * that: its SYN may still be on its way to IPVS. Both maps use one struct, because the stack of a program is small. */
 struct client {
-	struct sock_entry e;	/* as the connection began */
+	struct sock_entry e;	/* as it was when the connection began */
 	u64 sk;			/* struct sock */
 	u64 closed_ns;		/* when it was given up */
 	u32 retransmits;	/* as in struct connecting */
-	u32 uncertain;		/* 1: it is in COUNT_UNCERTAIN */
+	u32 uncertain;		/* 1: COUNT_UNCERTAIN counts it */
 };
 
 BPF_TABLE("array", int, struct settings, settings, 1);
@@ -80,32 +80,36 @@ BPF_TABLE("hash", u32, u8, ports, 1024);
 BPF_TABLE("hash", struct address, u8, addresses, 1024);
 
 /*
- * How a socket finds its real server. Each map is written from one side: "entries" from IPVS's, the others from the
- * socket's, where the kernel holds the socket. The one exception is a claim: who removes the element of "connecting",
- * IPVS's side or the socket's, reports the first row, and only that one; see join.bpf.h and ipvs.bpf.c.
- * The tool sizes them by --max-conns.
+ * These maps find a socket's real server. Each map is written from one side: "entries" from the IPVS side (the probes on
+ * IPVS's functions), the others from the socket side (the probes on a socket's events, while the kernel holds the
+ * socket's lock). The one exception is a claim: the side that removes the element of "connecting" has claimed the
+ * connect, and only that side reports its first row; see join.bpf.h and ipvs.bpf.c.
+ * The tool sizes these maps by --max-conns.
  */
 
-/* IPVS's own table: from a connection's addresses and ports to its real server. Full: the oldest elements go, or
- * before 4.10 new ones find no room, and the connects that need them are counted. */
+/* A copy of IPVS's table: from a connection's addresses and ports to its real server. If it is full, the kernel drops
+ * the oldest elements. Before 4.10 a new element finds no room, and is counted. */
 BPF_TABLE(OLDEST_GO, struct tuple, struct conn_entry, entries, 65536);
-/* Connects under way, until the handshake ends or IPVS takes them. Full: the connect is not shown, and counted. */
+/* Connects in progress, until the handshake ends or IPVS handles them. If full: the connect is not shown, but counted. */
 BPF_TABLE("hash", struct tuple, struct connecting, connecting, 65536);
-/* Clients of connections that IPVS handles, until their socket is closed. Full: as "sockets". */
+/* Clients of connections that IPVS handles, until their socket is closed. If full: as for "sockets". */
 BPF_TABLE("hash", struct tuple, struct client, clients, 65536);
-/* struct ip_vs_conn that are on their way out -> since when: an entry that is newer is not theirs. Full: the oldest go. */
+/* Address of a struct ip_vs_conn that IPVS is ending -> since when. An element of "entries" that is newer than that
+ * belongs to its successor. If full: the kernel drops the oldest. */
 BPF_TABLE(OLDEST_GO, u64, u64, ending, 16384);
-/* Connects that were given up early. They matter for a second. Full: the oldest go, or before 4.10 it is counted. */
+/* Connects that were given up early. They are needed for a second. If full: the kernel drops the oldest; before 4.10 it
+ * drops the new one, and that is counted. */
 BPF_TABLE(OLDEST_GO, struct tuple, struct client, closed, 16384);
-/* Sockets that are shown, from their first event to CLOSE. Full: the socket is not tracked, and counted. */
+/* Tracked sockets, from their first event to CLOSE. If full: the socket is not tracked, but counted. */
 BPF_TABLE("hash", u64, struct sock_entry, sockets, 65536);
-/* Virtual services that IPVS was seen to serve: only with -a. Full: a first row may come without its real server. */
+/* Virtual services that IPVS was seen to serve, only with -a. If full: a first row may lack its real server. */
 BPF_TABLE(OLDEST_GO, struct service, u8, services, 4096);
-/* Connections of before the start that the tool has counted as open; the tool fills and sizes it. */
+/* Pre-existing connections that the tool has counted as open. The tool fills and sizes this map. */
 BPF_TABLE("hash", struct tuple, u8, open_before, 1);
-/* The connect() that each thread is in: only with -a. Full: a row comes with its socket's next event. */
+/* The connect() that each thread is in, only with -a. If full: the row is reported at the socket's next event. */
 BPF_TABLE("hash", u64, u64, connects, 8192);
-/* Counters, where TELL_COUNTS; the tool sizes both. Full: the connection, or its time, is not counted, and that is. */
+/* Counters, if TELL_COUNTS. The tool sizes both maps. If full: the connection, or its time, is missing in them, and
+ * COUNT_TALLIES_FULL or COUNT_BUCKETS_FULL counts that. */
 BPF_TABLE("hash", struct tally_key, struct tally, tallies, 1);
 BPF_TABLE("hash", struct bucket_key, u64, buckets, 1);
 BPF_PERF_OUTPUT(events);
@@ -138,11 +142,11 @@ static inline u64 counted(int slot)
 }
 
 #ifdef NAMED_KPROBES
-/* The profile counts a kprobe's hits; the difference is what the kernel skipped its program for. Each CPU has slots of
- * its own, and no program on a kprobe interrupts another one there. The tool sizes the map. */
+/* kprobe_profile counts a kprobe's hits. Hits less runs is how often the kernel skipped the program. Each CPU has slots of
+ * its own, and there no program on a kprobe interrupts another one. The tool sizes the map. */
 BPF_TABLE("array", int, u64, runs, RUN_SLOTS);
 
-static inline void ran(int slot)
+static inline void count_run(int slot)
 {
 	int index = bpf_get_smp_processor_id() * RUN_SLOTS + slot;
 	u64 *n = runs.lookup(&index);
@@ -151,10 +155,10 @@ static inline void ran(int slot)
 		*n += 1;
 }
 #else
-#define ran(slot) do { } while (0)
+#define count_run(slot) do { } while (0)
 #endif
 
-/* Clocks of two CPUs may differ by a little. */
+/* Returns 0 if @now_ns is before @since_ns, because the clocks of two CPUs may differ slightly. */
 static inline u64 elapsed(u64 now_ns, u64 since_ns)
 {
 	return now_ns > since_ns ? now_ns - since_ns : 0;
@@ -199,7 +203,8 @@ static inline u32 sock_netns(const struct settings *s, u64 sk)
 	return net_inum(s, net);
 }
 
-/* Addresses and ports of a socket. IPv6 addresses have moved: where they are not known @t keeps those it has. */
+/* Reads the addresses and ports of socket @sk. The offsets of IPv6 addresses differ between kernels: if they are not
+ * known, @t keeps the addresses that it has. */
 static inline void read_tuple(const struct settings *s, u64 sk, const struct common *skc, struct tuple *t)
 {
 	t->lport = skc->num;
@@ -231,7 +236,7 @@ static inline bool ports_wanted(const struct settings *s, u16 lport, u16 rport)
 	return !(s->flags & SETTING_RPORTS) || ports.lookup(&remote);
 }
 
-/* Whether the filter has this address with this port, or with every port. */
+/* True if the filter has this address with this port, or with every port. */
 static inline bool address_wanted(const u32 addr[4], u16 port, u16 side)
 {
 	struct address key = { .port = port, .side = side };
@@ -272,8 +277,9 @@ static inline bool is_orderly_end(u8 state)
 
 #define ERROR_UNKNOWN 0xffffffffU
 
-/* The error that ended a socket: sk_err is set before the state becomes CLOSE. The owner may have fetched it by SO_ERROR
- * before, which clears it: then the one that was reported to it. 0: none, or not known. */
+/* Returns the error that ended a socket, or 0 if there was none or it is not known. The kernel sets sk_err before the
+ * state becomes CLOSE. If the owner has fetched it by SO_ERROR before, which clears it, returns @reported: the error that
+ * the kernel reported to the owner. */
 static inline u32 closing_error(const struct settings *s, u32 reported, u64 sk, u8 oldstate)
 {
 	u32 err = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tcp_connect(sk), net/ipv4/tcp_output.c, runs just after the state became SYN_SENT: the local port is chosen, the SYN
- * not yet sent. IPVS sees the SYN before tcp_connect() returns, unless the packet crosses to another network namespace,
- * where another CPU may take it.
+ * The kernel calls tcp_connect(sk), net/ipv4/tcp_output.c, just after the state became SYN_SENT. The local port is chosen,
+ * and the SYN is not sent yet. IPVS sees the SYN before tcp_connect() returns, unless the packet crosses to another network
+ * namespace, where another CPU may handle it.
  */
 
 static inline bool is_service(const struct tuple *t)
@@ -16,7 +16,7 @@ static inline bool is_service(const struct tuple *t)
 	return services.lookup(&key);
 }
 
-/* Return: true if the connect waits for IPVS now. */
+/* Adds a connect to "connecting". Returns true if its first row now waits for IPVS. */
 static inline bool await_ipvs(const struct settings *s, u64 sk, const struct tuple *t, u16 family, u64 since_ns)
 {
 	struct connecting c = { .sk = sk, .since_ns = since_ns, .netns = t->netns, .family = family };
@@ -28,7 +28,7 @@ static inline bool await_ipvs(const struct settings *s, u64 sk, const struct tup
 	return put_connecting(t, &c);
 }
 
-/* With -a the socket is known already, and its first row is still to be reported. */
+/* With -a: the socket is tracked already, and its first row is not reported yet. */
 static inline void connect_known(void *ctx, const struct settings *s, u64 sk, const struct tuple *t, u16 family)
 {
 	struct sock_entry *e = sockets.lookup(&sk);	/* again: before 4.10 the verifier forgets what was checked before */
@@ -40,10 +40,10 @@ static inline void connect_known(void *ctx, const struct settings *s, u64 sk, co
 	e->conn.tuple = *t;
 	e->connected = 1;
 	if (!await_ipvs(s, sk, t, family, e->since_ns)) {
-		tell_syn_sent(ctx, e, sk);
+		report_syn_sent(ctx, e, sk);
 		return;
 	}
-	/* IPVS takes it for sure, but maybe after tcp_connect() has returned. */
+	/* IPVS handles it for sure, but maybe after tcp_connect() has returned. */
 	if (is_service(t))
 		return;
 	thread = bpf_get_current_pid_tgid();
@@ -59,7 +59,7 @@ int connect_kprobe(struct pt_regs *ctx)
 	struct settings *s;
 	bool known = false;
 
-	ran(RUN_CONNECT);
+	count_run(RUN_CONNECT);
 	s = get_settings();
 	if (!s)
 		return 0;
@@ -67,10 +67,10 @@ int connect_kprobe(struct pt_regs *ctx)
 	if (e) {
 		VERIFIER_CHECKED(e);
 		known = e->conn.flags & CONN_PENDING;
-		if (!known)	/* the end of an earlier socket here was not seen */
+		if (!known)	/* another socket had this address, and its end was not seen */
 			drop_socket(sk, e);
 	}
-	if (!known && s->flags & SETTING_ALL)	/* a filter left it out */
+	if (!known && s->flags & SETTING_ALL)	/* a filter excludes it */
 		return 0;
 	if (!known && s->flags & SETTING_PID && bpf_get_current_pid_tgid() >> 32 != s->pid)
 		return 0;
@@ -88,7 +88,8 @@ int connect_kprobe(struct pt_regs *ctx)
 	return 0;
 }
 
-/* Only with -a: reports the connects that IPVS did not take. Where this probe is missed, the socket's next event does. */
+/* Only with -a: reports the connects that IPVS does not handle. If the kernel skips this probe, they are reported at the
+ * socket's next event. */
 int connect_return(struct pt_regs *ctx)
 {
 	u64 thread = bpf_get_current_pid_tgid(), sk;
@@ -110,6 +111,6 @@ int connect_return(struct pt_regs *ctx)
 	join(s, sk, &cl, true, AT_RETURN, false);
 	e = sockets.lookup(&sk);
 	if (e && e->conn.flags & CONN_PENDING)
-		tell_syn_sent(ctx, e, sk);
+		report_syn_sent(ctx, e, sk);
 	return 0;
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Maps keyed by connection. A connection of IPVS in one network namespace may have its socket in another (kube-proxy's and
- * a pod's), and neither side knows the other's namespace. So the first to come has the key without a namespace, where
- * both sides find it; a second one with the same addresses and ports, in another namespace, has the key with its own.
- * Who looks takes the key with its own namespace before the one without.
+ * Maps keyed by connection. IPVS may handle a connection in one network namespace (kube-proxy's) while the socket is in
+ * another (a pod's), and neither side knows the other's namespace. So the first connection gets a key without a namespace,
+ * which both sides can find. A second connection with the same addresses and ports, in another namespace, gets a key with
+ * its own namespace. A find_*() function tries the key with the caller's namespace before the key without one.
  *
- * A function that takes "struct tuple *key" expects the caller's own namespace in it, and leaves the key of the element
- * that it found.
+ * A function that takes "struct tuple *key" expects the caller's own namespace in it, and leaves in it the key of the
+ * element that it found.
  */
 
-/* Socket's side. @c->netns is the socket's. Return: whether there was room. */
+/* Socket side. @c->netns is the socket's namespace. Returns false, and counts it, if there is no room. */
 static inline bool put_connecting(const struct tuple *t, struct connecting *c)
 {
 	struct tuple key = *t;
@@ -27,7 +27,7 @@ static inline bool put_connecting(const struct tuple *t, struct connecting *c)
 	return false;
 }
 
-/* Socket's side: the connect of socket @sk. */
+/* Socket side: looks up the connect of socket @sk. */
 static inline struct connecting *own_connecting(struct tuple *key, u64 sk)
 {
 	u32 netns = key->netns;
@@ -50,7 +50,7 @@ static inline struct connecting *own_connecting(struct tuple *key, u64 sk)
 	return 0;
 }
 
-/* IPVS's side. */
+/* IPVS side: looks up a connect by its addresses and ports. */
 static inline struct connecting *find_connecting(struct tuple *key)
 {
 	struct connecting *c;
@@ -66,7 +66,7 @@ static inline struct connecting *find_connecting(struct tuple *key)
 	return connecting.lookup(key);
 }
 
-/* Both sides, but for one connection only the one that has claimed it. Return: whether there was room. */
+/* Both sides. The IPVS side calls it before it claims the connect. Returns false if there is no room. */
 static inline bool put_client(struct client *cl)
 {
 	struct tuple key = cl->e.conn.tuple;
@@ -81,7 +81,7 @@ static inline bool put_client(struct client *cl)
 	return !clients.update(&key, cl);
 }
 
-/* Socket's side: what is known of the client whose socket is @sk. */
+/* Socket side: looks up the client whose socket is @sk. */
 static inline struct client *own_client(struct tuple *key, u64 sk)
 {
 	u32 netns = key->netns;
@@ -104,7 +104,7 @@ static inline struct client *own_client(struct tuple *key, u64 sk)
 	return 0;
 }
 
-/* IPVS's side. */
+/* IPVS side: looks up the client of a connection. */
 static inline struct client *find_client(struct tuple *key)
 {
 	struct client *cl;
@@ -128,8 +128,8 @@ static inline void drop_client(const struct tuple *t, u64 sk)
 		clients.delete(&key);
 }
 
-/* Socket's side. The caller copies what it needs and then compares "ports" with ENTRY_PORTS: the element may be another
- * connection's by then. */
+/* Socket side: looks up an entry. The caller copies what it needs and then compares "ports" with ENTRY_PORTS(), because
+ * by then the element may belong to another connection. */
 static inline struct conn_entry *find_entry(struct tuple *key)
 {
 	struct conn_entry *n;
@@ -145,7 +145,7 @@ static inline struct conn_entry *find_entry(struct tuple *key)
 	return entries.lookup(key);
 }
 
-/* IPVS's side: the entry of its own namespace, which is in the key. */
+/* IPVS side: looks up the entry of IPVS's own namespace, which is in the key. */
 static inline struct conn_entry *own_entry(struct tuple *key)
 {
 	struct conn_entry *n = entries.lookup(key);
@@ -168,7 +168,7 @@ static inline struct conn_entry *own_entry(struct tuple *key)
 	return 0;
 }
 
-/* IPVS's side: a new connection. It may come in the place of one that is on its way out. */
+/* IPVS side: adds the entry of a new connection. It may replace the entry of one that is ending or has ended. */
 static inline void put_entry(const struct tuple *t, struct conn_entry *fresh)
 {
 	struct tuple key = *t;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A socket's owner is told of an error: inet_sk_error_report(sk), a tracepoint from 5.14 on, else
- * sock_def_error_report(sk), net/core/sock.c. A program that polls may have fetched, and so cleared, sk_err before the state
- * is CLOSE.
+ * The kernel reports an error to a socket's owner: tracepoint inet_sk_error_report(sk) from 5.14 on, else function
+ * sock_def_error_report(sk), net/core/sock.c. A process that polls may fetch sk_err, and so clear it, before the state
+ * becomes CLOSE.
  */
 
-/* The connect's element has the error until the socket is tracked, whichever side has claimed it. */
+/* Keeps the error in the connect's element until the socket is tracked. Either side may have claimed the connect. */
 static inline void note_error(const struct settings *s, u64 sk, u32 err)
 {
 	struct common skc = {};
@@ -64,6 +64,6 @@ int error_raw(void *ctx)
 
 int error_kprobe(struct pt_regs *ctx)
 {
-	ran(RUN_ERROR);
+	count_run(RUN_ERROR);
 	return error_report(PT_REGS_PARM1(ctx));
 }

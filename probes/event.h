@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the probes and the tool say to each other: events through the perf
- * buffer, settings through an array map. Fixed widths and explicit padding, as
- * two compilers read it. Nothing is included here: in the tool <linux/types.h>
- * comes first, in the probes libbcc brings the same types.
+ * What the probes and the tool exchange: events through the perf buffer,
+ * settings through an array map. Two compilers read this file, so it uses fixed
+ * widths and explicit padding. It includes nothing: the tool includes
+ * <linux/types.h> first, and libbcc gives the probes the same types.
  */
 #ifndef IPVS_TCPSTATE_EVENT_H
 #define IPVS_TCPSTATE_EVENT_H
 
 /* The addresses and ports of a connection, as its client's socket has them. IPv4 addresses are
- * IPv4-mapped (::ffff:a.b.c.d): so an IPv4 connection of an IPv6 socket has the key that IPVS gives it. */
+ * IPv4-mapped (::ffff:a.b.c.d), so an IPv4 connection of an IPv6 socket has the same key as in IPVS. */
 struct tuple {
 	__u32 laddr[4];		/* network byte order */
 	__u32 raddr[4];		/* network byte order */
@@ -24,7 +24,7 @@ enum real_method {		/* IP_VS_CONN_F_FWD_MASK, include/uapi/linux/ip_vs.h */
 	METHOD_TUNNEL = 2,
 	METHOD_ROUTE = 3,
 	METHOD_BYPASS = 4,
-	METHOD_UNKNOWN = 255,	/* the layout of struct ip_vs_dest is not known here */
+	METHOD_UNKNOWN = 255,	/* this kernel's layout of struct ip_vs_dest is not known */
 };
 
 struct real {
@@ -37,16 +37,16 @@ struct real {
 struct owner {
 	__u32 pid;		/* thread group */
 	__u32 uid;
-	char comm[16];		/* as the kernel has it: any byte but NUL */
+	char comm[16];		/* as the kernel has it: any bytes but NUL */
 };
 
 enum conn_flags {
-	CONN_OWNED = 1,		/* the owner is whose connect() or listen() it was */
+	CONN_OWNED = 1,		/* the owner is the process that called connect() or listen() */
 	CONN_PENDING = 2,	/* the row CLOSE -> SYN_SENT is not reported yet */
-	CONN_IPVS = 4,		/* IPVS handles it: it has an element in map "clients" */
+	CONN_IPVS = 4,		/* IPVS handles it, and map "clients" has an element for it */
 	CONN_NO_DESTINATION = 8, /* IPVS had no real server for it */
-	CONN_SYN_LOST = 16,	/* IPVS took it only after its first SYN; until a row has said so */
-	CONN_COUNTED = 64,	/* its connect is in map "tallies", or was before the start */
+	CONN_SYN_LOST = 16,	/* IPVS handled it only at a later SYN; cleared when a row has reported that */
+	CONN_COUNTED = 64,	/* its connect is counted in map "tallies", or was before the start */
 	CONN_OPEN = 128,	/* counted as open */
 };
 
@@ -56,13 +56,13 @@ struct conn {
 	struct owner owner;
 	__u8 family;		/* of the socket: AF_INET, AF_INET6 */
 	__u8 flags;		/* enum conn_flags */
-	__u8 state;		/* the last one seen */
+	__u8 state;		/* the last state seen */
 	__u8 pad;
-	__u32 entry_at;		/* when IPVS made its entry, ENTRY_TIME(); 0: not known */
-	__u32 gone_at;		/* when IPVS ended it; 0: it is there */
+	__u32 entry_at;		/* when IPVS created its entry, ENTRY_TIME(); 0: not known */
+	__u32 gone_at;		/* when IPVS ended its entry, ENTRY_TIME(); 0: not ended */
 };
 
-/* CLOCK_MONOTONIC in units of 2^20 ns, about 1 ms: differences hold for 52 days. */
+/* CLOCK_MONOTONIC in units of 2^20 ns, about 1 ms: differences are right up to 52 days. */
 #define ENTRY_TIME(ns) ((__u32)((ns) >> 20) | 1)
 
 enum event_type {
@@ -72,9 +72,9 @@ enum event_type {
 };
 
 struct event {
-	__u64 ts_ns;		/* since boot, CLOCK_MONOTONIC */
+	__u64 ts_ns;		/* time since boot, CLOCK_MONOTONIC */
 	__u64 skaddr;
-	__u64 span_ns;		/* in the old state; retransmits: since the state began */
+	__u64 span_ns;		/* time in the old state; of a retransmit: time since the state began */
 	__u8 type;		/* enum event_type */
 	__u8 oldstate;		/* include/net/tcp_states.h */
 	__u8 newstate;
@@ -84,28 +84,28 @@ struct event {
 };
 
 enum setting_flags {
-	SETTING_ALL = 1,	/* sockets that IPVS does not handle too */
+	SETTING_ALL = 1,	/* also sockets that IPVS does not handle */
 	SETTING_IPV4 = 2,	/* only these families */
 	SETTING_IPV6 = 4,
 	SETTING_LPORTS = 8,	/* only the ports in map "ports" */
 	SETTING_RPORTS = 16,
-	SETTING_RETRANSMITS = 32, /* in every state, not of the first SYN only */
-	SETTING_CONNECT = 64,	/* tcp_connect is probed: SYN_SENT waits for it */
+	SETTING_RETRANSMITS = 32, /* retransmits in every state, not only in SYN_SENT */
+	SETTING_CONNECT = 64,	/* tcp_connect() is probed: the row to SYN_SENT waits for that probe */
 	SETTING_PID = 128,	/* only sockets that process "pid" opened */
 	SETTING_VIPS = 256,	/* only the addresses in map "addresses" */
 	SETTING_REALS = 512,
-	SETTING_STATE_TIMES = 1024, /* count the time in each state too */
-	SETTING_IPVS = 2048,	/* ip_vs_conn_new is probed: connects wait for IPVS */
+	SETTING_STATE_TIMES = 1024, /* also count the time in each state */
+	SETTING_IPVS = 2048,	/* ip_vs_conn_new() is probed: the first row of a connect waits for IPVS */
 };
 
 #define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | SETTING_PID | SETTING_VIPS)
 
-/* Offsets are those of the running kernel; 0: not known. */
+/* Offsets are in bytes, those of the running kernel; 0: not known. */
 struct settings {
 	__u32 flags;		/* enum setting_flags; first: before 4.9 the verifier forgets a map value once added to */
 	__u32 pid;		/* thread group */
-	__u64 adopt;		/* PORT_BIT of each service whose sockets may be unknown: from before the start */
-	__u32 own_netns;	/* the tool's network namespace, where COUNT_TAKEN counts; 0: nowhere */
+	__u64 adopt;		/* PORT_BIT() of each service that may have pre-existing sockets, not tracked yet */
+	__u32 own_netns;	/* the tool's network namespace: COUNT_TAKEN counts only there; 0: it counts nothing */
 	__u32 pad0;
 	__u16 sk_err;		/* struct sock */
 	__u16 skc_net;		/* struct sock_common */
@@ -117,7 +117,7 @@ struct settings {
 	__u16 inet_saddr;
 	__u16 ipvs_net;		/* struct netns_ipvs */
 	__u16 dest_conn_flags;	/* struct ip_vs_dest */
-	__u16 protocol_size;	/* of sk_protocol, bytes: 1 before 5.6, else 2 */
+	__u16 protocol_size;	/* size of sk_protocol in bytes: 1 before 5.6, else 2 */
 	__u16 skb_data;		/* struct sk_buff */
 	__u16 svc_af;		/* struct ip_vs_service */
 	__u16 svc_ipvs;
@@ -130,7 +130,7 @@ struct settings {
 	__u16 cp_cport;
 	__u16 cp_vport;
 	__u16 cp_dport;
-	__u16 cp_timer;		/* where ip_vs_conn_expire() gets the timer; 0: it gets the connection */
+	__u16 cp_timer;		/* if ip_vs_conn_expire() gets the timer; 0: it gets the connection */
 };
 
 /* A key of map "addresses". */
@@ -142,14 +142,14 @@ struct address {
 
 enum address_side { ADDRESS_VIP = 1, ADDRESS_REAL = 2 };
 
-/* A value of map "entries": what IPVS has for a connection. Times are CLOCK_MONOTONIC. */
+/* A value of map "entries": IPVS's entry for a connection. Times are CLOCK_MONOTONIC. */
 struct conn_entry {
-	__u64 made_ns;		/* 0: before the start */
-	__u64 expiring_ns;	/* when IPVS began to end it; 0: it has not */
-	__u64 gone_ns;		/* when IPVS had ended it; 0: it has not */
+	__u64 made_ns;		/* when IPVS created it; 0: before the start */
+	__u64 expiring_ns;	/* when IPVS began to end it; 0: IPVS has not */
+	__u64 gone_ns;		/* when IPVS ended it; 0: IPVS has not */
 	struct real real;	/* family 0: IPVS had no real server */
-	__u32 netns;		/* IPVS's, inode number */
-	__u32 ports;		/* of its key: tells an element that another connection got meanwhile */
+	__u32 netns;		/* IPVS's network namespace, inode number */
+	__u32 ports;		/* ENTRY_PORTS() of its key: shows if another connection got the element meanwhile */
 	__u32 pad;
 };
 
@@ -171,12 +171,12 @@ struct tally_key {
 	__u8 pad[3];
 };
 
-/* All since the start; times in microseconds. */
+/* Counts since the start; times in microseconds. */
 struct tally {
-	__u64 id;		/* of its buckets */
+	__u64 id;		/* in the keys of its buckets */
 	__u64 connects;
 	__u64 established;
-	__u64 refused;		/* from here: how connects failed */
+	__u64 refused;		/* from here to "failed": why connects failed */
 	__u64 timed_out;
 	__u64 unreachable;
 	__u64 aborted;
@@ -184,7 +184,7 @@ struct tally {
 	__u64 failed;
 	__u64 syn_retransmits;
 	__u64 resets;		/* after the handshake */
-	__u64 left;		/* not open any more, those from before the start too; modulo 2^64 */
+	__u64 left;		/* connections no longer open, pre-existing ones too; modulo 2^64 */
 	__u64 connect_sum_us;
 	__u64 connect_max_us;
 	__u64 life_sum_us;
@@ -194,38 +194,38 @@ struct tally {
 enum bucket_kind {
 	BUCKET_CONNECT,
 	BUCKET_LIFE,
-	BUCKET_STATE = 16,	/* and the number of the state that was left */
+	BUCKET_STATE = 16,	/* plus the number of the old state */
 };
 
-#define STATES 16		/* their numbers are below */
+#define STATES 16		/* the numbers of states are below this */
 
-/* A key of map "buckets"; values are numbers. */
+/* A key of map "buckets"; the values are counts. */
 struct bucket_key {
 	__u64 id;		/* struct tally */
-	__u32 kind;		/* enum bucket_kind, of BUCKET_STATE and above with a state */
-	__u32 bucket;		/* log-linear: 8 to each power of two of microseconds */
+	__u32 kind;		/* enum bucket_kind; BUCKET_STATE plus a state's number */
+	__u32 bucket;		/* log-linear: 8 for each power of two of microseconds */
 };
 
 #define BUCKETS 320
 
 #define PORT_BIT(port) (1ULL << ((port) & 63))
 
-/* Keys of map "ports": the port, and for remote ones this bit. */
+/* A key of map "ports" is the port, with this bit for a remote port. */
 #define PORT_REMOTE 0x10000
 
 /* Slots of map "counts". */
 enum count_slot {
 	COUNT_LOST,		/* perf buffer full */
-	COUNT_NESTED,		/* state changes that the second program saw, not the first */
-	COUNT_GAPS,		/* the state of a socket is not the one that was seen last, or its connect was not seen */
-	COUNT_UNCERTAIN,	/* connects that closed before it was seen whether IPVS used an older entry for them */
+	COUNT_NESTED,		/* state changes that only the second program saw */
+	COUNT_GAPS,		/* a socket's old state is not the last one seen, or its connect was not seen */
+	COUNT_UNCERTAIN,	/* connects that closed before it was known whether IPVS used an existing entry */
 	COUNT_SOCKETS_FULL,	/* map "sockets" or "clients" full: socket not tracked */
 	COUNT_CONNECTING_FULL,	/* map "connecting", "entries" or "closed" full: real server may be missing */
 	COUNT_TALLIES_FULL,	/* map "tallies" full: connection not counted */
 	COUNT_BUCKETS_FULL,	/* map "buckets" full: time not counted */
-	COUNT_TAKEN,		/* connections of every protocol that IPVS took, as it counts them itself */
-	COUNT_ENTRIES_MADE,	/* elements that were added to map "entries" */
-	COUNT_ENTRIES_ENDED,	/* those whose connection IPVS has ended */
+	COUNT_TAKEN,		/* new connections of every protocol, as IPVS itself counts them */
+	COUNT_ENTRIES_MADE,	/* elements added to map "entries" */
+	COUNT_ENTRIES_ENDED,	/* elements of it whose connection IPVS has ended */
 	COUNT_SLOTS
 };
 
@@ -241,7 +241,7 @@ enum run_slot {
 	RUN_EXPIRE,
 	RUN_EXPIRE_NOW,
 	RUN_FREE,
-	RUN_SLOTS = 16		/* those of a CPU have cache lines of their own */
+	RUN_SLOTS = 16		/* so many that each CPU's slots have cache lines of their own */
 };
 
 _Static_assert(sizeof(struct tuple) == 40, "struct tuple has a hole");

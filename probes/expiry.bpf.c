@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * IPVS ends a connection; net/netfilter/ipvs/ip_vs_conn.c. What its client still sends has no real server.
+ * IPVS ends a connection; net/netfilter/ipvs/ip_vs_conn.c. Packets that its client still sends have no real server.
  *
- *   ip_vs_conn_expire_now(cp)	it is to end at once: its real server is gone, or a new SYN gets another entry
- *   ip_vs_conn_expire(timer)	its time is over; it may stay where a packet is just passing. Before 4.15 it gets cp.
+ *   ip_vs_conn_expire_now(cp)	IPVS ends it at once: its real server is gone, or a new SYN gets another entry
+ *   ip_vs_conn_expire(timer)	its timeout is over; IPVS may keep it if a packet uses it now. Before 4.15: (cp)
  *   ip_vs_conn_rcu_free(head)	it has ended, and no CPU uses it any more
  */
 
-/* An entry lives for a second at least. So if its end was not seen to begin, a younger one is its successor. */
+/* An entry lives for at least a second. So if the start of its end was not seen, an entry younger than this is its
+ * successor. */
 #define ENTRY_LIFE_NS 500000000ULL
 
-/* An element of "entries" may be another connection's as soon as IPVS makes a new entry: a mark that came too late is
- * taken back. */
+/* An element of "entries" may belong to another connection as soon as IPVS creates a new entry. So these functions undo
+ * a mark that they set too late. */
 static inline void mark_expiring(struct tuple *key, struct conn_entry *n, u64 now)
 {
 	n->expiring_ns = now;
@@ -35,8 +36,8 @@ static inline bool has_client(const struct tuple *t)
 	return find_client(&key);
 }
 
-/* When IPVS began to end this connection: now, or the first time that it did. IPVS may keep it in its table for a minute from
- * then on, beside its successor. */
+/* Returns when IPVS began to end this connection: now, or at an earlier call. From then on IPVS may keep it in its table
+ * for a minute, beside its successor. */
 static inline u64 ending_since(u64 cp, bool freed, u64 now)
 {
 	u64 *began = ending.lookup(&cp), since;
@@ -67,9 +68,9 @@ static inline void entry_ends(const struct settings *s, u64 cp, bool freed)
 	if (!n)
 		return;
 	VERIFIER_CHECKED(n);
-	if (n->made_ns > since || n->gone_ns || (!is_real(&c, &n->real) && n->real.method != METHOD_BYPASS))
-		return;		/* it has a successor, or is gone already */
-	/* A socket of this host still has to learn that the entry has ended. */
+	if (n->made_ns > since || n->gone_ns || (!same_real(&c, &n->real) && n->real.method != METHOD_BYPASS))
+		return;		/* it has a successor, or has ended already */
+	/* Keep the element for a socket of this host, which must still learn that the entry has ended. */
 	if (!freed)
 		mark_expiring(&key, n, now);
 	else if (!n->made_ns || has_client(&t))
@@ -82,7 +83,7 @@ int expire_now_kprobe(struct pt_regs *ctx)
 {
 	struct settings *s = get_settings();
 
-	ran(RUN_EXPIRE_NOW);
+	count_run(RUN_EXPIRE_NOW);
 	if (s)
 		entry_ends(s, PT_REGS_PARM1(ctx), false);
 	return 0;
@@ -93,7 +94,7 @@ int expire_kprobe(struct pt_regs *ctx)
 	u64 arg = PT_REGS_PARM1(ctx);
 	struct settings *s = get_settings();
 
-	ran(RUN_EXPIRE);
+	count_run(RUN_EXPIRE);
 	if (s)
 		entry_ends(s, arg - s->cp_timer, false);
 	return 0;
@@ -104,7 +105,7 @@ int free_kprobe(struct pt_regs *ctx)
 	u64 arg = PT_REGS_PARM1(ctx);
 	struct settings *s = get_settings();
 
-	ran(RUN_FREE);
+	count_run(RUN_FREE);
 	if (s)
 		entry_ends(s, arg - s->cp_rcu_head, true);
 	return 0;

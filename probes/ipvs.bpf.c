@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * IPVS's side of the join: a connection gets its real server.
+ * The IPVS side of the join: IPVS gives a connection its real server.
  *
  *   ip_vs_conn_new(p, dest_af, daddr, dport, flags, dest, fwmark)  net/netfilter/ipvs/ip_vs_conn.c; before 3.18, and on
- *	RHEL 7, without dest_af. IPVS makes an entry.
- *   ip_vs_conn_fill_cport(cp, cport)  the same file; an entry that ip_vs_ftp has made ahead gets its client's port.
+ *	RHEL 7, without dest_af. IPVS creates an entry.
+ *   ip_vs_conn_fill_cport(cp, cport)  the same file. IPVS sets the client's port in an entry that ip_vs_ftp created ahead.
  */
 #define IP_VS_CONN_F_FWD_MASK 0x0007
 #define IP_VS_CONN_F_SYNC 0x0020
 #define IP_VS_CONN_F_TEMPLATE 0x1000
 #define IP_VS_CONN_F_ONE_PACKET 0x2000
 
-/* struct ip_vs_conn_param, include/net/ip_vs.h; not moved from 3.10 to 7.x */
+/* struct ip_vs_conn_param, include/net/ip_vs.h; the layout is the same from 3.10 to 7.x */
 struct conn_param {
 	u64 ipvs;		/* struct netns_ipvs *; struct net * before 4.4 */
 	u64 caddr;
@@ -32,7 +32,7 @@ static inline void read_addr(u32 addr[4], u16 af, u64 from)
 	}
 }
 
-/* For IPv4, struct ip_vs_conn leaves the rest of union nf_inet_addr 0. */
+/* For IPv4, the rest of union nf_inet_addr is 0 in struct ip_vs_conn. */
 static inline void read_any_addr(u32 addr[4], u64 from)
 {
 	read_kernel(addr, 16, (void *)from);
@@ -61,36 +61,36 @@ static inline u32 ipvs_netns(const struct settings *s, u64 ipvs)
 	return net_inum(s, net);
 }
 
-/* A connect waits so long until its SYN goes out again: TCP_TIMEOUT_INIT, include/net/tcp.h, less some ticks of
- * the timer. A busy host may let the first SYN wait for long too, but hardly that long. */
+/* The kernel sends the SYN again after this time: TCP_TIMEOUT_INIT, include/net/tcp.h, less some ticks of the timer. On a
+ * busy host the first SYN may be delayed too, but hardly this long. */
 #define SYN_TIMEOUT_NS 950000000ULL
 
-/* A connect that was given up matters for so long: its SYN does not wait longer to come to IPVS. */
+/* A connect that was given up is of use for this long: its SYN does not take longer to reach IPVS. */
 #define CLOSED_NS 1000000000ULL
 
-/* Reports connect @cl, which IPVS has taken, unless its socket was faster.
- * @key_netns: what its element in "connecting" is to be claimed with */
+/* Reports connect @cl, for which IPVS has created an entry, unless the socket side claims it first.
+ * @key_netns: the namespace in the key of its element in "connecting" */
 static inline void claim_connecting(void *ctx, struct client *cl, u32 key_netns, u64 now)
 {
 	u64 sk = cl->sk;
 
 	if (!put_client(cl))
-		return;		/* no room now: the socket's side tries again, by the entry, and counts it */
+		return;		/* no room now: the socket side finds the entry, tries again, and counts a failure */
 	if (!claim(&cl->e.conn.tuple, key_netns)) {
-		/* The socket may have closed meanwhile. Then nobody else removes the element that was just put. */
+		/* The socket may have closed meanwhile. Then nobody else removes the element that was just added. */
 		if (!sockets.lookup(&sk))
 			drop_client(&cl->e.conn.tuple, sk);
 		return;
 	}
 	if (elapsed(now, cl->e.since_ns) >= SYN_TIMEOUT_NS)
 		cl->e.conn.flags |= CONN_SYN_LOST;
-	tell_syn_sent(ctx, &cl->e, sk);
+	report_syn_sent(ctx, &cl->e, sk);
 	cl->e.conn.flags &= ~CONN_SYN_LOST;
-	if (cl->retransmits)	/* seen by a kprobe, before the packet came here */
-		tell_retransmit(ctx, &cl->e, sk, TCP_SYN_SENT, now);
+	if (cl->retransmits)	/* a kprobe saw it before the packet reached IPVS */
+		report_retransmit(ctx, &cl->e, sk, TCP_SYN_SENT, now);
 }
 
-/* Reports both rows of a connect that was given up before its SYN came here. */
+/* Reports both rows of a connect that was given up before its SYN reached IPVS. */
 static inline void claim_closed(void *ctx, const struct settings *s, struct client *cl, u64 now)
 {
 	struct real real = cl->e.conn.real;
@@ -110,12 +110,12 @@ static inline void claim_closed(void *ctx, const struct settings *s, struct clie
 	set_real(&cl->e.conn, &real);
 	cl->e.conn.flags |= CONN_IPVS;
 	cl->e.conn.entry_at = ENTRY_TIME(now);
-	tell_syn_sent(ctx, &cl->e, cl->sk);
-	tell_change(ctx, s, &cl->e, cl->sk, TCP_SYN_SENT, TCP_CLOSE, cl->closed_ns, s->sk_err ? 0 : ERROR_UNKNOWN);
+	report_syn_sent(ctx, &cl->e, cl->sk);
+	report_change(ctx, s, &cl->e, cl->sk, TCP_SYN_SENT, TCP_CLOSE, cl->closed_ns, s->sk_err ? 0 : ERROR_UNKNOWN);
 }
 
-/* Reports that the connection of socket @sk has another real server. The socket takes it over with its next event. */
-static inline void tell_moved(void *ctx, struct client *cl, u64 sk, u64 now)
+/* Reports that the connection of socket @sk has another real server. The socket's next event updates its element. */
+static inline void report_moved(void *ctx, struct client *cl, u64 sk, u64 now)
 {
 	u32 ports = ENTRY_PORTS(&cl->e.conn.tuple);
 	struct real real = cl->e.conn.real;
@@ -125,9 +125,9 @@ static inline void tell_moved(void *ctx, struct client *cl, u64 sk, u64 now)
 		return;
 	VERIFIER_CHECKED(found);
 	cl->e = *found;
-	/* The element may be another socket's by now. */
+	/* By now the element may belong to another socket. */
 	if (ENTRY_PORTS(&cl->e.conn.tuple) != ports || !cl->e.conn.real.family || cl->e.conn.flags & CONN_PENDING ||
-	    is_real(&cl->e.conn, &real))
+	    same_real(&cl->e.conn, &real))
 		return;
 	set_real(&cl->e.conn, &real);
 	cl->e.conn.entry_at = ENTRY_TIME(now);
@@ -155,7 +155,7 @@ static inline void mirror(const struct conn *c, u64 now)
 	put_entry(&c->tuple, &n);
 }
 
-/* Return: false if no connect of this host is under way between these addresses and ports. */
+/* Copies the connect in progress with these addresses and ports. Returns false if there is none on this host. */
 static inline bool copy_waiting(struct client *cl, u32 *key_netns)
 {
 	struct tuple key = cl->e.conn.tuple;
@@ -169,7 +169,7 @@ static inline bool copy_waiting(struct client *cl, u32 *key_netns)
 	return true;
 }
 
-/* The socket that has connection @t already; 0: none. */
+/* Returns the socket that already has connection @t, or 0 if there is none. */
 static inline u64 client_of(const struct tuple *t)
 {
 	struct tuple key = *t;
@@ -178,8 +178,9 @@ static inline u64 client_of(const struct tuple *t)
 	return cl ? cl->sk : 0;
 }
 
-/* IPVS has given a connection its real server. @cl->e.conn has both, and IPVS's namespace; changed */
-static inline void take(void *ctx, const struct settings *s, struct client *cl)
+/* Handles a connection that IPVS has given its real server.
+ * @cl: @cl->e.conn has the connection, the real server and IPVS's namespace; changed */
+static inline void handle_conn(void *ctx, const struct settings *s, struct client *cl)
 {
 	u64 now = bpf_ktime_get_ns(), sk;
 	bool wanted = real_wanted(s, &cl->e.conn.real);
@@ -199,7 +200,7 @@ static inline void take(void *ctx, const struct settings *s, struct client *cl)
 	if (!sk && wanted)
 		claim_closed(ctx, s, cl, now);
 	if (sk && TELL_ROWS)
-		tell_moved(ctx, cl, sk, now);
+		report_moved(ctx, cl, sk, now);
 }
 
 struct new_args {
@@ -208,7 +209,7 @@ struct new_args {
 	u16 dport, dest_af;
 };
 
-/* Return: false if it is no TCP connection that is shown. */
+/* Reads the connection and its real server. Returns false if it is not a TCP connection to be shown. */
 static inline bool read_new(const struct settings *s, const struct new_args *a, struct conn *c)
 {
 	struct conn_param p = {};
@@ -216,10 +217,10 @@ static inline bool read_new(const struct settings *s, const struct new_args *a, 
 
 	read_kernel(&p, sizeof(p), (void *)a->param);
 	c->tuple.netns = ipvs_netns(s, p.ipvs);
-	/* As ip_vs_schedule() counts them: neither synced ones, nor those that ip_vs_ftp expects. */
+	/* Count as ip_vs_schedule() does: neither synced connections, nor those that ip_vs_ftp expects. */
 	if (s->own_netns && c->tuple.netns == s->own_netns && a->dest && p.cport && !(a->flags & IP_VS_CONN_F_SYNC))
 		count(COUNT_TAKEN);
-	/* Without client port: see client_port_kprobe(). */
+	/* For those without client port, see client_port_kprobe(). */
 	if (p.protocol != IPPROTO_TCP || a->flags & IP_VS_CONN_F_ONE_PACKET || !p.cport)
 		return false;
 	if (!dest_af)
@@ -232,7 +233,7 @@ static inline bool read_new(const struct settings *s, const struct new_args *a, 
 	c->real.port = BE16(a->dport);
 	c->real.method = forwarding_method(s, a->flags, a->dest);
 	c->real.family = dest_af;
-	if (c->real.method == METHOD_BYPASS) {	/* sent on to where it was going: daddr is 0 */
+	if (c->real.method == METHOD_BYPASS) {	/* IPVS sends it on to its original destination: daddr is 0 */
 		read_addr(c->real.addr, p.af, p.vaddr);
 		c->real.port = c->tuple.rport;
 	}
@@ -253,12 +254,12 @@ int ipvs_kprobe(struct pt_regs *ctx)
 	struct client cl = {};
 	struct settings *s;
 
-	ran(RUN_IPVS);
+	count_run(RUN_IPVS);
 	s = get_settings();
 	if (!s)
 		return 0;
 	VERIFIER_CHECKED(s);
-	if (arg2 < 4096) {	/* a family, no pointer */
+	if (arg2 < 4096) {	/* an address family, not a pointer */
 		a.dest_af = arg2;
 		a.daddr = arg3;
 		a.dport = arg4;
@@ -271,11 +272,11 @@ int ipvs_kprobe(struct pt_regs *ctx)
 		a.dest = arg5;
 	}
 	if (!(a.flags & IP_VS_CONN_F_TEMPLATE) && read_new(s, &a, &cl.e.conn))
-		take(ctx, s, &cl);
+		handle_conn(ctx, s, &cl);
 	return 0;
 }
 
-/* What identifies a struct ip_vs_conn. Return: false if it is no TCP connection, or its layout is not known. */
+/* Reads what identifies a struct ip_vs_conn. Returns false if it is not a TCP connection, or its layout is not known. */
 static inline bool read_conn(const struct settings *s, u64 cp, struct tuple *t, struct real *real)
 {
 	u16 protocol = 0, cport = 0, vport = 0, dport = 0;
@@ -300,7 +301,8 @@ static inline bool read_conn(const struct settings *s, u64 cp, struct tuple *t, 
 	return true;
 }
 
-/* ip_vs_nat_xmit() calls it, so the method is known, and that both sides have the same family. */
+/* ip_vs_nat_xmit() calls ip_vs_conn_fill_cport(), so the forwarding method is known, and client and real server have the
+ * same address family. */
 int client_port_kprobe(struct pt_regs *ctx)
 {
 	struct settings *s = get_settings();
@@ -308,12 +310,12 @@ int client_port_kprobe(struct pt_regs *ctx)
 	struct client cl = {};
 	struct conn *c = &cl.e.conn;
 
-	ran(RUN_CLIENT_PORT);
+	count_run(RUN_CLIENT_PORT);
 	if (!s || !read_conn(s, PT_REGS_PARM1(ctx), &c->tuple, &c->real))
 		return 0;
 	c->tuple.lport = BE16(cport);
 	c->real.method = METHOD_MASQ;
 	c->real.family = c->real.addr[2] == MAPPED && !c->real.addr[0] && !c->real.addr[1] ? AF_INET : AF_INET6;
-	take(ctx, s, &cl);
+	handle_conn(ctx, s, &cl);
 	return 0;
 }

@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The socket's side of the join: a socket finds its real server by its own addresses and ports, in map "entries". Runs
- * where the kernel holds the socket, so one event of a socket does not overtake another.
+ * The socket side of the join: it looks up a socket's real server in map "entries", by the socket's own addresses and
+ * ports. It runs while the kernel holds the socket's lock, so one event of a socket does not overtake another.
  *
- * A connect stands in map "connecting" from tcp_connect() on, until the handshake ends or its first row is reported. There
- * are two who may report that row: IPVS's side, once IPVS takes the connection, or the socket's side, where IPVS used
- * an entry that it had. Who removes the element has claimed the row. IPVS's side writes "entries" before it looks into
- * "connecting", and "clients" before it claims; so who comes second finds what it needs.
+ * A connect is in map "connecting" from tcp_connect() on, until the handshake ends or its first row is reported. Two sides
+ * may report that row: the IPVS side, when IPVS creates an entry, or the socket side, if IPVS used an existing entry. The
+ * side that removes the element has claimed the row. The IPVS side writes "entries" before it looks into "connecting", and
+ * "clients" before it claims. So the side that is second finds what it needs.
  */
 
-/* What has begun to end counts as ended for so long: a reset follows at once, but the memory is freed later. Where IPVS
- * keeps the entry after all, ip_vs_conn_expire() in net/netfilter/ipvs/ip_vs_conn.c, it says so nowhere. */
+/* An entry that has begun to end counts as ended for this long: a reset follows at once, but the kernel frees the entry
+ * later. If ip_vs_conn_expire(), net/netfilter/ipvs/ip_vs_conn.c, keeps the entry after all, no probe sees it. */
 #define EXPIRING_NS 1000000000ULL
 
 enum moment { AT_RETURN, AT_RETRANSMIT, AT_ANSWER, AT_CLOSE };
 enum joined {
 	JOINED_NOT,		/* nothing to report, now or ever */
-	JOINED,			/* it is in map "sockets", with CONN_PENDING where its first row is still to be reported */
-	JOINED_TOLD,		/* and this retransmit was reported, too */
+	JOINED,			/* it is in map "sockets", with CONN_PENDING if its first row is not reported yet */
+	JOINED_TOLD,		/* it is in map "sockets", and this retransmit is reported already */
 };
 
-/* What a socket wants to know of its entry. */
+/* The part of its entry that a socket needs. */
 struct found {
 	u64 made_ns, expiring_ns, gone_ns;
 	struct real real;
 	u32 netns;
 };
 
-/* Copies from the entry of connection @t. Return: false where there is none. */
+/* Copies from the entry of connection @t. Returns false if there is none. */
 static inline bool copy_entry(const struct tuple *t, struct found *to)
 {
 	struct tuple key = *t;
@@ -41,11 +41,11 @@ static inline bool copy_entry(const struct tuple *t, struct found *to)
 	to->gone_ns = n->gone_ns;
 	to->real = n->real;
 	to->netns = n->netns;
-	return n->ports == ENTRY_PORTS(t);	/* else another connection has got the element meanwhile */
+	return n->ports == ENTRY_PORTS(t);	/* else another connection got the element meanwhile */
 }
 
-/* True if IPVS uses entry @n for a connect that began at @since_ns: one that has ended is an earlier connection's, and so
- * is a refusal from before. */
+/* True if IPVS uses entry @n for a connect that began at @since_ns. An entry that has ended belongs to a previous
+ * connection, and so does an older entry without real server. */
 static inline bool serves(const struct found *n, u64 since_ns)
 {
 	return n->real.family ? !n->gone_ns : n->made_ns >= since_ns;
@@ -61,16 +61,16 @@ static inline void set_entry_times(struct conn *c, const struct found *n, u64 no
 	c->gone_at = gone_ns ? ENTRY_TIME(gone_ns) : 0;
 }
 
-/* Without branches, so that the compiler adds nothing to a pointer into a map: before 4.9 the verifier forgets what
- * that points to. */
-static inline bool is_real(const struct conn *c, const struct real *real)
+/* True if @real is the connection's real server. No branches, so that the compiler adds nothing to a pointer into a map:
+ * before 4.9 the verifier forgets what that points to. */
+static inline bool same_real(const struct conn *c, const struct real *real)
 {
 	return !((c->real.addr[0] ^ real->addr[0]) | (c->real.addr[1] ^ real->addr[1]) |
 		 (c->real.addr[2] ^ real->addr[2]) | (c->real.addr[3] ^ real->addr[3]) |
 		 (c->real.port ^ real->port));
 }
 
-/* Member by member, for the same reason. */
+/* Copies member by member, for the same reason. */
 static inline void set_real(struct conn *c, const struct real *real)
 {
 	c->real.addr[0] = real->addr[0];
@@ -97,7 +97,7 @@ static inline void set_from_connecting(struct client *cl, const struct connectin
 	cl->e.connected = 1;
 }
 
-/* @key_netns: set to what its element is to be claimed with */
+/* Copies the connect of socket @sk. Sets @key_netns to the namespace in the key of its element, for claim(). */
 static inline bool copy_connecting(u64 sk, enum moment at, struct client *to, u32 *key_netns)
 {
 	struct tuple key = to->e.conn.tuple;
@@ -113,7 +113,7 @@ static inline bool copy_connecting(u64 sk, enum moment at, struct client *to, u3
 	return true;
 }
 
-/* Return: true for the one of both sides that may report the first row. */
+/* Returns true for only one of the two sides: that side reports the first row. */
 static inline bool claim(const struct tuple *t, u32 key_netns)
 {
 	struct tuple key = *t;
@@ -137,8 +137,8 @@ static inline bool copy_client(u64 sk, struct client *to)
 	return true;
 }
 
-/* Keeps a connect that was given up: IPVS may be about to see its SYN. Return: true if IPVS took it just now, and it is
- * the socket's side's to report. */
+/* Keeps a connect that was given up, because IPVS may be about to see its SYN. Returns true if IPVS has just created its
+ * entry, and the socket side must report it. */
 static inline bool put_closed(struct client *cl)
 {
 	struct tuple key = cl->e.conn.tuple;
@@ -160,20 +160,20 @@ static inline bool put_closed(struct client *cl)
 	return false;
 }
 
-/* True if a connect ended with no answer and no second SYN: then its first SYN may still be under way. */
+/* True if a connect ended with no answer and no second SYN: then its first SYN may still be on its way. */
 static inline bool syn_may_be_under_way(const struct settings *s, u64 sk, const struct client *cl, enum moment at)
 {
 	return at == AT_CLOSE && !cl->retransmits && !closing_error(s, cl->e.err, sk, TCP_SYN_SENT);
 }
 
-/* True if the filters let a connect pass whose tcp_connect() was not seen. */
+/* True if the filters accept a connect whose tcp_connect() was not seen. */
 static inline bool unseen_wanted(const struct settings *s, const struct tuple *t, u16 family)
 {
 	return !(s->flags & SETTING_PID) && family_wanted(s, family) && ports_wanted(s, t->lport, t->rport) &&
 	       vip_wanted(s, t);
 }
 
-/* A connect whose tcp_connect() was not seen, but IPVS has it. */
+/* Fills in a connect whose tcp_connect() was not seen, but for which IPVS has an entry. */
 static inline void set_unseen(struct client *cl, u64 sk, bool known, const struct found *n)
 {
 	cl->sk = sk;
@@ -192,34 +192,34 @@ static inline void set_taken(struct client *cl, const struct found *n)
 
 /*
  * Joins the connect of socket @sk to its entry.
- * @cl: has its addresses, ports, namespace and family in @cl->e.conn; changed
- * @known: it has an element of "sockets", as with -a from its first event on, which is in @cl->e
- * @second: the second program for state changes asks, and the first may have reported all of this connect
+ * @cl: @cl->e.conn has the socket's addresses, ports, namespace and family; changed
+ * @known: the socket has an element in "sockets", as with -a from its first event on; @cl->e is a copy of it
+ * @second: the second program for state changes calls, and the first may have reported all of this connect
  */
 static inline enum joined join(const struct settings *s, u64 sk, struct client *cl, bool known, enum moment at, bool second)
 {
-	bool waits, told, mine = false, found;
+	bool waits, reported, claimed = false, found;
 	u32 retransmits, key_netns = 0;
 	struct found n = {};
 
 	waits = copy_connecting(sk, at, cl, &key_netns);
 	retransmits = cl->retransmits;
-	told = !waits && copy_client(sk, cl);
+	reported = !waits && copy_client(sk, cl);
 	found = copy_entry(&cl->e.conn.tuple, &n) && serves(&n, cl->e.since_ns);
 	if (waits) {
 		if (!found && at == AT_RETRANSMIT && !(s->flags & SETTING_ALL))
-			return JOINED_NOT;	/* IPVS may take this SYN */
-		mine = claim(&cl->e.conn.tuple, key_netns);
-		told = !mine && copy_client(sk, cl);
-	} else if (!told) {
+			return JOINED_NOT;	/* IPVS may create an entry at this SYN */
+		claimed = claim(&cl->e.conn.tuple, key_netns);
+		reported = !claimed && copy_client(sk, cl);
+	} else if (!reported) {
 		if (known && !found)
-			return JOINED;		/* it did not come as far as tcp_connect(), or that was not seen */
+			return JOINED;		/* it did not get as far as tcp_connect(), or that was not seen */
 		if (!found || second || (!known && !unseen_wanted(s, &cl->e.conn.tuple, cl->e.conn.family)))
 			return JOINED_NOT;
 		set_unseen(cl, sk, known, &n);
 	}
-	/* Where IPVS is in another namespace, it may not have seen the SYN yet, and choose anew once it does. */
-	if (mine && !(s->flags & SETTING_ALL) &&
+	/* If IPVS is in another namespace, it may not have seen the SYN yet, and may choose anew once it does. */
+	if (claimed && !(s->flags & SETTING_ALL) &&
 	    (!found || (n.netns != cl->e.conn.tuple.netns && n.made_ns < cl->e.since_ns)) &&
 	    syn_may_be_under_way(s, sk, cl, at)) {
 		cl->uncertain = found;
@@ -229,22 +229,22 @@ static inline enum joined join(const struct settings *s, u64 sk, struct client *
 	}
 	if (found)
 		set_taken(cl, &n);
-	else if (!told && !(s->flags & SETTING_ALL))
+	else if (!reported && !(s->flags & SETTING_ALL))
 		return JOINED_NOT;
 	if (!real_wanted(s, &cl->e.conn.real))
 		return JOINED_NOT;
-	if (told)
+	if (reported)
 		cl->e.conn.flags = (cl->e.conn.flags & ~CONN_PENDING) | CONN_IPVS | (TELL_COUNTS ? CONN_COUNTED : 0);
-	/* "clients" first: one that has found room there has room in "sockets", too, but with -a. */
-	if ((found && !told && !put_client(cl)) || sockets.update(&sk, &cl->e)) {
+	/* "clients" first: a connect that finds room there also finds room in "sockets", except with -a. */
+	if ((found && !reported && !put_client(cl)) || sockets.update(&sk, &cl->e)) {
 		count(COUNT_SOCKETS_FULL);
 		drop_client(&cl->e.conn.tuple, sk);
 		return JOINED_NOT;
 	}
-	return waits && told && at == AT_RETRANSMIT && cl->retransmits == retransmits ? JOINED_TOLD : JOINED;
+	return waits && reported && at == AT_RETRANSMIT && cl->retransmits == retransmits ? JOINED_TOLD : JOINED;
 }
 
-/* A tracked socket takes over what IPVS has for it now: another real server, or that the entry has ended. */
+/* Updates a tracked socket from its entry: it may have another real server, or the entry may have ended. */
 static inline void follow_entry(const struct settings *s, struct sock_entry *e, u64 now)
 {
 	struct tuple t = e->conn.tuple;
@@ -254,7 +254,7 @@ static inline void follow_entry(const struct settings *s, struct sock_entry *e, 
 	if (!copy_entry(&t, &n) || !n.real.family)
 		return;
 	set_entry_times(&e->conn, &n, now);
-	if (is_real(&e->conn, &n.real))
+	if (same_real(&e->conn, &n.real))
 		return;
 	counted = TELL_COUNTS && e->conn.flags & CONN_COUNTED;
 	if (counted)
@@ -265,7 +265,7 @@ static inline void follow_entry(const struct settings *s, struct sock_entry *e, 
 		tally_arrive(&e->conn);
 }
 
-/* IPVS took a connect whose first row had to come without real server: only with -a. */
+/* Only with -a: marks a connect that IPVS handles, but whose first row had to be reported without real server. */
 static inline void join_late(const struct settings *s, u64 sk, struct sock_entry *e)
 {
 	struct tuple t = e->conn.tuple;
@@ -282,8 +282,8 @@ static inline void join_late(const struct settings *s, u64 sk, struct sock_entry
 }
 
 /*
- * A socket from before the start, or one whose connect was not seen: track it from now on, if IPVS has it.
- * @cl: has its address, and in @cl->e its addresses, ports, namespace, family and state
+ * Starts to track a pre-existing socket, or one whose connect was not seen, if IPVS has an entry for it.
+ * @cl: @cl->sk is the socket; @cl->e has its addresses, ports, namespace, family and state
  */
 static inline void adopt(const struct settings *s, struct client *cl)
 {
@@ -293,7 +293,7 @@ static inline void adopt(const struct settings *s, struct client *cl)
 
 	if (!unseen_wanted(s, &t, cl->e.conn.family) || !copy_entry(&t, &n))
 		return;
-	/* What was there before the start is kept beyond its end, for its socket to find. */
+	/* A pre-existing entry is kept after its end, so that its socket finds it. */
 	if (!n.real.family || (n.gone_ns && n.made_ns) || !real_wanted(s, &n.real))
 		return;
 	set_taken(cl, &n);

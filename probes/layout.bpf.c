@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where this kernel keeps what moves between kernels. Each function comes out
- * as "r0 = constant; exit": the tool reads the constant from the compiled
- * program, and nothing of this text is ever loaded.
+ * Offsets and sizes that differ between kernels. Each function compiles to
+ * "r0 = constant; exit". The tool reads the constant from the compiled program,
+ * and never loads the program.
  */
 #include <linux/version.h>
-/* libbcc has its own <linux/bpf.h>, which it has read by now. What that of 0.14 and before lacks for headers from 5.7 on: */
+/* libbcc has its own <linux/bpf.h>, and has included it by now. Up to 0.14 that lacks these, which headers from 5.7 on
+ * need. */
 #ifndef KBUILD_MODNAME
 #define KBUILD_MODNAME "ipvs_tcpstate"
 #endif
@@ -25,7 +26,7 @@ OFFSET(sk_err, struct sock, sk_err)
 #ifdef SK_FL_PROTO_SHIFT	/* before 5.6: eight bits of a word of flags */
 int sk_protocol(void *ctx) { return __builtin_offsetof(struct sock, __sk_flags_offset) + 1; }
 int protocol_size(void *ctx) { return 1; }
-#elif LINUX_VERSION_CODE >= KERNEL_VERSION(4, 17, 0)	/* else a bitfield, and no raw tracepoint wants it */
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(4, 17, 0)	/* else a bitfield, and no raw tracepoint needs it */
 OFFSET(sk_protocol, struct sock, sk_protocol)
 int protocol_size(void *ctx) { return sizeof(((struct sock *)0)->sk_protocol); }
 #endif
@@ -51,7 +52,7 @@ OFFSET(cp_cport, struct ip_vs_conn, cport)
 OFFSET(cp_vport, struct ip_vs_conn, vport)
 OFFSET(cp_dport, struct ip_vs_conn, dport)
 
-/* Before 4.15 a timer's function gets a number, which is the connection's address; BTF came later. */
+/* Before 4.15 a timer's function gets a number, here the connection's address. Kernels with BTF are newer. */
 int cp_timer(void *ctx)
 {
 	return __builtin_types_compatible_p(typeof(((struct timer_list *)0)->function), void (*)(struct timer_list *)) ?

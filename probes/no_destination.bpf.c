@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ip_vs_leave(svc, skb, pd, iph), net/netfilter/ipvs/ip_vs_core.c: IPVS has no
- * real server for a packet of a virtual service, and refuses it by ICMP. Where
- * it passes it on after all (cache bypass), ip_vs_conn_new() is called next.
+ * real server for a packet of a virtual service, and rejects it by ICMP. If it
+ * forwards the packet after all (cache bypass), it calls ip_vs_conn_new() next.
  */
 
-/* struct ip_vs_iphdr, include/net/ip_vs.h; not moved from 4.3 to 7.x */
+/* struct ip_vs_iphdr, include/net/ip_vs.h; the layout is the same from 4.3 to 7.x */
 struct ip_header {
 	u32 hdr_flags;
 	u32 off;
-	u32 len;		/* where TCP begins, from skb->data */
+	u32 len;		/* offset of the TCP header from skb->data */
 	u16 fragoffs;
 	s16 protocol;
 	s32 flags;
@@ -27,7 +27,7 @@ int leave_kprobe(struct pt_regs *ctx)
 	u16 ports[2] = {}, af = 0;
 	u64 data = 0, ipvs = 0;
 
-	ran(RUN_NO_DESTINATION);
+	count_run(RUN_NO_DESTINATION);
 	s = get_settings();
 	if (!s || !s->skb_data || !s->svc_af || !s->svc_ipvs)
 		return 0;
@@ -44,7 +44,7 @@ int leave_kprobe(struct pt_regs *ctx)
 	t.rport = BE16(ports[1]);
 	t.netns = ipvs_netns(s, ipvs);
 	key = t;
-	/* It has ended as soon as it began: what is kept of it is for its client's socket. */
+	/* This entry ends as soon as it begins. It is kept only for the client's socket. */
 	if (!find_connecting(&key))
 		return 0;
 	n.made_ns = n.gone_ns = bpf_ktime_get_ns();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Why a socket became CLOSE: decided here alone, for rows in the tool and for
- * counters in the kernel. The names of errors come from <errno.h> in the tool,
- * from the kernel's own header in the probes.
+ * Why a socket became CLOSE. Only this file decides it, for rows in the tool and
+ * for counters in the kernel. The tool takes the names of errors from <errno.h>,
+ * the probes from the kernel's own header.
  */
 #ifndef IPVS_TCPSTATE_REASON_H
 #define IPVS_TCPSTATE_REASON_H
@@ -17,7 +17,7 @@ enum close_reason {
 	CLOSE_ABORTED,
 	CLOSE_REFUSED,
 	CLOSE_RESET,
-	CLOSE_EXPIRED,		/* a reset or timeout after IPVS had ended the connection */
+	CLOSE_EXPIRED,		/* a reset or timeout after IPVS had ended its entry */
 	CLOSE_TIMEOUT,
 	CLOSE_UNREACHABLE,
 	CLOSE_ERROR,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Retransmits: tcp:tcp_retransmit_skb (4.15 and later), else the entry of tcp_retransmit_skb(sk, ...). Tail loss probes do
- * not pass that. The tracepoint is in __tcp_retransmit_skb(), but that may be a part of the former, as in Debian's 6.1,
- * where its own entry sees no SYN. State, addresses and ports are the socket's: the tracepoint has no state on 4.15 to
- * 5.3 and no family before 5.16. The raw tracepoint is not skipped where the timer interrupts another program.
+ * Retransmits: tcp:tcp_retransmit_skb (4.15 and later), else a kprobe on tcp_retransmit_skb(sk, ...). Tail loss probes do
+ * not call that. The tracepoint is in __tcp_retransmit_skb(), but the compiler may inline that into tcp_retransmit_skb(),
+ * as in Debian's 6.1: there a kprobe on __tcp_retransmit_skb() sees no SYN. State, addresses and ports are read from the
+ * socket, because the tracepoint has no state on 4.15 to 5.3 and no family before 5.16. The kernel does not skip the raw
+ * tracepoint when the timer interrupts another program.
  */
 static inline void adopt_at_retransmit(const struct settings *s, u64 sk, const struct common *skc)
 {
@@ -72,11 +73,11 @@ static inline int retransmit(void *ctx, u64 sk)
 	if (state != TCP_SYN_SENT && !(s->flags & SETTING_RETRANSMITS))
 		return 0;
 	if (e->conn.flags & CONN_PENDING)
-		tell_syn_sent(ctx, e, sk);
+		report_syn_sent(ctx, e, sk);
 	now = bpf_ktime_get_ns();
 	if (e->conn.flags & CONN_IPVS)
 		follow_entry(s, e, now);
-	tell_retransmit(ctx, e, sk, state, now);
+	report_retransmit(ctx, e, sk, state, now);
 	e->conn.flags &= ~CONN_SYN_LOST;
 	return 0;
 }
@@ -97,7 +98,7 @@ int retransmit_raw(void *ctx)
 int retransmit_tracepoint(void *ctx)
 {
 #ifdef RETRANSMIT_ERR
-	/* 6.17 and later: also fires for segments that could not be sent. */
+	/* From 6.17 on, the tracepoint also fires for segments that could not be sent. */
 	if (FIELD(u32, RETRANSMIT_ERR))
 		return 0;
 #endif
@@ -108,7 +109,7 @@ int retransmit_tracepoint(void *ctx)
 #ifndef WITHOUT_retransmit_kprobe
 int retransmit_kprobe(struct pt_regs *ctx)
 {
-	ran(RUN_RETRANSMIT);
+	count_run(RUN_RETRANSMIT);
 	return retransmit(ctx, PT_REGS_PARM1(ctx));
 }
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * State changes: sock:inet_sock_set_state (4.16 and later), else the entry of
- * tcp_set_state(). The raw tracepoint (4.17) costs least and is never skipped
- * because another program runs, but reads all it needs from the socket, whose
- * layout must be known. The tracepoint's own fields are shown where it has
- * them, as tcpstates does: at CLOSE the socket has given its port back already.
+ * State changes: sock:inet_sock_set_state (4.16 and later), else a kprobe on
+ * tcp_set_state(). The raw tracepoint (4.17) costs least, and the kernel never
+ * skips it because another program runs. But it reads all it needs from the
+ * socket, whose layout must be known. If the tracepoint has fields of its own,
+ * those are shown, as in tcpstates: at CLOSE the socket has already released its
+ * port.
  */
 enum source { FROM_RAW, FROM_TRACEPOINT, FROM_KPROBE };
 
@@ -12,8 +13,8 @@ struct change {
 	u64 sk;
 	u8 oldstate;
 	u8 newstate;
-	enum source source;	/* known to the compiler */
-	bool second;		/* so is this: seen by the second program, see below */
+	enum source source;	/* a constant for the compiler */
+	bool second;		/* so is this; true in the second program, see below */
 };
 
 #ifdef STATE_SKADDR
@@ -22,7 +23,7 @@ struct change {
 
 static inline void read_traced_addresses(void *ctx, u16 family, struct tuple *t)
 {
-	/* Before 5.6 these are not aligned, so no plain loads. */
+	/* Before 5.6 these fields are not aligned, so plain loads do not work. */
 	if (family == AF_INET6) {
 		read_kernel(t->laddr, 16, (char *)ctx + STATE_SADDR_V6);
 		read_kernel(t->raddr, 16, (char *)ctx + STATE_DADDR_V6);
@@ -38,10 +39,10 @@ static inline void read_traced_addresses(void *ctx, u16 family, struct tuple *t)
 #define read_traced_addresses(ctx, family, t)
 #endif
 
-/* The ports as inet_sock_set_state in include/trace/events/sock.h shows them: at CLOSE skc_num is gone, inet_sport is
- * not. */
-static inline void change_ports(void *ctx, const struct settings *s, const struct change *ch,
-				const struct common *skc, u16 *lport, u16 *rport)
+/* Reads the ports as inet_sock_set_state in include/trace/events/sock.h shows them: at CLOSE skc_num is cleared already,
+ * inet_sport is not. */
+static inline void read_change_ports(void *ctx, const struct settings *s, const struct change *ch,
+				     const struct common *skc, u16 *lport, u16 *rport)
 {
 	u16 sport = 0;
 
@@ -55,9 +56,9 @@ static inline void change_ports(void *ctx, const struct settings *s, const struc
 	}
 }
 
-/* The addresses as the tracepoint shows them: inet_saddr, which may differ from skc_rcv_saddr. */
-static inline void change_addresses(void *ctx, const struct settings *s, const struct change *ch,
-				    const struct common *skc, struct tuple *t)
+/* Reads the addresses as the tracepoint shows them: inet_saddr, which may differ from skc_rcv_saddr. */
+static inline void read_change_addresses(void *ctx, const struct settings *s, const struct change *ch,
+					 const struct common *skc, struct tuple *t)
 {
 	u16 lport = t->lport, rport = t->rport;
 
@@ -72,7 +73,7 @@ static inline void change_addresses(void *ctx, const struct settings *s, const s
 		read_kernel(&t->laddr[3], 4, (void *)(ch->sk + s->inet_saddr));
 }
 
-/* SCTP, DCCP and MPTCP sockets pass the tracepoint too. */
+/* True if it is a TCP socket. SCTP, DCCP and MPTCP sockets reach the tracepoint too. */
 static inline bool is_tcp(const struct settings *s, u64 sk)
 {
 	u16 protocol = 0;
@@ -86,13 +87,13 @@ static inline bool is_tcp(const struct settings *s, u64 sk)
 	return narrow == IPPROTO_TCP;
 }
 
-/* Until the handshake is over a socket may not have all of its addresses and ports. */
+/* True if the handshake is not over: the socket may not have all of its addresses and ports yet. */
 static inline bool tuple_may_change(u8 state)
 {
 	return state == TCP_SYN_SENT || state == TCP_SYN_RECV || state == TCP_LISTEN;
 }
 
-/* A socket that is older than the tool. */
+/* Starts to track a socket that is older than the tool. */
 static inline void adopt_at_change(void *ctx, const struct settings *s, const struct change *ch)
 {
 	struct client cl = { .sk = ch->sk };
@@ -104,8 +105,8 @@ static inline void adopt_at_change(void *ctx, const struct settings *s, const st
 		return;
 	if (ch->source == FROM_RAW && !is_tcp(s, ch->sk))
 		return;
-	change_ports(ctx, s, ch, &skc, &t->lport, &t->rport);
-	change_addresses(ctx, s, ch, &skc, t);
+	read_change_ports(ctx, s, ch, &skc, &t->lport, &t->rport);
+	read_change_addresses(ctx, s, ch, &skc, t);
 	t->netns = sock_netns(s, ch->sk);
 	cl.e.conn.family = skc.family;
 	cl.e.conn.state = ch->oldstate;
@@ -119,8 +120,8 @@ static inline u32 change_error(const struct settings *s, const struct change *ch
 	return closing_error(s, e->err, ch->sk, ch->oldstate);
 }
 
-/* With -a: a socket that is not known yet. What rules it out comes first: most are. Return: true for a connect that is to be
- * counted. */
+/* Handles a socket that is not tracked yet, with -a. The checks that exclude it are first, because most sockets are
+ * excluded. Returns true if the caller must count this connect. */
 static inline bool first_change(void *ctx, const struct settings *s, const struct change *ch)
 {
 	struct sock_entry e = {};
@@ -129,7 +130,7 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 	u16 lport, rport;
 	bool waits, kept;
 
-	/* Counted are connects only, from their first state on. */
+	/* The counters count only connects, from their first state on. */
 	if (!TELL_ROWS && ch->newstate != TCP_SYN_SENT)
 		return false;
 	if (s->flags & SETTING_PID &&
@@ -138,9 +139,9 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 	read_common(sk, &skc);
 	if (!family_wanted(s, skc.family))
 		return false;
-	/* The local port is not chosen yet: tcp_connect() comes with it. */
+	/* The local port is not chosen yet: the probe on tcp_connect() reads it. */
 	waits = ch->newstate == TCP_SYN_SENT && s->flags & SETTING_CONNECT;
-	change_ports(ctx, s, ch, &skc, &lport, &rport);
+	read_change_ports(ctx, s, ch, &skc, &lport, &rport);
 	if (!waits && !ports_wanted(s, lport, rport))
 		return false;
 	if (ch->source == FROM_RAW && !is_tcp(s, sk))
@@ -149,7 +150,7 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 	e.conn.state = ch->newstate;
 	e.conn.tuple.lport = lport;
 	e.conn.tuple.rport = rport;
-	change_addresses(ctx, s, ch, &skc, &e.conn.tuple);
+	read_change_addresses(ctx, s, ch, &skc, &e.conn.tuple);
 	if (!vip_wanted(s, &e.conn.tuple))
 		return false;
 	e.conn.tuple.netns = sock_netns(s, sk);
@@ -162,20 +163,20 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 	if (waits)
 		e.conn.flags |= CONN_PENDING;
 	kept = ch->newstate != TCP_CLOSE && !sockets.update(&sk, &e);
-	/* No room: whether the first program has reported this change is not known. */
+	/* No room: it is not known whether the first program has reported this change. */
 	if (ch->second && !kept) {
 		count_by(COUNT_NESTED, -1);
 		return false;
 	}
 	if (TELL_ROWS && !waits)
 		send_event(ctx, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now, 0, change_error(s, ch, &e));
-	/* Each is counted once: its next changes come here too. */
+	/* Count each socket once: its next changes reach this point too. */
 	if (!kept && (ch->oldstate == TCP_CLOSE || ch->oldstate == TCP_LISTEN))
 		count(COUNT_SOCKETS_FULL);
 	return kept && !waits && ch->newstate == TCP_SYN_SENT;
 }
 
-/* By way of the stack: before 4.14 a helper writes nowhere else. */
+/* Reads by way of the stack: before 4.14 a helper can write nowhere else. */
 static inline void refresh_tuple(void *ctx, const struct settings *s, const struct change *ch, struct conn *c)
 {
 	struct tuple t = c->tuple;
@@ -183,41 +184,42 @@ static inline void refresh_tuple(void *ctx, const struct settings *s, const stru
 	u16 lport, rport;
 
 	read_common(ch->sk, &skc);
-	change_ports(ctx, s, ch, &skc, &lport, &rport);
+	read_change_ports(ctx, s, ch, &skc, &lport, &rport);
 	t.lport = lport;
 	t.rport = rport;
-	change_addresses(ctx, s, ch, &skc, &t);
+	read_change_addresses(ctx, s, ch, &skc, &t);
 	c->tuple = t;
 }
 
-/* States that a socket made by the kernel, for a listener, starts with. */
-static inline bool begins_life(u8 state)
+/* True if the kernel creates the sockets of a listener in this state. */
+static inline bool is_first_state(u8 state)
 {
 	return state == TCP_LISTEN || state == TCP_SYN_RECV;
 }
 
-/* True if this change may end the handshake of a socket without an element of "sockets", also where that end was skipped. */
+/* True if this change, or one before it that the kernel skipped, may end the handshake of a socket that has no element in
+ * "sockets". */
 static inline bool may_connect(const struct change *ch)
 {
 	if (ch->oldstate == TCP_SYN_SENT)
 		return true;
-	/* The raw tracepoint is never skipped, or the second program stands behind it. */
-	return ch->source != FROM_RAW && ch->oldstate != TCP_CLOSE && !begins_life(ch->oldstate);
+	/* The raw tracepoint is never skipped, or the second program is attached after it. */
+	return ch->source != FROM_RAW && ch->oldstate != TCP_CLOSE && !is_first_state(ch->oldstate);
 }
 
-/* What a connect's elements have as their key: the addresses of the socket, not those that the tracepoint shows. */
+/* Reads the key of a connect's elements: the addresses of the socket, not those that the tracepoint shows. */
 static inline void read_key(void *ctx, const struct settings *s, const struct change *ch, struct conn *c)
 {
 	struct common skc = {};
 
 	read_common(ch->sk, &skc);
 	read_tuple(s, ch->sk, &skc, &c->tuple);
-	change_ports(ctx, s, ch, &skc, &c->tuple.lport, &c->tuple.rport);
+	read_change_ports(ctx, s, ch, &skc, &c->tuple.lport, &c->tuple.rport);
 	c->tuple.netns = sock_netns(s, ch->sk);
 	c->family = skc.family;
 }
 
-/* The handshake is answered, or given up: the last time to find the connect's entry. */
+/* The handshake is answered or given up: this is the last chance to find the connect's entry. */
 static inline void join_at_change(void *ctx, const struct settings *s, const struct change *ch, struct sock_entry *e)
 {
 	struct client cl = {};
@@ -233,8 +235,8 @@ static inline void join_at_change(void *ctx, const struct settings *s, const str
 	join(s, ch->sk, &cl, e, ch->newstate == TCP_CLOSE ? AT_CLOSE : AT_ANSWER, ch->second);
 }
 
-/* Most counters need the times of two changes only. */
-static inline bool times_count(const struct settings *s, u8 newstate)
+/* True if the time of this change is needed. Most counters need the times of only two changes. */
+static inline bool needs_time(const struct settings *s, u8 newstate)
 {
 	return TELL_ROWS || s->flags & SETTING_STATE_TIMES || newstate == TCP_ESTABLISHED || newstate == TCP_CLOSE;
 }
@@ -243,18 +245,18 @@ static inline void known_change(void *ctx, const struct settings *s, const struc
 {
 	u64 now;
 
-	/* Counters need no more than the remote address and port, and to know of a failed connect whether it had a port. */
+	/* Counters need only the remote address and port, and whether a failed connect had a local port. */
 	if (!e->connected && tuple_may_change(ch->oldstate) && (TELL_ROWS || ch->newstate != TCP_ESTABLISHED))
 		refresh_tuple(ctx, s, ch, &e->conn);
 	if (e->conn.flags & CONN_PENDING)
-		tell_syn_sent(ctx, e, ch->sk);
-	now = times_count(s, ch->newstate) ? bpf_ktime_get_ns() : 0;
+		report_syn_sent(ctx, e, ch->sk);
+	now = needs_time(s, ch->newstate) ? bpf_ktime_get_ns() : 0;
 	VERIFIER_FORGET(now);
 	if (e->conn.state == TCP_SYN_SENT && s->flags & SETTING_ALL && s->flags & SETTING_IPVS && !(e->conn.flags & CONN_IPVS))
 		join_late(s, ch->sk, e);
 	if (e->conn.flags & CONN_IPVS)
 		follow_entry(s, e, now);
-	tell_change(ctx, s, e, ch->sk, ch->oldstate, ch->newstate, now, change_error(s, ch, e));
+	report_change(ctx, s, e, ch->sk, ch->oldstate, ch->newstate, now, change_error(s, ch, e));
 	if (ch->newstate == TCP_CLOSE) {
 		drop_socket(ch->sk, e);
 	} else {
@@ -273,9 +275,9 @@ static inline void state_change(void *ctx, const struct change *ch)
 	if (!s)
 		return;
 	e = sockets.lookup(&sk);
-	/* A new socket at the address of one whose end was missed. */
+	/* A new socket at the same address as one whose end was not seen. */
 	if (e && (ch->oldstate == TCP_CLOSE ||
-		  (e->conn.state != ch->oldstate && begins_life(ch->oldstate)))) {
+		  (e->conn.state != ch->oldstate && is_first_state(ch->oldstate)))) {
 		if (e->conn.state != ch->oldstate)
 			count(COUNT_GAPS);
 		drop_socket(sk, e);
@@ -297,7 +299,7 @@ static inline void state_change(void *ctx, const struct change *ch)
 	}
 	if (!(s->flags & SETTING_ALL) || !first_change(ctx, s, ch) || !TELL_COUNTS)
 		return;
-	e = sockets.lookup(&sk);	/* again: the stack has no room for it and its counters */
+	e = sockets.lookup(&sk);	/* again: the stack has no room for both it and its counters */
 	if (e)
 		tally_connect(&e->conn);
 }
@@ -316,11 +318,11 @@ static inline void read_raw(void *ctx, struct change *ch)
 
 #ifdef SECOND_PROGRAM
 /*
- * An interrupt, or from 7.0 on another thread, may bring a state change while the first program runs on this CPU. Kernels
- * that guard against recursion (from 6.2 on, some backports) skip the first program then: __bpf_trace_run() in
- * kernel/trace/bpf_trace.c. So a second program stands behind the first and does what that was skipped for. The first
- * leaves a note of each state change that it saw, on its CPU; the second takes the note away. Notes are a few, as state
- * changes nest.
+ * An interrupt, or from 7.0 on another thread, may change a state while the first program runs on this CPU. Kernels that
+ * guard against recursion (from 6.2 on, some backports) skip the first program then: __bpf_trace_run() in
+ * kernel/trace/bpf_trace.c. So a second program is attached after the first, and handles the changes that the first
+ * missed. The first leaves a note of each state change that it saw, on its CPU, and the second removes the note. There is
+ * room for several notes, because state changes nest.
  */
 struct notes {
 	u64 note[8];
@@ -361,9 +363,10 @@ static inline bool take_note(const struct change *ch)
 }
 
 /*
- * Without a note. From 7.0 on a thread may lose its CPU between the two programs, and go on with another one. Then the
- * socket's element tells whether the first program saw the change: it has the new state, or has gone with the socket.
- * A connect without an element is looked up in "connecting", where the first program has left nothing.
+ * Called if there is no note. From 7.0 on a thread may lose its CPU between the two programs, and continue on another one.
+ * Then the socket's element shows whether the first program saw the change: the element has the new state, or was removed
+ * with the socket. A connect without an element is looked up in "connecting": if the first program saw the change, it has
+ * left nothing there.
  */
 static inline bool seen_already(const struct change *ch)
 {
@@ -375,7 +378,7 @@ static inline bool seen_already(const struct change *ch)
 		return e->conn.state == ch->newstate;
 	if (!s || ch->newstate != TCP_CLOSE || (ch->oldstate == TCP_SYN_SENT && !(s->flags & SETTING_ALL)))
 		return !s;
-	/* The end of a socket that is not shown is not lost, whichever program was skipped. */
+	/* If a socket is not shown, its end is not lost, whichever program was skipped. */
 	if (!(s->flags & SETTING_ALL) || s->flags & SETTING_FILTERS)
 		count(COUNT_NESTED);
 	return true;
@@ -429,14 +432,14 @@ int state_tracepoint(void *ctx)
 /* tcp_set_state(sk, state), net/ipv4/tcp.c */
 int state_kprobe(struct pt_regs *ctx)
 {
-	u8 oldstate = 0;	/* alone: what a helper may have changed is not known to the compiler any more */
+	u8 oldstate = 0;	/* not in ch: the compiler no longer knows what a helper may have changed */
 	struct change ch = {
 		.sk = PT_REGS_PARM1(ctx),
 		.newstate = PT_REGS_PARM2(ctx),
 		.source = FROM_KPROBE,
 	};
 
-	ran(RUN_STATE);
+	count_run(RUN_STATE);
 	read_kernel(&oldstate, 1, (void *)(ch.sk + 18));
 	ch.oldstate = oldstate;
 	state_change(ctx, &ch);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Counting for each virtual service and real server, in place of events. What
- * a counter counts are the rows that would be shown: so the sums are equal.
- * Only sockets that connect are counted, not those of a listener.
+ * Counts for each virtual service and real server, in place of events. The
+ * counters count the rows that would be shown, so the sums are equal. They count
+ * only sockets that connect, not those of a listener.
  */
 
-/* Nothing after it joins two branches: the compiler would do so by adding to the pointer, and before 4.9 the
- * verifier forgets a pointer into a map that was added to. */
+/* The barrier keeps the compiler from joining two branches after it: it would do so by adding to the pointer, and before
+ * 4.9 the verifier forgets a pointer into a map that was added to. */
 #define RAISE_BY(counter, n)					\
 	do {							\
 		__sync_fetch_and_add(&(counter), n);		\
@@ -14,11 +14,11 @@
 	} while (0)
 #define RAISE(counter) RAISE_BY(counter, 1)
 
-/* Before 4.14 the verifier takes the rest of the program once for each value that a variable may have got: after an
- * operation it has forgotten the value. */
+/* Before 4.14 the verifier checks the rest of the program once for each value that a variable may have. After an
+ * operation on the variable it has forgotten the value. */
 #define VERIFIER_FORGET(variable) asm volatile("%0 |= 0" : "+r"(variable))
 
-/* And once for each way that leads here: after a call it has forgotten most registers too. */
+/* And it checks the rest once for each way that leads here. After a call it has forgotten most registers too. */
 #define VERIFIER_JOIN(variable)				\
 	do {					\
 		VERIFIER_FORGET(variable);		\
@@ -48,7 +48,7 @@ static inline struct tally *find_tally(const struct conn *c)
 	return tallies.lookup(&key);
 }
 
-/* Two may do so at once: the first one stays. */
+/* Two CPUs may do so at once: the first tally stays. */
 static inline struct tally *make_tally(struct tally_key *key)
 {
 	struct tally fresh = {};
@@ -58,7 +58,7 @@ static inline struct tally *make_tally(struct tally_key *key)
 	return tallies.lookup(key);
 }
 
-/* Makes it where it is not there. */
+/* Looks up the connection's tally, or creates it if there is none. */
 static inline struct tally *get_tally(const struct conn *c)
 {
 	struct tally_key key = {};
@@ -111,7 +111,7 @@ static inline void tally_retransmit(const struct conn *c)
 		count(COUNT_TALLIES_FULL);
 }
 
-/* Before the real server of a counted connection changes. */
+/* Called before the real server of a counted connection changes. */
 static inline void tally_leave(const struct conn *c)
 {
 	struct tally *t;
@@ -123,7 +123,7 @@ static inline void tally_leave(const struct conn *c)
 		RAISE(t->left);
 }
 
-/* After it. */
+/* Called after that change. */
 static inline void tally_arrive(struct conn *c)
 {
 	struct tally *t = get_tally(c);
@@ -188,7 +188,7 @@ static inline void tally_close(struct tally *t, const struct sock_entry *e, u8 o
 	raise_bucket(t->id, BUCKET_LIFE, us);
 }
 
-/* The socket's element still has what it had in the old state. */
+/* Called while the socket's element still has the values of the old state. */
 static inline void tally_change(const struct settings *s, struct sock_entry *e, u8 oldstate, u8 newstate,
 				u64 now, u32 err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* States of a TCP socket; include/net/tcp_states.h. For both sides. */
+/* States of a TCP socket, as in include/net/tcp_states.h. For the probes and the tool. */
 #ifndef IPVS_TCPSTATE_TCP_STATE_H
 #define IPVS_TCPSTATE_TCP_STATE_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Report what was seen: as an event for the tool (TELL_ROWS), in counters (TELL_COUNTS), or both.
+ * Reports what the probes saw: as an event for the tool (TELL_ROWS), in counters (TELL_COUNTS), or both.
  */
-/* @err: why the socket became CLOSE; ERROR_UNKNOWN: not known, or it did not */
+/* @err: sk_err when the socket became CLOSE; ERROR_UNKNOWN: not known, or it is another event */
 static inline void send_event(void *ctx, const struct sock_entry *e, u64 sk, u8 type, u8 oldstate, u8 newstate,
 			      u64 ts_ns, u64 since_ns, u32 err)
 {
@@ -20,15 +20,15 @@ static inline void send_event(void *ctx, const struct sock_entry *e, u64 sk, u8 
 		ev.err = err;
 		ev.err_known = 1;
 	}
-	/* The opener is not known: what runs on this CPU, as tcpstates shows. */
+	/* If the opener is not known: the process that runs on this CPU, as tcpstates shows it. */
 	if (!(ev.conn.flags & CONN_OWNED))
 		set_owner(&ev.conn.owner);
 	if (events.perf_submit(ctx, &ev, sizeof(ev)))
 		count(COUNT_LOST);
 }
 
-static inline void tell_change(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk, u8 oldstate,
-			       u8 newstate, u64 now, u32 err)
+static inline void report_change(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk, u8 oldstate,
+				 u8 newstate, u64 now, u32 err)
 {
 	if (TELL_COUNTS)
 		tally_change(s, e, oldstate, newstate, now, err);
@@ -36,7 +36,7 @@ static inline void tell_change(void *ctx, const struct settings *s, struct sock_
 		send_event(ctx, e, sk, EVENT_STATE, oldstate, newstate, now, e->since_ns, err);
 }
 
-static inline void tell_retransmit(void *ctx, const struct sock_entry *e, u64 sk, u8 state, u64 now)
+static inline void report_retransmit(void *ctx, const struct sock_entry *e, u64 sk, u8 state, u64 now)
 {
 	if (TELL_COUNTS && state == TCP_SYN_SENT)
 		tally_retransmit(&e->conn);
@@ -44,8 +44,8 @@ static inline void tell_retransmit(void *ctx, const struct sock_entry *e, u64 sk
 		send_event(ctx, e, sk, EVENT_RETRANSMIT, state, state, now, e->since_ns, ERROR_UNKNOWN);
 }
 
-/* The row CLOSE -> SYN_SENT, held back until port and real server are known. */
-static inline void tell_syn_sent(void *ctx, struct sock_entry *e, u64 sk)
+/* Reports the row CLOSE -> SYN_SENT, which was held back until port and real server are known. */
+static inline void report_syn_sent(void *ctx, struct sock_entry *e, u64 sk)
 {
 	e->conn.flags &= ~CONN_PENDING;
 	if (TELL_COUNTS)

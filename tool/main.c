@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The order of the stages and their undoing, the stop flag, the exit codes. */
+/* Runs the stages in order and undoes them; has the stop flag and the exit codes. */
 #include "base/log.h"
 #include "build/probe_text.h"
 #include "cli/options.h"
@@ -35,11 +35,11 @@ static void catch_signals(void)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);	/* write(2) tells */
+	signal(SIGPIPE, SIG_IGN);	/* write(2) returns the error */
 	signal(SIGXFSZ, SIG_IGN);
 }
 
-static void say_hooks(const struct kernel *k)
+static void log_hooks(const struct kernel *k)
 {
 	for (int fact = 0; fact < HOOK_FACTS; fact++)
 		log_debug("%s: %s %s", hooks_what((enum hook_fact)fact),
@@ -73,8 +73,8 @@ static int run(const struct plan *plan)
 		snprintf(cause, sizeof(cause), "%s", programs.cause);
 		goto fail;
 	}
-	kernel_choose(&t.kernel);	/* again: the layout may be known by now */
-	say_hooks(&t.kernel);
+	kernel_choose(&t.kernel);	/* again, as the layout may be known now */
+	log_hooks(&t.kernel);
 	if (trace_load(&t, &programs.object, cause, sizeof(cause)))
 		goto fail;
 	programs_close(&programs);
@@ -86,7 +86,7 @@ static int run(const struct plan *plan)
 		goto fail;
 	status = (options_counts(plan->options) ? counting_run(&t, &stop) : trace_run(&t, &stop)) ? FAILED : DONE;
 	if (stop && isatty(STDERR_FILENO))
-		fputc('\r', stderr);	/* over the ^C that the terminal shows */
+		fputc('\r', stderr);	/* overwrites the ^C that the terminal shows */
 	trace_say_end(&t);
 	goto out;
 

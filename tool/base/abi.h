@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Numbers and layouts of the kernel that the headers of older machines lack, as far as this program uses them: so it is built
- * with those of 3.10 as with today's. linux/bpf.h and linux/perf_event.h have the same names, and are not included beside
- * this. "from 4.17" is the kernel that a thing came with; one before that refuses it, and vendors have brought some of it
- * into older ones.
- * Source: Documentation/bpf, bpf(2), perf_event_open(2), capabilities(7), prctl(2); tests/unit/test_abi.c compares all of it
- *	with the headers of the machine
+ * Constants and structs of the kernel that older system headers lack, only those that this program uses. So it builds with
+ * the headers of 3.10 and with today's. Do not include linux/bpf.h or linux/perf_event.h beside this file: they define the
+ * same names. "from 4.17" is the kernel release that introduced it. An earlier kernel refuses it, unless its vendor has
+ * backported it.
+ * Source: Documentation/bpf, bpf(2), perf_event_open(2), capabilities(7), prctl(2); tests/unit/base/test_abi.c compares all
+ *	of it with the headers of the machine
  */
 #ifndef ABI_H
 #define ABI_H
@@ -19,7 +19,7 @@
 
 /* ---- bpf(2), from 3.18 */
 
-/* What it is asked for. */
+/* Commands. */
 enum {
 	BPF_MAP_CREATE = 0,		/* these from 3.18 */
 	BPF_MAP_LOOKUP_ELEM = 1,
@@ -27,10 +27,10 @@ enum {
 	BPF_MAP_DELETE_ELEM = 3,
 	BPF_MAP_GET_NEXT_KEY = 4,
 	BPF_PROG_LOAD = 5,
-	BPF_PROG_TEST_RUN = 10,		/* from 4.12; of raw tracepoints from 5.10 */
-	BPF_OBJ_GET_INFO_BY_FD = 15,	/* from 4.13; of links from 5.8 */
+	BPF_PROG_TEST_RUN = 10,		/* from 4.12; for raw tracepoints from 5.10 */
+	BPF_OBJ_GET_INFO_BY_FD = 15,	/* from 4.13; for links from 5.8 */
 	BPF_RAW_TRACEPOINT_OPEN = 17,	/* from 4.17 */
-	BPF_LINK_CREATE = 28		/* from 5.7; of perf events from 5.15 */
+	BPF_LINK_CREATE = 28		/* from 5.7; for perf events from 5.15 */
 };
 
 enum {
@@ -46,14 +46,14 @@ enum bpf_prog_type {
 	BPF_PROG_TYPE_RAW_TRACEPOINT = 17	/* from 4.17 */
 };
 
-/* Of an update. */
+/* Flags of BPF_MAP_UPDATE_ELEM. */
 enum {
 	BPF_ANY = 0,			/* these from 3.19 */
 	BPF_NOEXIST = 1,
 	BPF_EXIST = 2
 };
 
-/* Functions that programs call. */
+/* Helpers: kernel functions that BPF programs call. */
 enum {
 	BPF_FUNC_map_lookup_elem = 1,	/* from 3.19 */
 	BPF_FUNC_probe_read = 4,	/* from 4.1 */
@@ -64,9 +64,9 @@ enum {
 enum { BPF_PERF_EVENT = 41 };		/* a link's attach_type, from 5.15 */
 enum { BPF_PERF_EVENT_KPROBE = 3 };	/* a link's perf_event.type, from 6.6 */
 
-/* Addresses are of 64 bits, and at multiples of 8. A kernel takes more than it knows, as long as that is 0. */
+/* Pointers have 64 bits and are aligned to 8 bytes. A kernel accepts a larger union than it knows if the rest is 0. */
 union bpf_attr {
-	uint64_t room[20];		/* as much as today's kernels have; an older one takes more than it knows if that is 0 */
+	uint64_t room[20];		/* the size in today's kernels */
 	struct {			/* BPF_MAP_CREATE */
 		uint32_t map_type, key_size, value_size, max_entries;
 		uint32_t map_flags;			/* from 4.6 */
@@ -86,7 +86,7 @@ union bpf_attr {
 		uint64_t insns, license;
 		uint32_t log_level, log_size;
 		uint64_t log_buf;
-		uint32_t kern_version;			/* from 4.1; compared before 5.0 */
+		uint32_t kern_version;			/* from 4.1; checked before 5.0 only */
 		uint32_t prog_flags;			/* from 4.12 */
 		char prog_name[BPF_OBJ_NAME_LEN];	/* from 4.15 */
 	};
@@ -103,7 +103,7 @@ union bpf_attr {
 	} link_create;
 };
 
-/* What BPF_OBJ_GET_INFO_BY_FD tells of a link to a kprobe; what a kernel does not know stays 0. */
+/* The answer of BPF_OBJ_GET_INFO_BY_FD for a link to a kprobe. Members that the kernel does not know stay 0. */
 struct bpf_link_info {
 	uint32_t type, id, prog_id, pad;	/* from 5.8 */
 	struct {
@@ -126,7 +126,7 @@ struct bpf_insn {
 	int32_t imm;
 };
 
-/* A code's lowest 3 bits. */
+/* Instruction class: the lowest 3 bits of a code. */
 #define BPF_CLASS(code) ((code) & 0x07)
 #define BPF_LD 0x00
 #define BPF_LDX 0x01
@@ -140,7 +140,7 @@ struct bpf_insn {
 #define BPF_IMM 0x00
 #define BPF_MEM 0x60
 
-/* The others: what they do, and with a constant or with a register. */
+/* Other instructions: the operand (a constant or a register), and the operation. */
 #define BPF_K 0x00
 #define BPF_X 0x08
 #define BPF_ADD 0x00
@@ -172,7 +172,7 @@ enum { PERF_FLAG_FD_CLOEXEC = 1 << 3 };		/* from 3.14 */
 #define PERF_EVENT_IOC_ENABLE _IO('$', 0)		/* from 2.6.31 */
 #define PERF_EVENT_IOC_SET_BPF _IOW('$', 8, uint32_t)	/* from 4.1 */
 
-/* As large as it was at first, which every kernel takes. */
+/* The size is that of the first release (PERF_ATTR_SIZE_VER0), which every kernel accepts. */
 struct perf_event_attr {
 	uint32_t type, size;
 	uint64_t config;
@@ -185,7 +185,7 @@ struct perf_event_attr {
 	uint64_t kprobe_func;		/* from 4.17 */
 };
 
-/* The first page of a buffer; the kernel's has more, before these and behind. */
+/* First page of a perf buffer. The kernel's struct has more members, before and after these two. */
 struct perf_event_mmap_page {
 	char other[1024];
 	uint64_t data_head, data_tail;
@@ -198,8 +198,8 @@ struct perf_event_header {
 
 enum { PERF_RECORD_SAMPLE = 9 };	/* from 2.6.31 */
 
-/* ---- what is a macro in the system's headers, where these are not too old; before seccomp.h, whose older releases give calls
- * that these lack a number below 0, for its own use */
+/* ---- macros that the system's headers define too, if they are new enough. Include this file before seccomp.h: if the
+ * headers lack a call, older releases of seccomp.h define its number below 0, for their own use */
 
 #ifndef CAP_PERFMON
 #define CAP_PERFMON 38		/* from 5.8 */
@@ -223,7 +223,7 @@ enum { PERF_RECORD_SAMPLE = 9 };	/* from 2.6.31 */
 #define ABI_CALL(x86_64, arm64) arm64
 #endif
 
-/* Other machines have what their own headers have. */
+/* On other architectures only the calls that their own headers define. */
 #ifdef ABI_CALL
 #ifndef __NR_renameat2
 #define __NR_renameat2 ABI_CALL(316, 276)	/* from 3.15 */
@@ -242,7 +242,7 @@ enum { PERF_RECORD_SAMPLE = 9 };	/* from 2.6.31 */
 #endif
 #endif
 
-/* From 5.1 on a call has the same number on all but Alpha. */
+/* From 5.1 on a new call has the same number on every architecture but Alpha. */
 #ifndef __NR_io_uring_setup
 #define __NR_io_uring_setup 425			/* from 5.1 */
 #endif

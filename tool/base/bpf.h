@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bpf(2), and what it does with maps. */
+/* bpf(2), for maps and links. */
 #ifndef BPF_CALL_H
 #define BPF_CALL_H
 
@@ -7,33 +7,33 @@
 
 #include <stdint.h>
 
-/** bpf_call - Return: what the system call gives, or its negative errno */
+/** bpf_call - call bpf(2); Return: its result, or a negative errno */
 int bpf_call(int cmd, union bpf_attr *attr);
 
 /**
  * bpf_update - set a map's value
- * @flags: BPF_ANY; BPF_NOEXIST: -EEXIST where it is there already; BPF_EXIST: -ENOENT where it is not
+ * @flags: BPF_ANY; BPF_NOEXIST: -EEXIST if the key exists; BPF_EXIST: -ENOENT if it does not
  * Return: 0 or a negative errno.
  */
 int bpf_update(int map_fd, const void *key, const void *value, uint64_t flags);
 
-/** bpf_delete - remove a map's element; Return: 0 or a negative errno, -ENOENT where there is none */
+/** bpf_delete - remove a map's element; Return: 0 or a negative errno, -ENOENT if there is none */
 int bpf_delete(int map_fd, const void *key);
 
-/** bpf_lookup - copy a map's value; Return: 0 or a negative errno, -ENOENT where there is none */
+/** bpf_lookup - copy a map's value; Return: 0 or a negative errno, -ENOENT if there is none */
 int bpf_lookup(int map_fd, const void *key, void *value);
 
 /**
- * bpf_link_event - let a program run at a perf event for as long as the link is open
- * Return: the link's descriptor, or a negative errno: before 5.15 there are none.
+ * bpf_link_event - attach a program to a perf event for as long as the link is open
+ * Return: the link's descriptor, or a negative errno: before 5.15 there are no such links.
  */
 int bpf_link_event(int program_fd, int event_fd);
 
-/** bpf_link_info - what the kernel tells of a link to an event; Return: how many bytes of it the kernel has, or a negative errno */
+/** bpf_link_info - get information about a link to an event; Return: bytes that the kernel has set, or a negative errno */
 int bpf_link_info(int link_fd, struct bpf_link_info *info);
 
 /**
- * bpf_next - the key after @key, or the first one where no entry has that key
+ * bpf_next - get the key after @key, or the first one if no element has that key
  * @next: may be @key
  * Return: 0, -ENOENT after the last one, or another negative errno.
  */

@@ -8,7 +8,7 @@
 
 #define CPUS "/sys/devices/system/cpu/"
 
-/* Parses a list as "0-3,5\n". Return: the highest number in it, or -1 if it has none. */
+/* Parses a list like "0-3,5\n" and calls @seen for each CPU. Returns the highest number, or -1 if there is none. */
 static long read_list(const char *path, void (*seen)(void *cookie, size_t cpu), void *cookie)
 {
 	char *text = file_read(path), *at = text;

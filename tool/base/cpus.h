@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/** cpus_possible - how many CPUs this machine may ever have, at least 1 */
+/** cpus_possible - the largest number of CPUs that this machine can have, at least 1 */
 size_t cpus_possible(void);
 
 /**

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole files into memory. */
+/* Reads whole files into memory, and writes whole buffers. */
 #ifndef FILE_H
 #define FILE_H
 
@@ -14,7 +14,7 @@ char *file_read(const char *path);
 /** file_read_bytes - the same for binary files: @len is set to the length without the NUL */
 char *file_read_bytes(const char *path, size_t *len);
 
-/** file_write - write all @len bytes, however often a signal comes between; Return: 0 or a negative errno */
+/** file_write - write all @len bytes, also if signals interrupt it; Return: 0 or a negative errno */
 int file_write(int fd, const void *bytes, size_t len);
 
 #endif

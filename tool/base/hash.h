@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* FNV-1a, 64 bits: to find things, and to notice bytes that changed by accident. */
+/* FNV-1a, 64 bits: for look-ups, and as a checksum against accidental changes. */
 #ifndef HASH_H
 #define HASH_H
 
@@ -10,7 +10,7 @@
 #define HASH_BEGIN 0xcbf29ce484222325ULL
 #define HASH_PRIME 0x100000001b3ULL
 
-/** hash_bytes - go on with @len bytes from @hash, which is HASH_BEGIN at first */
+/** hash_bytes - add @len bytes to @hash; a new hash starts as HASH_BEGIN */
 static inline uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t len)
 {
 	const unsigned char *at = bytes;
@@ -20,7 +20,7 @@ static inline uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t len)
 	return hash;
 }
 
-/** hash_words - the same by words of 8 bytes, which takes an eighth of the time; @len is a multiple of 8 */
+/** hash_words - the same for words of 8 bytes, in an eighth of the time; @len is a multiple of 8 */
 static inline uint64_t hash_words(uint64_t hash, const void *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i += 8) {

@@ -32,7 +32,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 	va_start(args, fmt);
 	va_copy(again, args);
 	len = vsnprintf(line, sizeof(line), fmt, args);
-	if (len >= (int)sizeof(line) && vasprintf(&whole, fmt, again) < 0)	/* a compiler has many words */
+	if (len >= (int)sizeof(line) && vasprintf(&whole, fmt, again) < 0)	/* libbcc's output may be long */
 		whole = line;
 	va_end(again);
 	va_end(args);

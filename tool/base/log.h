@@ -15,7 +15,7 @@ const char *log_name(void);
 
 /**
  * log_write - write one line "name: text" to stderr
- * @level: LOG_DEBUG lines are marked as such
+ * @level: the line is dropped if this is above the level of log_init()
  * @fmt:   without the final newline
  */
 void log_write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

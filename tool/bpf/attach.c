@@ -31,7 +31,7 @@ void attach_init(struct attached *a, const struct host *host, const struct loade
 		a->event_fd[i] = a->link_fd[i] = -1;
 }
 
-/* One event on one CPU is enough: the program runs wherever the hook is hit. */
+/* An event on one CPU is enough: the program runs on every CPU that hits the hook. */
 static int open_event(struct perf_event_attr *attr)
 {
 	int fd;
@@ -71,12 +71,12 @@ static int open_tracepoint(const struct host *h, const char *category, const cha
 	return open_event(&attr);
 }
 
-/* From 4.17 on: the probe lives and dies with its descriptor. */
+/* From 4.17 on: the kernel removes the kprobe when its descriptor is closed. */
 static int open_kprobe_pmu(const struct host *h, const struct hook *hook)
 {
 	struct perf_event_attr attr = {
 		.type = (uint32_t)h->kprobe_pmu,
-		/* bit 0, as .../devices/kprobe/format/retprobe says since the first version */
+		/* bit 0 in every version; see .../devices/kprobe/format/retprobe */
 		.config = hook->kind == HOOK_KRETPROBE,
 		.kprobe_func = (uintptr_t)hook->target,
 		.disabled = 1,
@@ -94,8 +94,8 @@ bool attach_allowed(const struct attached *a, const struct hook *hook)
 	return fd != -EACCES && fd != -EPERM;
 }
 
-/* The group's name holds our pid, so that leftovers of a killed one are known. So does the event's own, as
- * kprobe_profile has no groups. Return: where that begins. */
+/* Makes "group/event". The group holds our pid, so that the leftovers of a killed process can be recognized. The event
+ * holds it too, as kprobe_profile does not show groups. Returns where the event's name begins. */
 static const char *event_name(const struct hook *hook, char *name, size_t len)
 {
 	snprintf(name, len, GROUP "%d/%s_%c_%d", getpid(), hook->target,
@@ -118,7 +118,7 @@ static int write_kprobe_events(const struct host *h, const char *line)
 	return err;
 }
 
-/* Before 4.17: by a line in kprobe_events, which outlives a killed process. */
+/* Before 4.17: adds a line to kprobe_events. The line outlives a killed process. */
 static int open_kprobe_named(struct attached *a, const struct hook *hook)
 {
 	char name[128], group[sizeof(name)], line[256];
@@ -145,7 +145,7 @@ static void remove_name(struct attached *a, enum hook_fact fact)
 	a->named[fact] = false;
 }
 
-/* A line of kprobe_profile: "  NAME   HITS   MISSES"; a hit in the course of another kprobe's is a miss. */
+/* Reads a line of kprobe_profile: "  NAME   HITS   MISSES". A miss is a hit while another kprobe is being handled. */
 static bool read_profile(const struct attached *a, enum hook_fact fact, uint64_t *hits)
 {
 	char name[128], path[96], *text, *line, *rest;
@@ -155,10 +155,10 @@ static bool read_profile(const struct attached *a, enum hook_fact fact, uint64_t
 	snprintf(path, sizeof(path), "%s/kprobe_profile", a->host->tracefs);
 	rest = text = file_read(path);
 	while (!found && (line = strsep(&rest, "\n"))) {
-		char of[128], *misses;
+		char word[128], *misses;
 		int at;
 
-		if (sscanf(line, "%127s%n", of, &at) != 1 || strcmp(of, event) != 0)
+		if (sscanf(line, "%127s%n", word, &at) != 1 || strcmp(word, event) != 0)
 			continue;
 		*hits = strtoull(line + at, &misses, 10);
 		*hits += strtoull(misses, NULL, 10);
@@ -168,8 +168,8 @@ static bool read_profile(const struct attached *a, enum hook_fact fact, uint64_t
 	return found;
 }
 
-/* @unmatched: hits that were no runs, modulo 2^64. On a busy host more come while one looks: then there are a few too few,
- * as the runs are read last. */
+/* Sets @unmatched to the number of hits without a run, modulo 2^64. On a busy host there are new hits between the two
+ * reads. Then the number is slightly too low, as the runs are read last. */
 static bool compare_hits(struct attached *a, enum hook_fact fact, uint64_t *unmatched)
 {
 	uint64_t before, runs = missed_runs(a->loaded, fact), hits;
@@ -185,7 +185,8 @@ static bool compare_hits(struct attached *a, enum hook_fact fact, uint64_t *unma
 	return true;
 }
 
-/* Hits in the course of another kprobe's, which ran no program. Return: false where the kernel does not tell: before 6.7 */
+/* Reads how many hits ran no program, as another kprobe was being handled. Returns false if the kernel does not report
+ * it: before 6.7. */
 static bool read_missed(int link_fd, uint64_t *missed)
 {
 	struct bpf_link_info info;
@@ -209,7 +210,7 @@ static uint64_t count_skipped(struct attached *a, enum hook_fact fact)
 	return n <= INT64_MAX ? n : 0;
 }
 
-/* A hit whose program is about to begin looks like one without: it counts once it still does later. */
+/* A hit whose program is about to start looks like a skipped one. So a skip counts only if it still does this much later. */
 #define BEGIN_NS 1000000
 
 uint64_t attach_skipped(struct attached *a, enum hook_fact fact)
@@ -241,7 +242,7 @@ void attach_clear_leftovers(const struct host *host)
 
 	snprintf(path, sizeof(path), "%s/kprobe_events", host->tracefs);
 	rest = text = file_read(path);
-	/* p:ipvs_tcpstate_123/tcp_connect_p_123 tcp_connect; for the return also r8:..., with its number of places */
+	/* p:ipvs_tcpstate_123/tcp_connect_p_123 tcp_connect; a return probe may begin with r8:, its maxactive number */
 	while ((line = strsep(&rest, "\n"))) {
 		const char *colon = strchr(line, ':');
 		char name[128], remove[160], *end;
@@ -271,7 +272,7 @@ static int open_hook(struct attached *a, const struct hook *hook)
 	return open_kprobe_named(a, hook);
 }
 
-/* By a link where there are some, from 5.15 on: later ones tell what was skipped. */
+/* Uses a link if the kernel has links, from 5.15 on: later kernels report skips through it. */
 static int set_program(struct attached *a, const struct hook *hook, int fd)
 {
 	int program_fd = a->loaded->program_fd[hook->fact];
@@ -283,7 +284,7 @@ static int set_program(struct attached *a, const struct hook *hook, int fd)
 	return ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) ? -errno : 0;
 }
 
-static const char *why(int err)
+static const char *explain(int err)
 {
 	switch (err) {
 	case -ENOENT:
@@ -309,11 +310,11 @@ int attach_hook(struct attached *a, const struct hook *hook, char *cause, size_t
 		goto fail;
 	}
 	a->event_fd[fact] = fd;
-	a->unmatched[fact] = 0 - missed_runs(a->loaded, fact);	/* at an earlier kprobe */
+	a->unmatched[fact] = 0 - missed_runs(a->loaded, fact);	/* those were runs of a previous kprobe */
 	err = hook->kind == HOOK_RAW_TRACEPOINT ? 0 : set_program(a, hook, fd);
 	if (err)
 		goto fail;
-	/* It is hit as soon as it has its line, before it has a program. */
+	/* The kprobe is hit as soon as it has its line, before it has a program. */
 	if (a->named[fact])
 		compare_hits(a, fact, &a->unmatched[fact]);
 	return 0;
@@ -321,7 +322,7 @@ int attach_hook(struct attached *a, const struct hook *hook, char *cause, size_t
 fail:
 	attach_undo(a, fact);
 	snprintf(cause, len, "cannot see %s: %s %s: %s", hooks_what(fact), hooks_kind(hook->kind),
-		 hook->target, why(err));
+		 hook->target, explain(err));
 	return err == -EADDRNOTAVAIL ? -ENOENT : err;
 }
 
@@ -341,7 +342,7 @@ void attach_undo(struct attached *a, enum hook_fact fact)
 
 void attach_close(struct attached *a)
 {
-	/* The second program for state changes goes before the one it stands behind. */
+	/* The second program for state changes backs up the first one, so it is detached before it. */
 	attach_undo(a, HOOK_STATE_SECOND);
 	for (int fact = 0; fact < HOOK_FACTS; fact++)
 		attach_undo(a, (enum hook_fact)fact);

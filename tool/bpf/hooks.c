@@ -25,7 +25,7 @@ static const struct hook table[] = {
 
 enum { N_HOOKS = sizeof(table) / sizeof(table[0]) };
 
-static bool wished(enum hook_wish wish, const struct hook *hook)
+static bool is_wished_kind(enum hook_wish wish, const struct hook *hook)
 {
 	switch (hook->kind) {
 	case HOOK_RAW_TRACEPOINT:
@@ -37,12 +37,12 @@ static bool wished(enum hook_wish wish, const struct hook *hook)
 	}
 }
 
-static bool allowed(enum hook_wish wish, const struct hook *hook)
+static bool is_candidate(enum hook_wish wish, const struct hook *hook)
 {
-	if (wish == HOOK_WISH_ANY || wished(wish, hook))
+	if (wish == HOOK_WISH_ANY || is_wished_kind(wish, hook))
 		return true;
 	for (size_t i = 0; i < N_HOOKS; i++)
-		if (table[i].fact == hook->fact && wished(wish, &table[i]))
+		if (table[i].fact == hook->fact && is_wished_kind(wish, &table[i]))
 			return false;
 	return true;
 }
@@ -53,7 +53,7 @@ void hooks_choose(enum hook_wish wish, bool (*has)(void *cookie, const struct ho
 	for (int fact = 0; fact < HOOK_FACTS; fact++) {
 		chosen[fact] = NULL;
 		for (size_t i = 0; i < N_HOOKS && !chosen[fact]; i++)
-			if ((int)table[i].fact == fact && allowed(wish, &table[i]) &&
+			if ((int)table[i].fact == fact && is_candidate(wish, &table[i]) &&
 			    has(cookie, &table[i]))
 				chosen[fact] = &table[i];
 	}
@@ -92,7 +92,7 @@ const char *hooks_what(enum hook_fact fact)
 		[HOOK_NO_DESTINATION] = "virtual services without a real server",
 		[HOOK_CLIENT_PORT] = "data connections of passive FTP",
 		[HOOK_EXPIRE] = "IPVS connections that time out",
-		[HOOK_EXPIRE_NOW] = "IPVS connections that are thrown out",
+		[HOOK_EXPIRE_NOW] = "IPVS connections that end at once",
 		[HOOK_FREE] = "the end of IPVS connections",
 	};
 

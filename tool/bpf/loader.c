@@ -43,7 +43,7 @@ static int make_map(const struct object_map *m, const struct map_sizes *sizes)
 	fd = bpf_call(BPF_MAP_CREATE, &attr);
 	if (fd != -EINVAL && fd != -E2BIG)
 		return fd;
-	memset(attr.map_name, 0, sizeof(attr.map_name));	/* before 4.15 */
+	memset(attr.map_name, 0, sizeof(attr.map_name));	/* before 4.15 a map has no name */
 	return bpf_call(BPF_MAP_CREATE, &attr);
 }
 
@@ -56,7 +56,7 @@ static bool uses_map(const struct object *o, const struct object_program *p, uin
 	return false;
 }
 
-static bool needed(const struct object *o, const struct hook *const chosen[HOOK_FACTS], uint32_t map)
+static bool is_map_needed(const struct object *o, const struct hook *const chosen[HOOK_FACTS], uint32_t map)
 {
 	for (int fact = 0; fact < HOOK_FACTS; fact++) {
 		const struct object_program *p;
@@ -68,13 +68,13 @@ static bool needed(const struct object *o, const struct hook *const chosen[HOOK_
 	return false;
 }
 
-/* Only what the chosen programs use: old kernels do not know every type. */
+/* Makes only the maps that the chosen programs use: old kernels do not know every map type. */
 static int make_maps(struct loaded *l, const struct object *o,
 		     const struct hook *const chosen[HOOK_FACTS], const struct map_sizes *sizes,
 		     char *cause, size_t len)
 {
 	for (uint32_t i = 0; i < o->n_maps; i++) {
-		if (!needed(o, chosen, i))
+		if (!is_map_needed(o, chosen, i))
 			continue;
 		l->map_fd[i] = make_map(&o->maps[i], sizes);
 		if (l->map_fd[i] < 0) {
@@ -94,10 +94,10 @@ static int map_by_name(const struct loaded *l, const struct object *o, const cha
 	return i < 0 ? -1 : l->map_fd[i];
 }
 
-/* The most that the oldest verifier takes: it refuses to say anything in less than it needs. */
+/* The largest log that the oldest verifier accepts. It writes nothing if its messages need more. */
 #define LOG_SIZE ((16U << 20) - 1)
 
-/* @log: set to the verifier's words where it refuses the program; for the caller to free */
+/* Sets @log to the verifier's messages if it refuses the program. The caller frees @log. */
 static int load_program(const struct loaded *l, const struct object *o,
 			const struct object_program *p, enum hook_kind kind, char **log)
 {
@@ -111,7 +111,7 @@ static int load_program(const struct loaded *l, const struct object *o,
 						       BPF_PROG_TYPE_KPROBE;
 	attr.insn_cnt = p->n_insns;
 	attr.license = (uintptr_t)"GPL";
-	attr.kern_version = o->kern_version;	/* compared before 5.0 */
+	attr.kern_version = o->kern_version;	/* kernels before 5.0 compare it */
 	if (!insns)
 		return -ENOMEM;
 	memcpy(insns, o->insns + p->first, p->n_insns * sizeof(*insns));
@@ -122,21 +122,21 @@ static int load_program(const struct loaded *l, const struct object *o,
 	memcpy(attr.prog_name, p->name, sizeof(attr.prog_name) - 1);
 	fd = bpf_call(BPF_PROG_LOAD, &attr);
 	if (fd == -EINVAL || fd == -E2BIG) {
-		memset(attr.prog_name, 0, sizeof(attr.prog_name));	/* before 4.15 */
+		memset(attr.prog_name, 0, sizeof(attr.prog_name));	/* before 4.15 a program has no name */
 		fd = bpf_call(BPF_PROG_LOAD, &attr);
 	}
-	if (fd < 0 && (*log = calloc(1, LOG_SIZE))) {	/* again, to hear why */
+	if (fd < 0 && (*log = calloc(1, LOG_SIZE))) {	/* load again, to get the reason */
 		attr.log_level = 1;
 		attr.log_buf = (uintptr_t)*log;
 		attr.log_size = LOG_SIZE;
-		bpf_call(BPF_PROG_LOAD, &attr);	/* ENOSPC where the log is too long says nothing */
+		bpf_call(BPF_PROG_LOAD, &attr);	/* ignored: ENOSPC means only that the log is too long */
 	}
 	free(insns);
 	return fd;
 }
 
-/* The verifier's last line but its statistics is the one that says why. */
-static const char *verdict(char *log)
+/* Returns the verifier's last line before its statistics: it gives the reason. */
+static const char *last_message(char *log)
 {
 	const char *last = "";
 	char *line, *rest = log;
@@ -166,7 +166,7 @@ static int load_programs(struct loaded *l, const struct object *o,
 			continue;
 		err = l->program_fd[fact];
 		snprintf(cause, len, "the kernel refuses program %s: %s: %s", chosen[fact]->program,
-			 strerror(-err), log ? verdict(log) : "no more is known");
+			 strerror(-err), log ? last_message(log) : "no further details");
 	}
 	free(log);
 	return err;

@@ -21,13 +21,13 @@ uint64_t missed_runs(const struct loaded *l, enum hook_fact fact)
 
 	if (l->runs_fd < 0 || !l->counts_runs[fact] || run_slots[fact] < 0)
 		return 0;
-	for (int place = run_slots[fact]; !bpf_lookup(l->runs_fd, &place, &n); place += RUN_SLOTS)
+	for (int slot = run_slots[fact]; !bpf_lookup(l->runs_fd, &slot, &n); slot += RUN_SLOTS)
 		sum += n;
 	return sum;
 }
 
-/* How often the kernel skipped a program, as far as it is known. Where runs are counted, @skipped has all of it. */
-static uint64_t misses_of(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], enum hook_fact fact)
+/* Returns how often the kernel skipped a program, as far as known. If programs count their runs, @skipped is complete. */
+static uint64_t count_misses(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], enum hook_fact fact)
 {
 	char path[64], *text, *at;
 	uint64_t n;
@@ -54,23 +54,23 @@ static uint64_t larger(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* What the first program for state changes was skipped for, the second one did; what that was skipped for, the first has
- * done. A connect whose return was missed is shown by the socket's next event. */
-static uint64_t rows_missed(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], uint64_t unseen,
+/* If the kernel skips one of the two programs for a state change, the other one handles it. If the return of a connect was
+ * missed, the socket's next event reports the connect. */
+static uint64_t count_missed_rows(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], uint64_t unseen,
 			    const uint64_t count[COUNT_SLOTS])
 {
-	uint64_t states = sub_clamped(misses_of(l, skipped, HOOK_STATE), count[COUNT_NESTED]);
+	uint64_t states = sub_clamped(count_misses(l, skipped, HOOK_STATE), count[COUNT_NESTED]);
 
-	return larger(states, count[COUNT_GAPS]) + larger(misses_of(l, skipped, HOOK_IPVS), unseen) +
-	       misses_of(l, skipped, HOOK_RETRANSMIT) + misses_of(l, skipped, HOOK_CONNECT) +
-	       misses_of(l, skipped, HOOK_CLIENT_PORT) + misses_of(l, skipped, HOOK_NO_DESTINATION) +
+	return larger(states, count[COUNT_GAPS]) + larger(count_misses(l, skipped, HOOK_IPVS), unseen) +
+	       count_misses(l, skipped, HOOK_RETRANSMIT) + count_misses(l, skipped, HOOK_CONNECT) +
+	       count_misses(l, skipped, HOOK_CLIENT_PORT) + count_misses(l, skipped, HOOK_NO_DESTINATION) +
 	       count[COUNT_UNCERTAIN];
 }
 
-static uint64_t reasons_missed(const struct loaded *l, const uint64_t skipped[HOOK_FACTS])
+static uint64_t count_missed_reasons(const struct loaded *l, const uint64_t skipped[HOOK_FACTS])
 {
-	return misses_of(l, skipped, HOOK_ERROR) + misses_of(l, skipped, HOOK_EXPIRE) +
-	       misses_of(l, skipped, HOOK_EXPIRE_NOW) + misses_of(l, skipped, HOOK_FREE);
+	return count_misses(l, skipped, HOOK_ERROR) + count_misses(l, skipped, HOOK_EXPIRE) +
+	       count_misses(l, skipped, HOOK_EXPIRE_NOW) + count_misses(l, skipped, HOOK_FREE);
 }
 
 int missed_losses(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], uint64_t unseen, struct losses *lost)
@@ -86,10 +86,10 @@ int missed_losses(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], ui
 	*lost = (struct losses){
 		.n = {
 			[LOSS_BUFFER_FULL] = count[COUNT_LOST],
-			[LOSS_MISSED] = rows_missed(l, skipped, unseen, count),
+			[LOSS_MISSED] = count_missed_rows(l, skipped, unseen, count),
 			[LOSS_SOCKETS_FULL] = count[COUNT_SOCKETS_FULL],
 			[LOSS_CONNECTS_FULL] = count[COUNT_CONNECTING_FULL],
-			[LOSS_REASONS] = reasons_missed(l, skipped),
+			[LOSS_REASONS] = count_missed_reasons(l, skipped),
 			[LOSS_TALLIES_FULL] = count[COUNT_TALLIES_FULL],
 			[LOSS_BUCKETS_FULL] = count[COUNT_BUCKETS_FULL],
 		},

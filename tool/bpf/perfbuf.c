@@ -17,10 +17,10 @@
 /* A record's size is 16 bits wide. */
 #define RECORD_MAX 65536
 
-/* The reader is woken at this part of a buffer; the rest is for the time until it runs. */
+/* The kernel wakes the reader when a buffer is 1/WATERMARK full. The rest holds what arrives until the reader runs. */
 #define WATERMARK 8
 
-static void is_online(void *cookie, size_t cpu)
+static void mark_online(void *cookie, size_t cpu)
 {
 	struct perfbuf *p = cookie;
 
@@ -44,7 +44,7 @@ static int open_event(int cpu, size_t watermark)
 	return fd < 0 ? -errno : fd;
 }
 
-static int tell_programs(int map_fd, int cpu, int fd)
+static int set_map_element(int map_fd, int cpu, int fd)
 {
 	union bpf_attr attr;
 
@@ -75,7 +75,7 @@ static int open_ring(struct perfbuf *p, int map_fd, int cpu)
 	if (ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) ||
 	    epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &event))
 		return -errno;
-	return tell_programs(map_fd, cpu, fd);
+	return set_map_element(map_fd, cpu, fd);
 }
 
 int perfbuf_open(struct perfbuf *p, int map_fd, size_t pages)
@@ -113,13 +113,13 @@ static void close_ring(struct perfbuf *p, struct perfbuf_ring *ring)
 	ring->fd = -1;
 }
 
-void perfbuf_follow(struct perfbuf *p, int map_fd, void (*came)(int cpu, int err))
+void perfbuf_follow(struct perfbuf *p, int map_fd, void (*on_cpu)(int cpu, int err))
 {
 	for (size_t i = 0; i < p->n; i++) {
 		p->rings[i].was_online = p->rings[i].online;
 		p->rings[i].online = false;
 	}
-	if (!cpus_online(is_online, p))	/* not to be read now */
+	if (!cpus_online(mark_online, p))	/* the list cannot be read now: no change */
 		for (size_t i = 0; i < p->n; i++)
 			p->rings[i].online = p->rings[i].was_online;
 	for (size_t i = 0; i < p->n; i++) {
@@ -132,7 +132,7 @@ void perfbuf_follow(struct perfbuf *p, int map_fd, void (*came)(int cpu, int err
 		err = open_ring(p, map_fd, (int)i);
 		if (err)
 			close_ring(p, ring);
-		came((int)i, err);
+		on_cpu((int)i, err);
 	}
 }
 
@@ -143,7 +143,7 @@ int perfbuf_wait(struct perfbuf *p, int timeout_ms)
 	return epoll_wait(p->epoll_fd, &event, 1, timeout_ms) < 0 ? -errno : 0;
 }
 
-/* The record at @tail, in one piece. */
+/* Returns the record at @tail, in one piece. */
 static const struct perf_event_header *record_at(struct perfbuf *p, const char *data, uint64_t tail)
 {
 	size_t at = tail & (p->data_size - 1);
@@ -168,7 +168,7 @@ static void drain_ring(struct perfbuf *p, struct perfbuf_ring *ring, perfbuf_sam
 	while (tail != head) {
 		const struct perf_event_header *record = record_at(p, data, tail);
 
-		/* PERF_RECORD_LOST needs no look: the programs count what did not fit. */
+		/* PERF_RECORD_LOST is ignored: the programs count what did not fit. */
 		if (record->type == PERF_RECORD_SAMPLE) {
 			const char *raw = (const char *)(record + 1);
 			uint32_t len;

@@ -23,11 +23,11 @@ struct member {
 enum { KIND_STRUCT = 4, KIND_UNION = 5 };
 
 struct strings {
-	const char *base, *own;		/* own begins where base ends */
+	const char *base, *own;		/* offsets in own continue those in base */
 	uint32_t base_len, own_len;
 };
 
-/* Bytes that follow a type of each kind: fixed, and for each of its members. */
+/* Number of bytes after a type, for each kind: a fixed part, and a part for each member. */
 static const struct {
 	uint8_t fixed, each;
 } tails[] = {
@@ -59,7 +59,7 @@ static int read_header(struct header *h, const void *btf, size_t len)
 	    h->str_len > len - h->str_off || !h->str_len)
 		return -EBADMSG;
 	if (((const char *)btf)[h->hdr_len + h->str_off + h->str_len - 1])
-		return -EBADMSG;	/* the last string has no end */
+		return -EBADMSG;	/* the last string has no NUL */
 	return 0;
 }
 
@@ -80,7 +80,7 @@ static void find_in_struct(const struct strings *s, const char *at, uint32_t n, 
 		memcpy(&m, at + i * sizeof(m), sizeof(m));
 		if (strcmp(string_at(s, m.name_off), wanted->name))
 			continue;
-		/* With this flag the upper 8 bits are the size of a bitfield. */
+		/* If this flag is set, the upper 8 bits are the size of a bitfield. */
 		wanted->bitfield = kind_flag && m.offset >> 24;
 		wanted->offset = (kind_flag ? m.offset & 0xffffff : m.offset) / 8;
 		wanted->found = true;

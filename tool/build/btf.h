@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Offsets of struct members from a kernel's own type information, where it has
- * any: exact and a hundred times faster than compiling a text that asks. Pure.
+ * Offsets of struct members from the kernel's own type information (BTF), if it has
+ * any. They are exact, and a hundred times faster to get than by compiling. Pure.
  */
 #ifndef BTF_H
 #define BTF_H
@@ -11,18 +11,18 @@
 #include <stdint.h>
 
 struct btf_member {
-	const char *type, *name;	/* struct and member that is asked for */
+	const char *type, *name;	/* the struct and the member to look up */
 	bool found;
-	uint32_t offset;		/* bytes from the start of the struct, set where found */
+	uint32_t offset;		/* bytes from the start of the struct, set if found */
 	bool bitfield;
 };
 
 /**
  * btf_find - look up members
  * @btf:      type information as in /sys/kernel/btf, @len bytes
- * @base:     the kernel's own, where @btf is a module's, else NULL; @base_len bytes
- * @members:  @n of them; those found are filled, the others untouched
- * Return: 0, or -EBADMSG where the bytes are not understood.
+ * @base:     the kernel's type information, @base_len bytes, if @btf belongs to a module, else NULL
+ * @members:  @n members; those that are found are filled, the others do not change
+ * Return: 0, or -EBADMSG if the bytes are not valid type information.
  * Source: Documentation/bpf/btf.rst
  */
 int btf_find(const void *btf, size_t len, const void *base, size_t base_len,

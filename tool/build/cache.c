@@ -17,7 +17,7 @@
 
 #define FILE_MAX (4 * 1024 * 1024)
 
-/* A file by what changes when a package replaces it. */
+/* Identifies a file by properties that change when a package replaces it. */
 static void put_identity(FILE *to, const char *what, const char *path)
 {
 	struct stat st = { 0 };
@@ -69,8 +69,8 @@ static int fail(int err, char *why, size_t len, const char *fmt, ...)
 	return err;
 }
 
-/* Only what root alone can write is believed: its programs run in the kernel. */
-static int trusted(int fd, const char *path, char *why, size_t len)
+/* Returns 0 if only root can write the file: programs from the cache run in the kernel. */
+static int check_owner(int fd, const char *path, char *why, size_t len)
 {
 	struct stat st;
 
@@ -95,7 +95,7 @@ static int open_dir(const char *dir, bool make, char *why, size_t len)
 			return err;
 		return fail(err, why, len, "cannot open cache %s: %s", dir, strerror(-err));
 	}
-	err = trusted(fd, dir, why, len);
+	err = check_owner(fd, dir, why, len);
 	if (err) {
 		close(fd);
 		return err;
@@ -112,7 +112,7 @@ static void file_name(char *name, size_t size, const char *kind, const char *key
 		 (unsigned long long)hash_bytes(HASH_BEGIN, key, strlen(key)));
 }
 
-/* All of a file, NULL where it cannot be had or is larger than any of ours. */
+/* Reads a whole file. Returns NULL if that fails or the file is larger than any that the tool writes. */
 static char *read_entry(int fd, size_t *len)
 {
 	struct stat st;
@@ -132,7 +132,7 @@ static char *read_entry(int fd, size_t *len)
 	return bytes;
 }
 
-/* A file is the key with its NUL, then the object. */
+/* Decodes a cache file: the key with its NUL, then the object. */
 static int decode_entry(const char *bytes, size_t len, const char *key, struct object *o)
 {
 	size_t key_size = strnlen(bytes, len) + 1;
@@ -144,7 +144,7 @@ static int decode_entry(const char *bytes, size_t len, const char *key, struct o
 	return object_decode(o, bytes + key_size, len - key_size);
 }
 
-/* As plan.c names what is compiled; "main" is of versions before these. */
+/* True for a kind that plan.c uses, and for "main", which earlier versions of the tool used. */
 static bool is_kind(const char *name)
 {
 	static const char *const kinds[] = { "rows", "counts", "both", "layout", "main" };
@@ -155,7 +155,7 @@ static bool is_kind(const char *name)
 	return false;
 }
 
-/* ".RELEASE.KIND.HASH.PID"; @pid: where its last dot is */
+/* True if @name is ".RELEASE.KIND.HASH.PID" with a known kind; @pid: its last dot */
 static bool has_kind(const char *name, const char *pid)
 {
 	char text[256], *dot;
@@ -169,7 +169,7 @@ static bool has_kind(const char *name, const char *pid)
 	return dot && is_kind(dot + 1);
 }
 
-/* ".NAME.PID" of cache_store(), where that process was killed. */
+/* Removes files ".NAME.PID" of cache_store() whose process was killed. */
 static void remove_leftovers(int dir_fd)
 {
 	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -215,7 +215,7 @@ int cache_load(const char *dir, const char *kind, const char *key, struct object
 					     name, strerror(errno));
 		goto out;
 	}
-	err = trusted(fd, name, why, len);
+	err = check_owner(fd, name, why, len);
 	if (err)
 		goto out;
 	bytes = read_entry(fd, &size);
@@ -230,7 +230,7 @@ out:
 	return err;
 }
 
-/* A kernel that is no longer installed will not run again. */
+/* Removes older entries of this kernel, and those of kernels that are not installed any more and so will not run again. */
 static void prune(int dir_fd, const struct host *h, const char *kind, const char *keep)
 {
 	DIR *dir = fdopendir(dup(dir_fd));
@@ -256,7 +256,7 @@ static void prune(int dir_fd, const struct host *h, const char *kind, const char
 		snprintf(part, sizeof(part), "%s", dot + 1);
 		*dot = '\0';
 		snprintf(modules, sizeof(modules), "/lib/modules/%s", release);
-		/* Of this kernel only the newest of a kind, of others while they are installed. */
+		/* Keeps the newest entry of each kind for this kernel, and every entry of an installed other kernel. */
 		if (strcmp(release, h->uts.release) ? access(modules, F_OK) != 0
 						    : !strcmp(part, kind))
 			unlinkat(dir_fd, entry->d_name, 0);
@@ -272,7 +272,7 @@ static int write_entry(int fd, const char *key, const struct object *o)
 
 	if (err)
 		return err;
-	errno = ENOSPC;	/* what a short write means */
+	errno = ENOSPC;	/* the cause of a short write */
 	if (write(fd, key, strlen(key) + 1) != (ssize_t)strlen(key) + 1 ||
 	    write(fd, bytes, len) != (ssize_t)len)
 		err = -errno;
@@ -292,7 +292,7 @@ int cache_store(const char *dir, const char *kind, const char *key, const struct
 		return dir_fd;
 	file_name(name, sizeof(name), kind, key);
 	snprintf(temporary, sizeof(temporary), ".%s.%d", name, getpid());
-	unlinkat(dir_fd, temporary, 0);	/* of a killed process that had our pid */
+	unlinkat(dir_fd, temporary, 0);	/* left by a killed process with the same PID */
 	fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		err = fail(-errno, why, len, "cannot write cache %s: %s", dir, strerror(errno));

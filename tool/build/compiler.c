@@ -19,9 +19,9 @@
 #define WORDS_MAX (256 * 1024)
 #define RESULT_MAX (1024 * 1024)
 
-/* The calls we need of libbcc, with the arguments of its newest release: argument lists have only grown at their end, and the
- * calling conventions of our machines let a callee ignore what it does not know. Its header is not included, as that of an
- * older release has fewer of them, and another name.
+/* The functions of libbcc that the tool calls, with the arguments of the newest release. New releases have only appended
+ * arguments, and the calling conventions of the machines that the tool runs on let an older function ignore them. The tool
+ * does not include libbcc's header: in an older release it has another name and fewer arguments.
  * Source: bcc_common.h, the same from 0.25 to 0.37; before 0.9 bpf_common.h */
 struct libbcc {
 	void *(*create)(const char *text, unsigned flags, const char *cflags[], int n_cflags, bool allow_rlimit,
@@ -44,7 +44,7 @@ struct libbcc {
 static int open_libbcc(struct libbcc *l, const char *library)
 {
 	const struct {
-		void *place;
+		void *pointer;
 		const char *name;
 	} calls[] = {
 		{ &l->create, "bpf_module_create_c_from_string" },
@@ -75,7 +75,7 @@ static int open_libbcc(struct libbcc *l, const char *library)
 			fprintf(stderr, "%s lacks %s\n", library, calls[i].name);
 			return -ENOSYS;
 		}
-		memcpy(calls[i].place, &symbol, sizeof(symbol));
+		memcpy(calls[i].pointer, &symbol, sizeof(symbol));
 	}
 	return 0;
 }
@@ -89,7 +89,7 @@ static int copy_name(char *to, size_t size, const char *name)
 	return 0;
 }
 
-static int take_maps(const struct libbcc *l, void *module, struct object *o)
+static int copy_maps(const struct libbcc *l, void *module, struct object *o)
 {
 	size_t n = l->num_tables(module);
 
@@ -110,10 +110,10 @@ static int take_maps(const struct libbcc *l, void *module, struct object *o)
 	return 0;
 }
 
-/* libbcc made the maps and put their descriptors into the programs; we keep the
- * index instead and make maps of our own. */
-static int name_maps(const struct libbcc *l, void *module, const struct object *o,
-		     struct bpf_insn *insns, size_t n)
+/* Replaces map descriptors in the programs by map indices. The descriptors are of
+ * maps that libbcc created; the tool creates its own maps later. */
+static int replace_map_fds(const struct libbcc *l, void *module, const struct object *o,
+			   struct bpf_insn *insns, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		uint32_t map = 0;
@@ -130,7 +130,7 @@ static int name_maps(const struct libbcc *l, void *module, const struct object *
 	return 0;
 }
 
-static int take_programs(const struct libbcc *l, void *module, struct object *o)
+static int copy_programs(const struct libbcc *l, void *module, struct object *o)
 {
 	size_t n = l->num_functions(module);
 
@@ -149,7 +149,7 @@ static int take_programs(const struct libbcc *l, void *module, struct object *o)
 		    p->n_insns > OBJECT_INSNS_MAX - p->first)
 			return -E2BIG;
 		memcpy(o->insns + p->first, l->function_start(module, i), bytes);
-		if (name_maps(l, module, o, o->insns + p->first, p->n_insns))
+		if (replace_map_fds(l, module, o, o->insns + p->first, p->n_insns))
 			return -EBADMSG;
 		o->n_insns += p->n_insns;
 	}
@@ -171,13 +171,13 @@ static int compile(const char *library, const char *text, const char *const flag
 	if (!module)
 		return -EINVAL;
 	o->kern_version = l.kern_version(module);
-	err = take_maps(&l, module, o);
+	err = copy_maps(&l, module, o);
 	if (!err)
-		err = take_programs(&l, module, o);
-	return err;	/* the module goes with the process */
+		err = copy_programs(&l, module, o);
+	return err;	/* the module is freed when this process exits */
 }
 
-/* The child: an int (0 or a negative errno), then the object. */
+/* Runs in the child. Writes an int (0 or a negative errno) to @result_fd, then the object. */
 static void child(pid_t parent, int result_fd, int words_fd, const char *library, const char *text,
 		  const char *const flags[], size_t n_flags)
 {
@@ -188,9 +188,9 @@ static void child(pid_t parent, int result_fd, int words_fd, const char *library
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
-		_exit(0);	/* it was killed before that */
-	privilege_compile_only();	/* as far as this kernel can; it compiles in any case */
-	setpgid(0, 0);	/* Ctrl-C is for the parent, which then stops us */
+		_exit(0);	/* the parent was killed before prctl() */
+	privilege_compile_only();	/* as far as the kernel allows; a failure does not stop the child */
+	setpgid(0, 0);	/* Ctrl-C reaches only the parent, which then stops this child */
 	signal(SIGPIPE, SIG_DFL);
 	dup2(words_fd, STDOUT_FILENO);
 	dup2(words_fd, STDERR_FILENO);
@@ -241,8 +241,8 @@ close_result:
 	return err;
 }
 
-/* Reads what is there; closes at the end. What does not fit is read and dropped. */
-static void take_in(int *fd, char **bytes, size_t *len, size_t max)
+/* Reads one chunk and appends it to @bytes. Drops a chunk that exceeds @max bytes. Closes @fd at its end. */
+static void read_chunk(int *fd, char **bytes, size_t *len, size_t max)
 {
 	char chunk[16384];
 	ssize_t n = read(*fd, chunk, sizeof(chunk));
@@ -278,11 +278,11 @@ bool compiler_step(struct compiler *c, bool wait)
 		if (ready == 0 || (ready < 0 && !wait))
 			return false;
 		if (ready < 0)
-			return false;	/* a signal: the caller decides */
+			return false;	/* interrupted by a signal: the caller decides */
 		if (fds[0].revents)
-			take_in(&c->result_fd, &c->result, &c->result_len, RESULT_MAX);
+			read_chunk(&c->result_fd, &c->result, &c->result_len, RESULT_MAX);
 		if (fds[1].revents)
-			take_in(&c->words_fd, &c->words, &c->words_len, WORDS_MAX);
+			read_chunk(&c->words_fd, &c->words, &c->words_len, WORDS_MAX);
 	}
 	return true;
 }

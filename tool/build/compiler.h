@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * BPF C to programs, by libbcc in a child process: LLVM's memory ends with the
- * child, and what libbcc prints never reaches our output.
+ * Compiles BPF C with libbcc in a child process. LLVM's memory is freed when the
+ * child exits, and messages of libbcc do not reach the tool's output.
  */
 #ifndef COMPILER_H
 #define COMPILER_H
@@ -15,42 +15,42 @@
 
 struct compiler {
 	pid_t pid;			/* 0: not running */
-	int result_fd, words_fd;
+	int result_fd, words_fd;	/* pipes from the child: the object, and what libbcc prints */
 	char *result, *words;
 	size_t result_len, words_len;
 };
 
 /**
- * compiler_start - begin to compile
+ * compiler_start - start compiling
  * @c:       filled; finish with compiler_finish() or compiler_stop()
  * @library: path of libbcc, or a name for the dynamic linker
  * @text:    BPF C
- * @flags:   @n_flags further flags for clang
+ * @flags:   @n_flags more flags for clang
  * Return: 0 or a negative errno of pipe(2) or fork(2).
  */
 int compiler_start(struct compiler *c, const char *library, const char *text,
 		   const char *const flags[], size_t n_flags);
 
 /**
- * compiler_step - take in what the child wrote
- * @wait: until it ends; else only what is there
- * Return: true once the child has ended.
+ * compiler_step - read the child's output
+ * @wait: wait until the child has closed it; if false, read only what is there
+ * Return: true once the child has closed it.
  */
 bool compiler_step(struct compiler *c, bool wait);
 
 /**
- * compiler_finish - wait for the end and take the result
+ * compiler_finish - wait for the child to exit and get its result
  * @o: filled on 0, free with object_free()
- * Return: 0; -ENOENT: no libbcc; -ENOSYS: a libbcc older than 0.9 or foreign; -EINVAL: the text does
- *	not compile; -EBADMSG: the child died or sent no sound object; or another negative errno.
+ * Return: 0; -ENOENT: no libbcc; -ENOSYS: libbcc is older than 0.9, or not from BCC; -EINVAL: the
+ *	text does not compile; -EBADMSG: the child died or sent no valid object; or another negative errno.
  *	What libbcc printed is in @c->words (NUL-terminated, may be "") until compiler_stop().
  */
 int compiler_finish(struct compiler *c, struct object *o);
 
-/** compiler_cause - the line of @c->words that tells most, without its newline; "" if none */
+/** compiler_cause - copy the most useful line of @c->words, without its newline; "" if there is none */
 void compiler_cause(const struct compiler *c, char *line, size_t len);
 
-/** compiler_stop - end the child if it still runs and free everything */
+/** compiler_stop - kill the child if it still runs, and free everything */
 void compiler_stop(struct compiler *c);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* @decl: "const void * skaddr" or "__u8 saddr[4]"; the name is its last word. */
+/* True if @decl declares @name: "const void * skaddr" or "__u8 saddr[4]"; the name is its last word. */
 static bool declares(const char *decl, const char *end, const char *name)
 {
 	size_t len = strlen(name);

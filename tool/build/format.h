@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A tracepoint's "format" file: where its fields are on this kernel. Pure. */
+/* Parses a tracepoint's "format" file: the offsets of its fields on this kernel. Pure. */
 #ifndef FORMAT_H
 #define FORMAT_H
 
@@ -13,9 +13,9 @@ struct format_field {
 /**
  * format_find - find a field
  * @text:  the file, NUL-terminated
- * @name:  of the field, without array brackets
+ * @name:  name of the field, without array brackets
  * @field: filled on 0
- * Return: 0, -ENOENT where there is no such field, -EINVAL where its line is not understood.
+ * Return: 0, -ENOENT if there is no such field, -EINVAL if its line has another form.
  * Source: f_show(), kernel/trace/trace_events.c
  */
 int format_find(const char *text, const char *name, struct format_field *field);

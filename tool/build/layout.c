@@ -9,41 +9,41 @@
 
 #define BTF "/sys/kernel/btf/"
 
-/* A member, its function in the layout text, and its place in struct layout. */
-static const struct place {
-	const char *type, *member, *function;
+/* A member of a kernel struct, its function in the layout text, and the offset of its value in struct layout. */
+static const struct kernel_member {
+	const char *type, *name, *function;
 	size_t at;
-} places[] = {
-#define PLACE(type, member, name) { type, member, #name, offsetof(struct layout, name) }
-	PLACE("sock", "sk_err", sk_err),
-	PLACE("sock", "sk_protocol", sk_protocol),
-	PLACE("inet_sock", "inet_sport", inet_sport),
-	PLACE("inet_sock", "inet_saddr", inet_saddr),
-	PLACE("sock_common", "skc_net", skc_net),
-	PLACE("sock_common", "skc_v6_daddr", skc_v6_daddr),
-	PLACE("sock_common", "skc_v6_rcv_saddr", skc_v6_rcv_saddr),
-	PLACE("net", "ns", net_inum),		/* in BTF: of ns, inum is within */
-	PLACE("sk_buff", "data", skb_data),
-	PLACE("netns_ipvs", "net", ipvs_net),	/* from here on: module ip_vs */
-	PLACE("ip_vs_dest", "conn_flags", dest_conn_flags),
-	PLACE("ip_vs_service", "af", svc_af),
-	PLACE("ip_vs_service", "ipvs", svc_ipvs),
-	PLACE("ip_vs_conn", "callback_head", cp_rcu_head),	/* to the compiler, rcu_head is a macro */
-	PLACE("ip_vs_conn", "ipvs", cp_ipvs),
-	PLACE("ip_vs_conn", "protocol", cp_protocol),
-	PLACE("ip_vs_conn", "caddr", cp_caddr),
-	PLACE("ip_vs_conn", "vaddr", cp_vaddr),
-	PLACE("ip_vs_conn", "daddr", cp_daddr),
-	PLACE("ip_vs_conn", "cport", cp_cport),
-	PLACE("ip_vs_conn", "vport", cp_vport),
-	PLACE("ip_vs_conn", "dport", cp_dport),
-	PLACE("ip_vs_conn", "timer", cp_timer),
-#undef PLACE
+} kernel_members[] = {
+#define MEMBER(type, name, to) { type, name, #to, offsetof(struct layout, to) }
+	MEMBER("sock", "sk_err", sk_err),
+	MEMBER("sock", "sk_protocol", sk_protocol),
+	MEMBER("inet_sock", "inet_sport", inet_sport),
+	MEMBER("inet_sock", "inet_saddr", inet_saddr),
+	MEMBER("sock_common", "skc_net", skc_net),
+	MEMBER("sock_common", "skc_v6_daddr", skc_v6_daddr),
+	MEMBER("sock_common", "skc_v6_rcv_saddr", skc_v6_rcv_saddr),
+	MEMBER("net", "ns", net_inum),		/* in BTF, inum is a member of ns */
+	MEMBER("sk_buff", "data", skb_data),
+	MEMBER("netns_ipvs", "net", ipvs_net),	/* from here on in module ip_vs */
+	MEMBER("ip_vs_dest", "conn_flags", dest_conn_flags),
+	MEMBER("ip_vs_service", "af", svc_af),
+	MEMBER("ip_vs_service", "ipvs", svc_ipvs),
+	MEMBER("ip_vs_conn", "callback_head", cp_rcu_head),	/* "rcu_head" in the source is a macro for this name */
+	MEMBER("ip_vs_conn", "ipvs", cp_ipvs),
+	MEMBER("ip_vs_conn", "protocol", cp_protocol),
+	MEMBER("ip_vs_conn", "caddr", cp_caddr),
+	MEMBER("ip_vs_conn", "vaddr", cp_vaddr),
+	MEMBER("ip_vs_conn", "daddr", cp_daddr),
+	MEMBER("ip_vs_conn", "cport", cp_cport),
+	MEMBER("ip_vs_conn", "vport", cp_vport),
+	MEMBER("ip_vs_conn", "dport", cp_dport),
+	MEMBER("ip_vs_conn", "timer", cp_timer),
+#undef MEMBER
 };
 
-enum { SK_PROTOCOL = 1, NET_NS = 7, OF_KERNEL = 9, N_PLACES = sizeof(places) / sizeof(places[0]) };
+enum { SK_PROTOCOL = 1, NET_NS = 7, FIRST_OF_IPVS = 9, N_MEMBERS = sizeof(kernel_members) / sizeof(kernel_members[0]) };
 
-static void set(struct layout *l, const struct place *p, long offset)
+static void set(struct layout *l, const struct kernel_member *p, long offset)
 {
 	if (offset > 0 && offset <= UINT16_MAX)
 		*(uint16_t *)((char *)l + p->at) = (uint16_t)offset;
@@ -54,29 +54,29 @@ void layout_from_object(struct layout *l, const struct object *o)
 	int size = object_constant(o, "protocol_size");
 
 	*l = (struct layout){ .protocol_size = size > 0 ? (uint16_t)size : 0 };
-	for (int i = 0; i < N_PLACES; i++)
-		set(l, &places[i], object_constant(o, places[i].function));
+	for (int i = 0; i < N_MEMBERS; i++)
+		set(l, &kernel_members[i], object_constant(o, kernel_members[i].function));
 }
 
 bool layout_from_btf(struct layout *l, const void *btf, size_t len, const void *ipvs,
 		     size_t ipvs_len)
 {
-	struct btf_member m[N_PLACES + 1] = { [N_PLACES] = { .type = "ns_common", .name = "inum" } };
-	const struct btf_member *inum = &m[N_PLACES];
+	struct btf_member m[N_MEMBERS + 1] = { [N_MEMBERS] = { .type = "ns_common", .name = "inum" } };
+	const struct btf_member *inum = &m[N_MEMBERS];
 
-	for (int i = 0; i < N_PLACES; i++)
-		m[i] = (struct btf_member){ .type = places[i].type, .name = places[i].member };
-	if (btf_find(btf, len, NULL, 0, m, N_PLACES + 1))
+	for (int i = 0; i < N_MEMBERS; i++)
+		m[i] = (struct btf_member){ .type = kernel_members[i].type, .name = kernel_members[i].name };
+	if (btf_find(btf, len, NULL, 0, m, N_MEMBERS + 1))
 		return false;
 	if (ipvs)
-		btf_find(ipvs, ipvs_len, btf, len, &m[OF_KERNEL], N_PLACES - OF_KERNEL);
+		btf_find(ipvs, ipvs_len, btf, len, &m[FIRST_OF_IPVS], N_MEMBERS - FIRST_OF_IPVS);
 	if (m[SK_PROTOCOL].found)
 		l->protocol_size = m[SK_PROTOCOL].bitfield ? 1 : 2;
 	m[NET_NS].found = m[NET_NS].found && inum->found;
 	m[NET_NS].offset += inum->offset;
-	for (int i = 0; i < N_PLACES; i++)
+	for (int i = 0; i < N_MEMBERS; i++)
 		if (m[i].found)
-			set(l, &places[i], m[i].offset);
+			set(l, &kernel_members[i], m[i].offset);
 	return layout_knows_sockets(l);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Offsets in kernel structs: from the kernel's type information where it has
- * any, else from the compiled layout text. Pure. */
+/* Offsets in kernel structs: from the kernel's type information (BTF) if it has
+ * any, else from the compiled layout text. Pure, except layout_read(). */
 #ifndef LAYOUT_H
 #define LAYOUT_H
 
@@ -20,30 +20,30 @@ struct layout {
 	uint16_t svc_af, svc_ipvs;			/* struct ip_vs_service */
 	uint16_t cp_rcu_head, cp_ipvs, cp_protocol;	/* struct ip_vs_conn */
 	uint16_t cp_caddr, cp_vaddr, cp_daddr, cp_cport, cp_vport, cp_dport;
-	uint16_t cp_timer;				/* where timers hand themselves to their function; else 0 */
-	uint16_t protocol_size;				/* bytes of sk_protocol */
+	uint16_t cp_timer;				/* 0 before 4.15: a timer's function gets the connection there */
+	uint16_t protocol_size;				/* size of sk_protocol, bytes */
 };
 
-/** layout_from_object - take the offsets from the compiled layout text; what it lacks is 0 */
+/** layout_from_object - read the offsets from the compiled layout text; those that it lacks become 0 */
 void layout_from_object(struct layout *l, const struct object *o);
 
 /**
- * layout_from_btf - take the offsets from type information
- * @l:    those found are set, the others untouched
- * @btf:  of the kernel, @len bytes, as /sys/kernel/btf/vmlinux
- * @ipvs: of module ip_vs, @ipvs_len bytes, or NULL: then its two offsets are looked for in @btf
- * Return: true where all offsets of sockets are known.
+ * layout_from_btf - read the offsets from type information
+ * @l:    offsets that are found are set, the others do not change
+ * @btf:  type information of the kernel, @len bytes, as in /sys/kernel/btf/vmlinux
+ * @ipvs: type information of module ip_vs, @ipvs_len bytes, or NULL: @btf may have the offsets of IPVS too
+ * Return: true if all offsets of sockets are known.
  */
 bool layout_from_btf(struct layout *l, const void *btf, size_t len, const void *ipvs,
 		     size_t ipvs_len);
 
-/** layout_knows_sockets - whether all but IPVS's offsets are known */
+/** layout_knows_sockets - true if all offsets of sockets are known; those of IPVS may be missing */
 bool layout_knows_sockets(const struct layout *l);
 
 /**
- * layout_read - take the offsets from this kernel's own types, where it has them
- * May be called again once module ip_vs has come, whose types are in a file of their own.
- * Return: as layout_from_btf(); false too where this kernel has no BTF.
+ * layout_read - read the offsets from this kernel's BTF files
+ * Call it again once module ip_vs is loaded: its types are in a separate file.
+ * Return: as layout_from_btf(); also false if this kernel has no BTF.
  */
 bool layout_read(struct layout *l);
 

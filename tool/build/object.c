@@ -8,15 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAGIC 0x33544356	/* changes with this format */
+#define MAGIC 0x33544356	/* a new format needs a new number */
 
 struct head {
-	uint32_t magic, size;		/* of the whole block, bytes */
+	uint32_t magic, size;		/* size of the whole block, bytes */
 	uint32_t kern_version, n_maps, n_programs, n_insns;
-	uint64_t checksum;		/* of the whole block, this being 0 */
+	uint64_t checksum;		/* of the whole block, with this member as 0 */
 };
 
-/* Of the head and the @len bytes that follow it. */
+/* Computes the checksum of the head and the @len bytes that follow it. */
 static uint64_t checksum(struct head h, const void *rest, size_t len)
 {
 	h.checksum = 0;
@@ -74,7 +74,7 @@ int object_encode(const struct object *o, void **bytes, size_t *len)
 	return 0;
 }
 
-static bool sound(const struct object *o)
+static bool is_valid(const struct object *o)
 {
 	for (uint32_t i = 0; i < o->n_maps; i++)
 		if (o->maps[i].name[sizeof(o->maps[i].name) - 1])
@@ -116,7 +116,7 @@ int object_decode(struct object *o, const void *bytes, size_t len)
 	take(&at, new.maps, h.n_maps * sizeof(new.maps[0]));
 	take(&at, new.programs, h.n_programs * sizeof(new.programs[0]));
 	take(&at, new.insns, h.n_insns * sizeof(*new.insns));
-	if (!sound(&new)) {
+	if (!is_valid(&new)) {
 		object_free(&new);
 		return -EBADMSG;
 	}

@@ -37,7 +37,7 @@ struct wanted {
 	bool optional;
 };
 
-/* All of them or, where one that is needed is not there, none. */
+/* Adds the offsets of all fields. Adds none and returns false if a field that is not optional is missing. */
 static bool add_offsets(struct probe_defines *d, const char *format, const struct wanted *w,
 			size_t n)
 {

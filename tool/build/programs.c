@@ -56,7 +56,7 @@ int programs_start(struct programs *p, const struct host *h, const struct progra
 	return compile(p, NULL);
 }
 
-/* What old libraries stumble over in newer kernels' headers, by the words it shows in. */
+/* True if libbcc is too old for the headers of this kernel: its messages name syntax that it does not know. */
 static bool too_old(const char *words, char *line, size_t len)
 {
 	if (words && strstr(words, "asm_inline"))
@@ -80,7 +80,7 @@ static int explain(struct programs *p, int err)
 		snprintf(p->cause, sizeof(p->cause), "cannot load libbcc (%s); run: %s", cause, hint);
 		break;
 	case -ENOSYS:
-		snprintf(p->cause, sizeof(p->cause), "this libbcc is too old or foreign: %s", cause);
+		snprintf(p->cause, sizeof(p->cause), "this libbcc is too old, or not from BCC: %s", cause);
 		break;
 	case -EINVAL:
 		snprintf(p->cause, sizeof(p->cause),
@@ -94,7 +94,7 @@ static int explain(struct programs *p, int err)
 	return err;
 }
 
-static void keep(struct programs *p)
+static void store(struct programs *p)
 {
 	char why[256];
 
@@ -131,7 +131,7 @@ int programs_step(struct programs *p, bool wait)
 	if (err)
 		return explain(p, err);
 	compiler_stop(&p->compiler);
-	keep(p);
+	store(p);
 	return 0;
 }
 

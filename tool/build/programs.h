@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Compiled programs: from the cache where it has them, else from the compiler,
- * which works while the caller goes on. */
+/* Gets compiled programs from the cache if it has them, else from the compiler,
+ * which runs in the background. */
 #ifndef PROGRAMS_H
 #define PROGRAMS_H
 
@@ -9,12 +9,12 @@
 #include "build/object.h"
 
 struct programs_text {
-	const char *kind;		/* name in the cache */
+	const char *kind;		/* name of this text in the cache */
 	const char *text;
 	const char *const *flags;
 	size_t n_flags;
-	const char *fallback;		/* flag to try with where the text does not compile, or NULL */
-	bool optional;			/* does not compile: an empty object, and so it is cached */
+	const char *fallback;		/* one more flag for a second try if the text does not compile, or NULL */
+	bool optional;			/* if it does not compile: use and cache an empty object */
 };
 
 struct programs {
@@ -23,26 +23,26 @@ struct programs {
 	const char *cache_dir;		/* NULL: no cache */
 	char *key;
 	struct compiler compiler;
-	bool ready;			/* object is there */
+	bool ready;			/* true if object is set */
 	struct object object;
-	char cause[768];		/* one line, where it failed */
+	char cause[768];		/* one line, set if it failed */
 };
 
 #define PROGRAMS_NONE { .compiler = COMPILER_NONE }
 
 /**
- * programs_start - look into the cache, else begin to compile
- * @p:         starts as PROGRAMS_NONE; programs_close() it
- * @cache_dir: NULL: neither read nor write it
- * Return: 0 (look at @p->ready), or a negative errno with @p->cause.
+ * programs_start - load from the cache, or start compiling
+ * @p:         PROGRAMS_NONE at first; close it with programs_close()
+ * @cache_dir: folder of the cache; NULL: neither read nor write one
+ * Return: 0 (check @p->ready), or a negative errno with @p->cause.
  */
 int programs_start(struct programs *p, const struct host *h, const struct programs_text *text,
 		   const char *cache_dir);
 
 /**
- * programs_step - see whether the compiler is done, and keep what it made
- * @wait: until it is
- * Return: 0 (look at @p->ready); -EINTR: a signal ended the wait; another negative errno with
+ * programs_step - check if the compiler is done, and store its result
+ * @wait: wait until it is done
+ * Return: 0 (check @p->ready); -EINTR: a signal ended the wait; another negative errno with
  *	@p->cause: -ENOENT (no libbcc), -EINVAL (does not compile), ...
  */
 int programs_step(struct programs *p, bool wait);

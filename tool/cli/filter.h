@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists of ports and addresses that the command line asks for, and whether they have one. Pure. */
+/* Lists of ports and addresses from the command line, and look-ups in them. Pure. */
 #ifndef FILTER_H
 #define FILTER_H
 

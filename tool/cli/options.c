@@ -14,17 +14,17 @@
 #define PAGES_MAX 16384
 #define FAILURES_DEFAULT 3
 #define FAILURES_MAX 1000000
-#define INTERVAL_MAX 99999999	/* as BCC's tools wait where no interval is given */
+#define INTERVAL_MAX 99999999	/* BCC's tools wait this long if no interval is given */
 
 enum value_kind { FLAG, PORTS, ENDS, NUMBER, CONNS, PAGES, FAILURES, STRING, HOOKS };
 
-/* The one place where an option is written down. */
+/* An option: the parser and --help both read it here, and only here. */
 struct option_row {
 	int letter;			/* below 256: short option */
 	const char *name;
 	enum value_kind kind;
-	size_t offset;			/* of its place in struct options */
-	const char *value;		/* name of its value in --help; [=N]: may be left out */
+	size_t offset;			/* of its member in struct options */
+	const char *value;		/* name of its value in --help; [=N]: optional */
 	const char *help;		/* NULL: not shown */
 };
 
@@ -90,15 +90,15 @@ static const struct option_row rows[] = {
 
 enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 
-/* Those that a recording has behind it, or that do something else altogether. */
-static const char *const not_replayed[] = {
+/* Options that exclude --replay: they take effect while events are recorded, or they ask for something else. */
+static const char *const not_with_replay[] = {
 	"all", "real", "pid", "journal", "retransmits", "duration", "buffer-pages", "record", "check", "ebpf", "no-cache",
 	"cache-dir", "max-conns", "proc-root", "rehearse", "hooks", "summary", "histogram", "states", "metrics", "noclear",
 	"milliseconds",
 };
 
-/* Those that are about rows. */
-static const char *const not_counted[] = {
+/* Options that only matter for rows, which --summary, --histogram and --metrics do not print. */
+static const char *const only_for_rows[] = {
 	"timestamp", "wide", "extended", "journal", "retransmits", "count", "down",
 };
 
@@ -112,16 +112,16 @@ static bool is_among(const char *const *names, size_t n, const struct option_row
 
 #define IS_AMONG(names, row) is_among(names, sizeof(names) / sizeof((names)[0]), row)
 
-/* What tcpstates takes for the beginning of one name only means that name here too,
- * where it is the beginning of several. */
-static const struct option_beginning {
+/* Abbreviations that are unique among the options of tcpstates, but ambiguous among ours.
+ * They mean the same as in tcpstates. */
+static const struct abbreviation {
 	const char *text;
 	int letter;
-} beginnings[] = {
+} abbreviations[] = {
 	{ "c", 's' }, { "e", 256 }, { "h", 'h' }, { "j", 'Y' }, { "r", 'D' }, { "re", 'D' },
 };
 
-enum { N_BEGINNINGS = sizeof(beginnings) / sizeof(beginnings[0]) };
+enum { N_ABBREVIATIONS = sizeof(abbreviations) / sizeof(abbreviations[0]) };
 
 __attribute__((format(printf, 2, 3)))
 static int fail(struct options *o, const char *fmt, ...)
@@ -134,7 +134,7 @@ static int fail(struct options *o, const char *fmt, ...)
 	return -EINVAL;
 }
 
-/* Digits only: no sign, no space, no other base. */
+/* Parses decimal digits only: no sign, no space, no other base. */
 static int parse_number(const char *text, size_t len, uint64_t max, uint64_t *out)
 {
 	uint64_t n = 0;
@@ -152,7 +152,7 @@ static int parse_number(const char *text, size_t len, uint64_t max, uint64_t *ou
 	return 0;
 }
 
-/* One entry of a list, without the blanks around it, which tcpstates takes too. */
+/* Returns the next entry of a list, without the blanks around it: tcpstates accepts them too. */
 static const char *next_entry(const char **rest, size_t *len)
 {
 	const char *entry = *rest + strspn(*rest, " ");
@@ -189,8 +189,8 @@ static int parse_ports(struct options *o, const struct option_row *row, const ch
 	}
 }
 
-/* ADDR, ADDR:PORT, [ADDR] or [ADDR]:PORT in @text, @len characters. */
-static int parse_end(const char *text, size_t len, uint8_t addr[16], uint16_t *port)
+/* Parses ADDR, ADDR:PORT, [ADDR] or [ADDR]:PORT: @len characters of @text. */
+static int parse_address(const char *text, size_t len, uint8_t addr[16], uint16_t *port)
 {
 	char word[INET6_ADDRSTRLEN + 8], *host = word, *colon, *after;
 	uint64_t number = 0;
@@ -225,7 +225,7 @@ static int parse_end(const char *text, size_t len, uint8_t addr[16], uint16_t *p
 	return inet_pton(ipv6 ? AF_INET6 : AF_INET, host, ipv6 ? addr : addr + 12) == 1 ? 0 : -EINVAL;
 }
 
-static int parse_ends(struct options *o, const struct option_row *row, const char *text)
+static int parse_addresses(struct options *o, const struct option_row *row, const char *text)
 {
 	struct end_list *list = (struct end_list *)((char *)o + row->offset);
 
@@ -235,7 +235,7 @@ static int parse_ends(struct options *o, const struct option_row *row, const cha
 		if (list->n == FILTER_ENDS_MAX)
 			return fail(o, "--%s: more than %d addresses; give fewer", row->name,
 				    FILTER_ENDS_MAX);
-		if (parse_end(from, len, list->end[list->n].addr, &list->end[list->n].port))
+		if (parse_address(from, len, list->end[list->n].addr, &list->end[list->n].port))
 			return fail(o, "--%s '%.*s': not an address; give them as 10.0.0.1:80,[fd00::1]:80",
 				    row->name, (int)(len < 64 ? len : 64), from);
 		list->n++;
@@ -247,27 +247,27 @@ static int parse_ends(struct options *o, const struct option_row *row, const cha
 
 static int parse_value(struct options *o, const struct option_row *row, const char *text)
 {
-	void *place = (char *)o + row->offset;
+	void *target = (char *)o + row->offset;
 	uint64_t number;
 
 	switch (row->kind) {
 	case FLAG:
-		*(bool *)place = true;
+		*(bool *)target = true;
 		return 0;
 	case PORTS:
 		return parse_ports(o, row, text);
 	case ENDS:
-		return parse_ends(o, row, text);
+		return parse_addresses(o, row, text);
 	case NUMBER:
 		if (parse_number(text, strlen(text), UINT32_MAX, &number) || !number)
 			return fail(o, "--%s '%.64s': give a whole number from 1 to %u", row->name,
 				    text, UINT32_MAX);
-		*(uint64_t *)place = number;
+		*(uint64_t *)target = number;
 		return 0;
 	case FAILURES:
 		if (!text)
-			*(uint64_t *)place = FAILURES_DEFAULT;
-		else if (parse_number(text, strlen(text), FAILURES_MAX, place) || !*(uint64_t *)place)
+			*(uint64_t *)target = FAILURES_DEFAULT;
+		else if (parse_number(text, strlen(text), FAILURES_MAX, target) || !*(uint64_t *)target)
 			return fail(o, "--%s='%.64s': give a whole number from 1 to %d", row->name, text,
 				    FAILURES_MAX);
 		return 0;
@@ -275,19 +275,19 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 		if (parse_number(text, strlen(text), CONNS_MAX, &number) || !number)
 			return fail(o, "--%s '%.64s': give a whole number from 1 to %d", row->name, text,
 				    CONNS_MAX);
-		*(uint64_t *)place = number;
+		*(uint64_t *)target = number;
 		return 0;
 	case PAGES:
 		if (parse_number(text, strlen(text), PAGES_MAX, &number) || !number ||
 		    number & (number - 1))
 			return fail(o, "--%s '%.64s': give a power of two from 1 to %d", row->name, text,
 				    PAGES_MAX);
-		*(uint64_t *)place = number;
+		*(uint64_t *)target = number;
 		return 0;
 	case STRING:
 		if (!*text)
 			return fail(o, "--%s '': give a %s", row->name, row->value);
-		*(const char **)place = text;
+		*(const char **)target = text;
 		return 0;
 	case HOOKS:
 		if (!strcmp(text, "raw"))
@@ -303,13 +303,13 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 	return 0;
 }
 
-/* As getopt_long() is told. */
+/* Returns has_arg of struct option, for getopt_long(). */
 static int has_value(const struct option_row *row)
 {
 	return row->kind == FLAG ? no_argument : *row->value == '[' ? optional_argument : required_argument;
 }
 
-static const struct option_row *row_of(int letter)
+static const struct option_row *find_row(int letter)
 {
 	for (size_t i = 0; i < N_ROWS; i++)
 		if (rows[i].letter == letter)
@@ -319,7 +319,7 @@ static const struct option_row *row_of(int letter)
 
 static int refuse(struct options *o, int what, const char *word)
 {
-	const struct option_row *row = row_of(optopt);
+	const struct option_row *row = find_row(optopt);
 
 	if (what == ':' && row)
 		return fail(o, "--%s: value missing; give --%s %s", row->name, row->name, row->value);
@@ -330,9 +330,9 @@ static int refuse(struct options *o, int what, const char *word)
 	return fail(o, "unknown or ambiguous option '%.64s'; see --help", word);
 }
 
-/* What stands without an option before it. */
+/* Arguments that belong to no option. */
 struct words {
-	const char *word[3];		/* one more than can be used */
+	const char *word[3];		/* one more than the tool accepts */
 	size_t n;
 };
 
@@ -342,31 +342,31 @@ static void add_word(struct words *w, const char *word)
 		w->word[w->n++] = word;
 }
 
-/* INTERVAL and COUNT, as BCC's tools take them. */
+/* Parses INTERVAL and COUNT, which BCC's tools accept in the same way. */
 static int parse_words(struct options *o, const struct words *w)
 {
 	static const char *const names[] = { "INTERVAL", "COUNT" };
-	uint64_t *places[] = { &o->interval, &o->tables };
+	uint64_t *targets[] = { &o->interval, &o->tables };
 
 	if (w->n && !options_counts(o))
 		return fail(o, "unexpected word '%.64s'; see --help", w->word[0]);
 	if (w->n > 2)
 		return fail(o, "unexpected word '%.64s'; see --help", w->word[2]);
 	for (size_t i = 0; i < w->n; i++)
-		if (parse_number(w->word[i], strlen(w->word[i]), INTERVAL_MAX, places[i]) || !*places[i])
+		if (parse_number(w->word[i], strlen(w->word[i]), INTERVAL_MAX, targets[i]) || !*targets[i])
 			return fail(o, "%s '%.64s': give a number from 1 to %d", names[i], w->word[i], INTERVAL_MAX);
 	return 0;
 }
 
-/* @unfit: the option that goes with rows only, if any */
-static int check_counting(struct options *o, const struct option_row *unfit)
+/* @rows_option: a given option that only matters for rows, or NULL */
+static int check_counting(struct options *o, const struct option_row *rows_option)
 {
 	const char *name = o->summary ? "summary" : o->histogram ? "histogram" : "metrics";
 
 	if (o->summary && o->histogram)
 		return fail(o, "--summary and --histogram exclude each other; give one");
-	if (options_counts(o) && unfit)
-		return fail(o, "--%s and --%s exclude each other: it prints no rows; give one", name, unfit->name);
+	if (options_counts(o) && rows_option)
+		return fail(o, "--%s and --%s exclude each other: it prints no rows; give one", name, rows_option->name);
 	if ((o->noclear || o->milliseconds) && !options_tables(o))
 		return fail(o, "--%s: goes with --summary or --histogram only",
 			    o->noclear ? "noclear" : "milliseconds");
@@ -377,8 +377,8 @@ static int check_counting(struct options *o, const struct option_row *unfit)
 
 int options_parse(struct options *o, int argc, char *const argv[])
 {
-	struct option longs[N_ROWS + N_BEGINNINGS + 1] = { 0 };
-	const struct option_row *unfit = NULL, *of_rows = NULL;
+	struct option longs[N_ROWS + N_ABBREVIATIONS + 1] = { 0 };
+	const struct option_row *unfit = NULL, *rows_option = NULL;
 	struct words words = { .n = 0 };
 	char shorts[2 * N_ROWS + 3];
 	size_t len = 0;
@@ -388,7 +388,7 @@ int options_parse(struct options *o, int argc, char *const argv[])
 	o->pages = PAGES_DEFAULT;
 	o->max_conns = CONNS_DEFAULT;
 	o->proc_root = "/proc";
-	shorts[len++] = '-';	/* words come in turn, as option 1: argv keeps its order */
+	shorts[len++] = '-';	/* words are returned in order, as option 1; argv is not changed */
 	shorts[len++] = ':';
 	for (size_t i = 0; i < N_ROWS; i++) {
 		longs[i].name = rows[i].name;
@@ -400,17 +400,17 @@ int options_parse(struct options *o, int argc, char *const argv[])
 		if (rows[i].kind != FLAG)
 			shorts[len++] = ':';
 	}
-	for (size_t i = 0; i < N_BEGINNINGS; i++) {
-		const struct option_row *row = row_of(beginnings[i].letter);
+	for (size_t i = 0; i < N_ABBREVIATIONS; i++) {
+		const struct option_row *row = find_row(abbreviations[i].letter);
 		bool flag = row && row->kind == FLAG;
 
-		longs[N_ROWS + i].name = beginnings[i].text;
+		longs[N_ROWS + i].name = abbreviations[i].text;
 		longs[N_ROWS + i].has_arg = flag ? no_argument : required_argument;
-		longs[N_ROWS + i].val = beginnings[i].letter;
+		longs[N_ROWS + i].val = abbreviations[i].letter;
 	}
 	shorts[len] = '\0';
 	opterr = 0;
-	optind = 0;	/* glibc: start anew */
+	optind = 0;	/* glibc: restart the scan */
 	for (;;) {
 		int at = optind ? optind : 1;	/* the word that getopt_long() looks at next */
 		const struct option_row *row;
@@ -422,16 +422,16 @@ int options_parse(struct options *o, int argc, char *const argv[])
 			add_word(&words, optarg);
 			continue;
 		}
-		row = c == '?' || c == ':' ? NULL : row_of(c);
+		row = c == '?' || c == ':' ? NULL : find_row(c);
 		if (row && optarg && argv[at][2] == '=')
-			optarg++;	/* "-L=80", as tcpstates takes it */
+			optarg++;	/* "-L=80", which tcpstates accepts too */
 		err = row ? parse_value(o, row, optarg) : refuse(o, c, argv[at]);
 		if (err)
 			return err;
-		if (IS_AMONG(not_replayed, row))
+		if (IS_AMONG(not_with_replay, row))
 			unfit = row;
-		if (IS_AMONG(not_counted, row))
-			of_rows = row;
+		if (IS_AMONG(only_for_rows, row))
+			rows_option = row;
 	}
 	while (optind < argc)
 		add_word(&words, argv[optind++]);
@@ -445,7 +445,7 @@ int options_parse(struct options *o, int argc, char *const argv[])
 	if (o->replay && unfit)
 		return fail(o, "--replay and --%s exclude each other: a recording is printed as it was traced; "
 			    "give one", unfit->name);
-	return check_counting(o, of_rows);
+	return check_counting(o, rows_option);
 }
 
 void options_help(FILE *to, const char *name)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command line. Pure: reads argv, prints nothing but help. */
+/* The command line. Pure: reads argv, prints only the help. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
@@ -19,56 +19,56 @@ struct options {
 	bool check, rehearse;
 	bool all, ipv4, ipv6;
 	bool extended;
-	bool retransmits;			/* of every segment, not of the first SYN only */
-	uint64_t down;				/* failed connects in a row until a real server is; 0: not said */
+	bool retransmits;			/* of every segment, not only of the first SYN */
+	uint64_t down;				/* failed connects in a row until a real server is down; 0: not reported */
 	struct port_list lports, rports;
 	struct end_list vips, reals;
 	uint64_t pid;				/* 0: every process */
-	uint64_t count;				/* rows; 0: no end */
-	uint64_t seconds;			/* 0: no end */
-	uint64_t pages;				/* perf buffer of each CPU; a power of two */
-	bool summary, histogram;		/* counts in place of rows; at most one of them */
+	uint64_t count;				/* rows to print; 0: no limit */
+	uint64_t seconds;			/* time to trace; 0: no limit */
+	uint64_t pages;				/* size of the perf buffer of each CPU; a power of two */
+	bool summary, histogram;		/* print counts, not rows; at most one is set */
 	bool noclear, milliseconds, states;
 	const char *metrics;			/* file; NULL: none */
-	uint64_t interval;			/* seconds from table to table; 0: one at the end, metrics each 15 */
-	uint64_t tables;			/* stop after so many; 0: no end */
+	uint64_t interval;			/* seconds between tables; 0: one at the end, metrics every 15 */
+	uint64_t tables;			/* number of tables to print; 0: no limit */
 	enum hook_wish hooks;
 	bool no_cache;
 	const char *cache_dir;
-	uint64_t max_conns;			/* sockets followed at a time */
-	const char *proc_root;			/* where procfs is */
+	uint64_t max_conns;			/* sockets tracked at a time */
+	const char *proc_root;			/* mount point of procfs */
 	const char *record, *replay;		/* files; NULL: none */
-	char error[192];			/* one line, set where parsing fails */
+	char error[192];			/* one line, set if parsing fails */
 };
 
 /**
  * options_parse - read the command line
- * @o:    filled; const ever after; keeps pointers into @argv
+ * @o:    filled; the caller does not change it later; keeps pointers into @argv
  * @argc: as main() has it
  * @argv: not changed
  * Return: 0, or -EINVAL with the cause, the value and the remedy in @o->error.
  */
 int options_parse(struct options *o, int argc, char *const argv[]);
 
-/** options_every_socket - whether sockets that IPVS does not handle are shown too: they have no real server */
+/** options_every_socket - true if the tool also shows sockets that IPVS does not handle; -R excludes them: no real server */
 static inline bool options_every_socket(const struct options *o)
 {
 	return o->all && !o->reals.n;
 }
 
-/** options_counts - whether the programs are to count, and print no rows */
+/** options_counts - true if the BPF programs count, and the tool prints no rows */
 static inline bool options_counts(const struct options *o)
 {
 	return o->summary || o->histogram || o->metrics;
 }
 
-/** options_sends - whether the programs are to send events */
+/** options_sends - true if the BPF programs send events */
 static inline bool options_sends(const struct options *o)
 {
 	return !options_counts(o) || o->record;
 }
 
-/** options_tables - whether what was counted is printed, too */
+/** options_tables - true if the tool prints the counts as tables */
 static inline bool options_tables(const struct options *o)
 {
 	return o->summary || o->histogram;
@@ -76,7 +76,7 @@ static inline bool options_tables(const struct options *o)
 
 /**
  * options_help - print usage, options and examples
- * @name: of the program, as it was called
+ * @name: name of the program, as the user called it
  */
 void options_help(FILE *to, const char *name);
 

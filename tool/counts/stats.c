@@ -22,8 +22,8 @@ uint64_t stats_bucket_high(unsigned bucket)
 	return bucket == STATS_BUCKETS - 1 ? UINT64_MAX : stats_bucket_low(bucket + 1) - 1;
 }
 
-/* As far from either end, in parts of that end. */
-static uint64_t middle(unsigned bucket)
+/* Returns the value whose relative distance to both limits of the bucket is the same. */
+static uint64_t middle_of(unsigned bucket)
 {
 	double low = (double)stats_bucket_low(bucket), high = (double)stats_bucket_high(bucket);
 
@@ -39,7 +39,7 @@ uint64_t stats_percentile(const struct stats_histogram *h, unsigned percent)
 	for (unsigned i = 0; i < STATS_BUCKETS; i++) {
 		seen += h->bucket[i];
 		if (h->bucket[i] && seen >= rank)
-			return h->max_us >= stats_bucket_low(i) && h->max_us < middle(i) ? h->max_us : middle(i);
+			return h->max_us >= stats_bucket_low(i) && h->max_us < middle_of(i) ? h->max_us : middle_of(i);
 	}
 	return 0;
 }
@@ -105,8 +105,8 @@ static void subtract(struct stats_real *from, const struct stats_real *what)
 	from->changes -= what->changes;
 }
 
-/* @n things of @size; not NULL where there are none. */
-static void *copy(const void *from, size_t n, size_t size)
+/* Copies @n elements of @size bytes. The result is not NULL if @n is 0. */
+static void *copy_array(const void *from, size_t n, size_t size)
 {
 	void *to = malloc((n + !n) * size);
 
@@ -126,8 +126,8 @@ int stats_since(struct stats *diff, const struct stats *now, const struct stats 
 	size_t at = 0;
 
 	diff->n = now->n;
-	diff->real = copy(now->real, now->n, sizeof(*now->real));
-	diff->state = now->state ? copy(now->state, now->n * STATS_STATES, sizeof(*now->state)) : NULL;
+	diff->real = copy_array(now->real, now->n, sizeof(*now->real));
+	diff->state = now->state ? copy_array(now->state, now->n * STATS_STATES, sizeof(*now->state)) : NULL;
 	if (!diff->real || (now->state && !diff->state)) {
 		stats_free(diff);
 		return -ENOMEM;
@@ -163,7 +163,7 @@ static uint64_t trouble(const struct stats_real *r)
 	return stats_failed(r) + r->counter[STATS_SYN_RETRANSMITS] + r->counter[STATS_RESETS];
 }
 
-/* Greater ones first. */
+/* Sorts greater values first. */
 static int descending(uint64_t a, uint64_t b)
 {
 	return (a < b) - (a > b);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What was counted for each virtual service and real server: all that the printers of counts see. */
+/* Counts for each virtual service and real server: everything that the printers of counts use. */
 #ifndef STATS_H
 #define STATS_H
 
@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 /*
- * Log-linear buckets of microseconds: values below 8 have one each, then 8 equal ones to each power of two. The
- * middle of a bucket, 2ab / (a + b) of its ends, is at most 5.9 % away from any value in it.
+ * Log-linear buckets of microseconds: values below 8 have one each, then each power of two has 8 equal ones. The
+ * middle of a bucket from a to b is 2ab / (a + b). It is at most 5.9 % away from any value in the bucket.
  */
 #define STATS_BUCKETS 320	/* the last one begins at 15 * 2^38 us */
 
@@ -21,40 +21,40 @@ struct stats_histogram {
 };
 
 enum stats_counter {
-	STATS_CONNECTS,			/* begun */
+	STATS_CONNECTS,			/* connects that began */
 	STATS_ESTABLISHED,
 	STATS_REFUSED,
 	STATS_TIMED_OUT,
 	STATS_UNREACHABLE,
 	STATS_ABORTED,			/* given up by the program before the handshake was over */
 	STATS_NO_DESTINATION,
-	STATS_FAILED,			/* by another error */
+	STATS_FAILED,			/* with another error */
 	STATS_SYN_RETRANSMITS,
 	STATS_RESETS,			/* after the handshake */
 	STATS_COUNTERS
 };
 
-#define STATS_STATES 16		/* numbers of TCP states, include/net/tcp_states.h, are below */
+#define STATS_STATES 16		/* numbers of TCP states (include/net/tcp_states.h) are below it */
 
 /** One real server of one virtual service; counts are since the start of tracing. */
 struct stats_real {
 	struct endpoint vip;
 	struct endpoint real;		/* family 0: IPVS had no real server, or it is not known */
 	uint64_t counter[STATS_COUNTERS];
-	uint64_t open;			/* established now, those from before the start too */
+	uint64_t open;			/* established now, pre-existing connections too */
 	struct stats_histogram connect;	/* SYN_SENT to ESTABLISHED */
 	struct stats_histogram life;	/* ESTABLISHED to CLOSE */
-	uint64_t changes;		/* of state, that are in stats.state */
+	uint64_t changes;		/* state changes that are in stats.state */
 };
 
 struct stats {
 	struct stats_real *real;	/* sorted by stats_order() */
 	size_t n;
-	struct stats_histogram *state;	/* STATS_STATES for each real server in their order: of the times in that
-					   state, of sockets that have left it; NULL: not asked for */
+	struct stats_histogram *state;	/* STATS_STATES for each real server, in their order: times that
+					   sockets spent in a state they have left; NULL: not requested */
 };
 
-/** stats_state - the times of a real server of @s in a state, below STATS_STATES; only where they were asked for */
+/** stats_state - histogram of the times in @state, below STATS_STATES, of a real server of @s; only if requested */
 static inline struct stats_histogram *stats_state(const struct stats *s, const struct stats_real *r, unsigned state)
 {
 	return &s->state[(size_t)(r - s->real) * STATS_STATES + state];
@@ -62,55 +62,55 @@ static inline struct stats_histogram *stats_state(const struct stats *s, const s
 
 void stats_free(struct stats *s);
 
-/** stats_bucket_low, stats_bucket_high - the least and the greatest microseconds of a bucket */
+/** stats_bucket_low, stats_bucket_high - the least and the greatest value of a bucket, in microseconds */
 uint64_t stats_bucket_low(unsigned bucket);
 uint64_t stats_bucket_high(unsigned bucket);
 
 /**
- * stats_percentile - the microseconds that so many of a hundred values do not exceed
- * Return: at most 5.9 % away from the value itself; 0 where there are no values.
+ * stats_percentile - the value that @percent of a hundred values do not exceed, in microseconds
+ * Return: at most 5.9 % away from the exact value; 0 if there are no values.
  */
 uint64_t stats_percentile(const struct stats_histogram *h, unsigned percent);
 
-/** stats_order_endpoints - by address, then port; none is first */
+/** stats_order_endpoints - compare by address, then port; an endpoint of family 0 is first */
 int stats_order_endpoints(const struct endpoint *a, const struct endpoint *b);
 
-/** stats_order - by virtual service, then real server; negative, 0 or positive as for qsort() */
+/** stats_order - compare by virtual service, then real server; Return: negative, 0 or positive, as for qsort() */
 int stats_order(const struct stats_real *a, const struct stats_real *b);
 
-/** stats_add - sums of counters and times; @to keeps its ends */
+/** stats_add - add the counters and times of @from; @to keeps its addresses and ports */
 void stats_add(struct stats_real *to, const struct stats_real *from);
 
 /**
- * stats_since - what was counted after @before; what is open is as in @now
- * @diff: filled; stats_free() it. The greatest time is exact where it is the greatest of all, else its bucket's
- *        greatest.
+ * stats_since - compute what was counted after @before; open connections are as in @now
+ * @diff: filled; the caller calls stats_free(). Its greatest time is exact if it is the greatest of all in @now, else
+ *        the greatest value of its bucket.
  * Return: 0 or -ENOMEM
  */
 int stats_since(struct stats *diff, const struct stats *now, const struct stats *before);
 
-/** stats_failed - connects that came to nothing */
+/** stats_failed - how many connects failed, for any reason */
 uint64_t stats_failed(const struct stats_real *r);
 
-/** stats_idle - whether there is nothing to be said */
+/** stats_idle - true if there is nothing to print */
 bool stats_idle(const struct stats_real *r);
 
-/** A virtual service, those of its real servers that are not idle being order[first] and the @n - 1 after it. */
+/** A virtual service. Its real servers that are not idle are order[first] to order[first + n - 1]. */
 struct stats_service {
-	struct stats_real total;	/* family 0 as real server */
+	struct stats_real total;	/* of its real servers; total.real has family 0 */
 	size_t first, n;
 };
 
 struct stats_ranking {
 	struct stats_service *service;	/* worst first */
 	size_t n;
-	size_t *order;			/* indexes of stats.real, worst first within a service */
+	size_t *order;			/* indexes in stats.real, worst first within a service */
 };
 
 /**
- * stats_rank - services and real servers, worst first: most failed connects, SYN retransmits and resets together;
- * then the longest connect time, of 99 in a hundred; then stats_order()
- * @r: filled; stats_ranking_free() it
+ * stats_rank - rank services and real servers, worst first: most failed connects, SYN retransmits and resets in sum;
+ * then the highest 99th percentile of the connect time; then stats_order()
+ * @r: filled; the caller calls stats_ranking_free()
  * Return: 0 or -ENOMEM
  */
 int stats_rank(struct stats_ranking *r, const struct stats *s);

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-_Static_assert(BUCKETS == STATS_BUCKETS, "buckets are the same on both sides");
-_Static_assert(STATES == STATS_STATES, "states are the same on both sides");
+_Static_assert(BUCKETS == STATS_BUCKETS, "the tool and the probes have the same buckets");
+_Static_assert(STATES == STATS_STATES, "the tool and the probes have the same states");
 
 static void set_endpoint(struct endpoint *e, const void *addr, uint16_t port, uint8_t family)
 {
@@ -28,7 +28,7 @@ static uint8_t family_of(const uint8_t addr[16])
 	return memcmp(addr, mapped, sizeof(mapped)) ? AF_INET6 : AF_INET;
 }
 
-static int order(const struct endpoint *vip, const struct endpoint *real, const struct endpoint *other_vip,
+static int compare_pairs(const struct endpoint *vip, const struct endpoint *real, const struct endpoint *other_vip,
 		 const struct endpoint *other_real)
 {
 	int by_vip = stats_order_endpoints(vip, other_vip);
@@ -36,8 +36,8 @@ static int order(const struct endpoint *vip, const struct endpoint *real, const 
 	return by_vip ? by_vip : stats_order_endpoints(real, other_real);
 }
 
-/* Where the pair is, or is to be put. */
-static size_t place_of(const struct summary *s, const struct endpoint *vip, const struct endpoint *real,
+/* Returns the index of the pair, or the index to insert it at. */
+static size_t index_of(const struct summary *s, const struct endpoint *vip, const struct endpoint *real,
 		       bool *there)
 {
 	size_t low = 0, high = s->n;
@@ -45,7 +45,7 @@ static size_t place_of(const struct summary *s, const struct endpoint *vip, cons
 	*there = false;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		int way = order(&s->pair[mid].vip, &s->pair[mid].real, vip, real);
+		int way = compare_pairs(&s->pair[mid].vip, &s->pair[mid].real, vip, real);
 
 		if (way < 0) {
 			low = mid + 1;
@@ -57,16 +57,16 @@ static size_t place_of(const struct summary *s, const struct endpoint *vip, cons
 	return low;
 }
 
-static struct summary_pair *find(const struct summary *s, const struct endpoint *vip,
+static struct summary_pair *find_pair(const struct summary *s, const struct endpoint *vip,
 				 const struct endpoint *real)
 {
 	bool there;
-	size_t at = place_of(s, vip, real, &there);
+	size_t at = index_of(s, vip, real, &there);
 
 	return there ? &s->pair[at] : NULL;
 }
 
-/* The programs' ids have a time in their upper bits, and so are larger. */
+/* @id differs from the programs' ids: those have a time in their upper bits, and so are larger. */
 static int add_tally(const struct loaded *l, const struct ipvs_entry *e, uint64_t id)
 {
 	struct tally fresh = { .id = id };
@@ -91,7 +91,7 @@ int summary_expect(struct summary *s, const struct loaded *l, const struct ipvs_
 
 	set_endpoint(&vip, e->vaddr, e->vport, family_of(e->vaddr));
 	set_endpoint(&real, e->daddr, e->dport, e->dest_family);
-	at = place_of(s, &vip, &real, &there);
+	at = index_of(s, &vip, &real, &there);
 	if (there)
 		return 0;
 	if (s->n == s->size) {
@@ -116,84 +116,84 @@ void summary_open(struct summary *s, const struct ipvs_entry *e)
 
 	set_endpoint(&vip, e->vaddr, e->vport, family_of(e->vaddr));
 	set_endpoint(&real, e->daddr, e->dport, e->dest_family);
-	pair = find(s, &vip, &real);
+	pair = find_pair(s, &vip, &real);
 	if (pair)
 		pair->open++;
 }
 
-/* What is in map "tallies", and where it comes to be in struct stats. */
-struct item {
+/* An element of map "tallies", and its index in struct stats. */
+struct tally_copy {
 	struct endpoint vip, real;
 	struct tally tally;
 	size_t at;
 };
 
-struct items {
-	struct item *item;
+struct tally_copies {
+	struct tally_copy *list;
 	size_t n, size;
 };
 
-static int add_item(struct items *all, const struct tally_key *key, const struct tally *tally)
+static int add_tally_copy(struct tally_copies *all, const struct tally_key *key, const struct tally *tally)
 {
-	struct item *item;
+	struct tally_copy *copy;
 
 	if (all->n == all->size) {
 		size_t size = all->size ? 2 * all->size : 64;
 
-		item = realloc(all->item, size * sizeof(*item));
-		if (!item)
+		copy = realloc(all->list, size * sizeof(*copy));
+		if (!copy)
 			return -ENOMEM;
-		all->item = item;
+		all->list = copy;
 		all->size = size;
 	}
-	item = &all->item[all->n++];
-	set_endpoint(&item->vip, key->vip, key->vport, family_of((const uint8_t *)key->vip));
-	set_endpoint(&item->real, key->real, key->rport, key->family);
+	copy = &all->list[all->n++];
+	set_endpoint(&copy->vip, key->vip, key->vport, family_of((const uint8_t *)key->vip));
+	set_endpoint(&copy->real, key->real, key->rport, key->family);
 	if (!key->family)
-		memset(&item->real, 0, sizeof(item->real));
-	item->tally = *tally;
+		memset(&copy->real, 0, sizeof(copy->real));
+	copy->tally = *tally;
 	return 0;
 }
 
-/* Nothing is ever taken out of these maps, so that one key leads to the next. */
-static int read_tallies(const struct loaded *l, struct items *all)
+/* Nobody removes elements from these maps, so each key leads to the next one. */
+static int read_tallies(const struct loaded *l, struct tally_copies *all)
 {
 	struct tally_key key;
 	struct tally tally;
 	int err;
 
-	memset(&key, 0xff, sizeof(key));	/* no entry has it */
+	memset(&key, 0xff, sizeof(key));	/* no element has this key */
 	while (!(err = bpf_next(l->tallies_fd, &key, &key))) {
 		err = bpf_lookup(l->tallies_fd, &key, &tally);
 		if (!err)
-			err = add_item(all, &key, &tally);
+			err = add_tally_copy(all, &key, &tally);
 		if (err)
 			return err;
 	}
 	return err == -ENOENT ? 0 : err;
 }
 
-static int by_ends(const void *a, const void *b)
+static int by_addresses(const void *a, const void *b)
 {
-	const struct item *x = a, *y = b;
+	const struct tally_copy *x = a, *y = b;
 
-	return order(&x->vip, &x->real, &y->vip, &y->real);
+	return compare_pairs(&x->vip, &x->real, &y->vip, &y->real);
 }
 
 static int by_id(const void *a, const void *b)
 {
-	const struct item *x = a, *y = b;
+	const struct tally_copy *x = a, *y = b;
 
 	return (x->tally.id > y->tally.id) - (x->tally.id < y->tally.id);
 }
 
-static void take_tally(struct stats_real *r, const struct item *item, const struct summary_pair *before)
+static void take_tally(struct stats_real *r, const struct tally_copy *copy, const struct summary_pair *before)
 {
-	const struct tally *t = &item->tally;
+	const struct tally *t = &copy->tally;
 	uint64_t open = t->established - t->left + (before ? before->open : 0);
 
-	r->vip = item->vip;
-	r->real = item->real;
+	r->vip = copy->vip;
+	r->real = copy->real;
 	r->counter[STATS_CONNECTS] = t->connects;
 	r->counter[STATS_ESTABLISHED] = t->established;
 	r->counter[STATS_REFUSED] = t->refused;
@@ -211,7 +211,7 @@ static void take_tally(struct stats_real *r, const struct item *item, const stru
 	r->life.max_us = t->life_max_us;
 }
 
-/* Two CPUs that raise the greatest time at once may leave the lesser one: at least it is in the highest bucket. */
+/* If two CPUs raise the greatest time at once, the lesser one may remain. The highest bucket gives a lower bound. */
 static void take_bucket(struct stats_histogram *h, uint32_t bucket, uint64_t n)
 {
 	h->bucket[bucket] = n;
@@ -233,7 +233,7 @@ static void take_time(struct stats *s, struct stats_real *r, const struct bucket
 }
 
 /* @all: sorted by id */
-static int read_buckets(const struct loaded *l, const struct items *all, struct stats *out)
+static int read_buckets(const struct loaded *l, const struct tally_copies *all, struct stats *out)
 {
 	struct bucket_key key;
 	uint64_t n;
@@ -241,22 +241,22 @@ static int read_buckets(const struct loaded *l, const struct items *all, struct 
 
 	memset(&key, 0xff, sizeof(key));
 	while (!(err = bpf_next(l->buckets_fd, &key, &key))) {
-		struct item wanted = { .tally.id = key.id };
-		const struct item *item;
+		struct tally_copy wanted = { .tally.id = key.id };
+		const struct tally_copy *copy;
 
 		err = bpf_lookup(l->buckets_fd, &key, &n);
 		if (err)
 			return err;
-		item = all->n ? bsearch(&wanted, all->item, all->n, sizeof(*all->item), by_id) : NULL;
-		if (item && key.bucket < STATS_BUCKETS)	/* else of one that came after the tallies were read */
-			take_time(out, &out->real[item->at], &key, n);
+		copy = all->n ? bsearch(&wanted, all->list, all->n, sizeof(*all->list), by_id) : NULL;
+		if (copy && key.bucket < STATS_BUCKETS)	/* else its tally was added after the tallies were read */
+			take_time(out, &out->real[copy->at], &key, n);
 	}
 	return err == -ENOENT ? 0 : err;
 }
 
 int summary_read(const struct summary *s, const struct loaded *l, struct stats *out)
 {
-	struct items all = { 0 };
+	struct tally_copies all = { 0 };
 	struct stats stats = { 0 };
 	int err = read_tallies(l, &all);
 
@@ -270,16 +270,16 @@ int summary_read(const struct summary *s, const struct loaded *l, struct stats *
 		goto out;
 	stats.n = all.n;
 	if (all.n)
-		qsort(all.item, all.n, sizeof(*all.item), by_ends);
+		qsort(all.list, all.n, sizeof(*all.list), by_addresses);
 	for (size_t i = 0; i < all.n; i++) {
-		all.item[i].at = i;
-		take_tally(&stats.real[i], &all.item[i], find(s, &all.item[i].vip, &all.item[i].real));
+		all.list[i].at = i;
+		take_tally(&stats.real[i], &all.list[i], find_pair(s, &all.list[i].vip, &all.list[i].real));
 	}
 	if (all.n)
-		qsort(all.item, all.n, sizeof(*all.item), by_id);
+		qsort(all.list, all.n, sizeof(*all.list), by_id);
 	err = read_buckets(l, &all, &stats);
 out:
-	free(all.item);
+	free(all.list);
 	if (err)
 		stats_free(&stats);
 	else

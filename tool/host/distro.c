@@ -42,7 +42,7 @@ void distro_headers_hint(const char *release, char *line, size_t len)
 		[OTHER] = "install the headers of kernel %s so that /lib/modules has its build link",
 	};
 
-/* The words come from the table above, not from outside. */
+/* The format strings are those of the table above, not input. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	snprintf(line, len, commands[distribution()], release);

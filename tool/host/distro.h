@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a user of this distribution can install. */
+/* Commands that install what is missing, for this distribution. */
 #ifndef DISTRO_H
 #define DISTRO_H
 
 #include <stddef.h>
 
 /**
- * distro_headers_hint - the command that installs a kernel's headers
- * @release: of the kernel, as uname(2) has it
+ * distro_headers_hint - write the command that installs a kernel's headers to @line
+ * @release: release of the kernel, as in uname(2)
  */
 void distro_headers_hint(const char *release, char *line, size_t len);
 
-/** distro_libbcc_hint - the command that installs libbcc */
+/** distro_libbcc_hint - write the command that installs libbcc to @line */
 void distro_libbcc_hint(char *line, size_t len);
 
 #endif

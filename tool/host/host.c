@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Not access(2): for a user with capabilities that looks without them. */
+/* True if @path exists. Not access(2): for a user other than root, it ignores capabilities. */
 static bool exists(const char *path)
 {
 	struct stat st;
@@ -43,7 +43,7 @@ static void find_tracefs(struct host *h)
 	}
 }
 
-/* #define UTS_RELEASE "6.1.0-56-amd64" */
+/* Reads the release from: #define UTS_RELEASE "6.1.0-56-amd64" */
 static void read_headers_release(struct host *h)
 {
 	char path[PATH_MAX + 64], *text, *quote;
@@ -62,7 +62,7 @@ bool host_headers_match(const struct host *h)
 	return !*h->headers_release || !strcmp(h->headers_release, h->uts.release);
 }
 
-/* "build" is what libbcc wants; Debian keeps half of it under "source". */
+/* libbcc needs the link "build"; Debian keeps half of the headers under "source". */
 static void find_headers(struct host *h)
 {
 	char path[PATH_MAX];
@@ -83,8 +83,8 @@ static bool file_in(const char *dir, size_t len, const char *name, char *path, s
 	       exists(path);
 }
 
-/* Where dynamic linkers look on the distributions we know. The dynamic linker
- * itself is asked only in the child: its answer would map LLVM here. */
+/* Looks where the dynamic linkers of known distributions look. Only the child
+ * calls the dynamic linker itself: here that would map LLVM into this process. */
 static void find_libbcc(struct host *h)
 {
 	static const char name[] = "libbcc.so.0";
@@ -115,7 +115,7 @@ found:
 	h->libbcc_found = true;
 }
 
-/* Loads "read 8 bytes of kernel memory; exit" with the given helper. Return: the program's descriptor, or a negative errno. */
+/* Loads "read 8 bytes of kernel memory; exit" with this helper. Returns the program's descriptor or a negative errno. */
 static int try_load(enum bpf_prog_type type, int helper)
 {
 	const struct bpf_insn program[] = {
@@ -146,8 +146,8 @@ static bool can_load(enum bpf_prog_type type, int helper)
 	return fd >= 0;
 }
 
-/* A kernel that counts how often it skipped a program may skip one on a raw tracepoint: the count is from 5.12, and it
- * skips them from 6.2 on; bpf_prog_show_fdinfo(), kernel/bpf/syscall.c; __bpf_trace_run(), kernel/trace/bpf_trace.c */
+/* True if the kernel counts how often it skipped a program (from 5.12). Such a kernel may skip programs on raw tracepoints,
+ * which it does from 6.2 on: bpf_prog_show_fdinfo(), kernel/bpf/syscall.c; __bpf_trace_run(), kernel/trace/bpf_trace.c */
 static bool counts_skips(int program_fd)
 {
 	char path[64], *text;
@@ -183,7 +183,7 @@ static void probe_bpf(struct host *h)
 
 	h->read_helper = newer ? BPF_FUNC_probe_read_kernel : BPF_FUNC_probe_read;
 	fd = try_load(BPF_PROG_TYPE_TRACEPOINT, h->read_helper);
-	/* Before 4.7 there is bpf(2), but no tracepoint program. */
+	/* -EINVAL before 4.7: bpf(2) works, but has no tracepoint programs. */
 	h->bpf = fd >= 0 || fd == -EINVAL;
 	if (fd >= 0)
 		close(fd);
@@ -228,7 +228,7 @@ static void probe_lockdown(struct host *h)
 
 void host_probe(struct host *h)
 {
-	/* Before 5.11 programs and maps count against this limit, ours and those of others. */
+	/* Before 5.11 the kernel charges BPF programs and maps to this limit, also those of other processes. */
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 	char *format;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What this host has that tracing needs. Changes nothing of it. */
+/* Finds what this host has for tracing. Does not change the host. */
 #ifndef HOST_H
 #define HOST_H
 
@@ -13,52 +13,52 @@
 
 struct host {
 	struct utsname uts;
-	char tracefs[64];		/* "" where none is mounted, or none that this user can read */
-	bool tracefs_hidden;		/* there is one, not for this user */
-	char headers[PATH_MAX];		/* build tree of the running kernel; "" where none */
-	char headers_release[65];	/* the kernel they are of; "" where they do not say */
-	char libbcc[PATH_MAX];		/* file, or the bare name where it is not in a usual place */
+	char tracefs[64];		/* mount point; "" if it is not mounted or this user cannot read it */
+	bool tracefs_hidden;		/* tracefs is mounted, but this user cannot read it */
+	char headers[PATH_MAX];		/* build tree of the running kernel; "" if there is none */
+	char headers_release[65];	/* release of the kernel that they belong to; "" if not known */
+	char libbcc[PATH_MAX];		/* path, or only the name if it is not in a usual folder */
 	bool libbcc_found;
 	bool bpf;			/* bpf(2) loads programs */
 	bool lockdown;			/* "confidentiality": no BPF program may read memory */
 	bool kprobes;
-	bool kprobes_off;		/* all are switched off now, see host_kprobes_off() */
+	bool kprobes_off;		/* all are switched off, see host_kprobes_off() */
 	int kprobe_pmu;			/* perf type for kprobes, -1 before 4.17 */
 	bool raw_tracepoints;		/* from 4.17 */
-	bool raw_skipped;		/* a program on one may be skipped where it runs already: from 6.2 */
-	bool lru_maps;			/* maps that drop their oldest elements: from 4.10 */
+	bool raw_skipped;		/* the kernel may skip a program there that runs already: from 6.2 */
+	bool lru_maps;			/* maps that drop their oldest elements if full: from 4.10 */
 	bool error_tracepoint;		/* sock:inet_sk_error_report, from 5.14 */
 	int read_helper;		/* BPF helper that reads kernel memory: 113 or 4 */
 };
 
 /**
- * host_probe - look at the host; never fails, what is missing is empty or false
- * Lifts this process's limit of locked memory, without which old kernels refuse programs and maps.
+ * host_probe - fill @h; never fails: members for missing things are empty or false
+ * Raises this process's limit of locked memory: else old kernels refuse BPF programs and maps.
  */
 void host_probe(struct host *h);
 
 /**
- * host_can_trace - whether nothing is missing for good
- * @line: one line: what is missing and what to do about it, set where false is returned
+ * host_can_trace - true if the host has all that tracing cannot do without
+ * @line: set if false: one line with what is missing and the remedy
  */
 bool host_can_trace(const struct host *h, char *line, size_t len);
 
-/** host_headers_match - whether the headers are of the running kernel, as far as they say */
+/** host_headers_match - true if the headers belong to the running kernel, or do not name their kernel */
 bool host_headers_match(const struct host *h);
 
 /**
- * host_format - format file of a tracepoint
- * Return: its text, for the caller to free, or NULL where the host has no such tracepoint.
+ * host_format - read the format file of a tracepoint
+ * Return: its text, for the caller to free, or NULL if the host has no such tracepoint.
  */
 char *host_format(const struct host *h, const char *category, const char *name);
 
 /**
- * host_kprobes_off - whether somebody has switched off all kprobes: they can be made, and are never hit
- * Source: write_enabled_file_bool(), kernel/kprobes.c; it shows in debugfs alone
+ * host_kprobes_off - true if somebody has switched off all kprobes: they can be created, but are never hit
+ * Source: write_enabled_file_bool(), kernel/kprobes.c; only debugfs shows it
  */
 bool host_kprobes_off(void);
 
-/** host_ipvs - 0: ip_vs is not in the kernel now; else a number that changes when it is loaded anew */
+/** host_ipvs - Return: 0 if the kernel has no ip_vs now, else a number that changes when ip_vs is loaded again */
 uint64_t host_ipvs(void);
 
 #endif

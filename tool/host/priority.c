@@ -12,7 +12,7 @@
 
 #define NICE (-20)
 
-static void look(struct priority *p)
+static void sample(struct priority *p)
 {
 	p->looked_ns = clock_ns(CLOCK_MONOTONIC);
 	p->used_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
@@ -32,7 +32,7 @@ void priority_raise(struct priority *p, bool realtime)
 	p->realtime = realtime && !set_policy(SCHED_RR, 1);
 	if (realtime && !p->realtime)
 		log_debug("cannot run at a realtime priority: %s", strerror(errno));
-	look(p);
+	sample(p);
 }
 
 void priority_follow(struct priority *p)
@@ -41,11 +41,11 @@ void priority_follow(struct priority *p)
 
 	if (!p->realtime)
 		return;
-	look(p);
+	sample(p);
 	if ((p->used_ns - before.used_ns) * 2 <= p->looked_ns - before.looked_ns)
 		return;
 	if (set_policy(SCHED_OTHER, 0))
-		return;		/* again at the next look */
-	log_debug("took more than half of a CPU: no realtime priority any more");
+		return;		/* tries again at the next call */
+	log_debug("used more than half of a CPU: gave up the realtime priority");
 	p->realtime = false;
 }

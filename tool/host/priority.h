@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* This process before others: rows are lost where a busy host lets the reader wait until a buffer is full. */
+/* Scheduling priority. On a busy host the tool may wait for a CPU until a perf buffer is full, and then rows are lost. */
 #ifndef PRIORITY_H
 #define PRIORITY_H
 
@@ -8,22 +8,22 @@
 
 struct priority {
 	bool realtime;
-	uint64_t looked_ns;	/* CLOCK_MONOTONIC */
-	uint64_t used_ns;	/* CPU time of this process, at that time */
+	uint64_t looked_ns;	/* CLOCK_MONOTONIC, ns, at the last sample */
+	uint64_t used_ns;	/* CPU time of this process at the last sample, ns */
 };
 
 /**
- * priority_raise - the best that this process may have, and not its children
- * Without CAP_SYS_NICE it stays what it was; that is told as a debug message.
- * @realtime: at the lowest realtime priority (SCHED_RR), which goes before all ordinary processes, of whatever group; else,
- *	or where that is refused, at nice -20
+ * priority_raise - give this process, but not its children, the highest priority that it may have
+ * Without CAP_SYS_NICE the priority does not change; a debug message reports that.
+ * @realtime: use the lowest realtime priority (SCHED_RR), which precedes all ordinary processes of every group; if false,
+ *	or if the kernel refuses it, use nice -20
  * Source: user_check_sched_setscheduler(), kernel/sched/syscalls.c
  */
 void priority_raise(struct priority *p, bool realtime);
 
 /**
- * priority_follow - gives realtime up, for good, where this process took more than half of a CPU since the last look:
- * then others would feel it. No capability is needed.
+ * priority_follow - give up the realtime priority for good if this process used more than half of a CPU since the last call:
+ * it would slow down other processes. This needs no capability.
  */
 void priority_follow(struct priority *p);
 

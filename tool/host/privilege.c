@@ -79,13 +79,13 @@ static int set_sets(const struct sets *s)
 
 bool privilege_has(uint64_t set)
 {
-	const uint64_t of_admin = SET(CAP_BPF) | SET(CAP_PERFMON);
+	const uint64_t from_admin = SET(CAP_BPF) | SET(CAP_PERFMON);
 	struct sets s = { 0, 0, 0 };
 
 	if (get_sets(&s))
 		return false;
 	if (s.effective & SET(CAP_SYS_ADMIN))
-		set &= ~of_admin;
+		set &= ~from_admin;
 	return !(set & ~s.effective);
 }
 
@@ -109,11 +109,12 @@ void privilege_names(uint64_t set, char *names, size_t len)
 						 known[i].name);
 }
 
-/* What no program that this one might execute may have; the kernel tells where its list ends. */
+/* Empties the bounding and ambient sets: a program that this process executes gains no capability. The loop ends
+ * after the kernel's last capability. */
 static void drop_bounds(void)
 {
 	for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
-		prctl(PR_CAPBSET_DROP, capability);	/* refused without CAP_SETPCAP: no_new_privs does */
+		prctl(PR_CAPBSET_DROP, capability);	/* fails without CAP_SETPCAP; no_new_privs is enough then */
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);	/* from 4.3 on */
 }
 
@@ -127,7 +128,7 @@ int privilege_drop(uint64_t keep, const struct privilege_spare *spare, size_t n,
 	drop_bounds();
 	s.inheritable = 0;
 	s.effective = s.permitted & keep;
-	err = set_sets(&s);	/* the rest can still be had back */
+	err = set_sets(&s);	/* the permitted set still has the rest */
 	for (size_t i = 0; i < n && !err; i++) {
 		if (spare[i].works(cookie))
 			continue;
@@ -145,7 +146,7 @@ int privilege_drop(uint64_t keep, const struct privilege_spare *spare, size_t n,
 
 /* ---- system calls */
 
-/* One of them, and the values that its argument @arg may have. */
+/* A system call, and the range of values for its argument number @arg. */
 struct call {
 	int number;
 	uint32_t arg, low, high;
@@ -153,15 +154,15 @@ struct call {
 
 #define ANY(name) { __NR_##name, 0, 0, UINT32_MAX }
 
-/* What glibc and this program call from the first row to the end. */
-static const struct call of_trace[] = {
+/* Calls of glibc and of this program from the first row to the end. */
+static const struct call trace_calls[] = {
 	/* rows, messages, the recording */
 	ANY(read), ANY(write), ANY(writev), ANY(close), ANY(lseek), ANY(fcntl), ANY(fstat),
-	/* perf buffers, programs on their hooks; maps are read and filled, nothing is loaded */
+	/* perf buffers, attaching programs; reading and filling maps, but loading nothing */
 	ANY(ioctl), ANY(epoll_ctl), ANY(epoll_pwait), ANY(ppoll), ANY(perf_event_open),
 	{ __NR_bpf, 0, BPF_MAP_LOOKUP_ELEM, BPF_MAP_GET_NEXT_KEY },
-	{ __NR_bpf, 0, BPF_OBJ_GET_INFO_BY_FD, BPF_OBJ_GET_INFO_BY_FD },	/* of kprobes */
-	{ __NR_bpf, 0, BPF_LINK_CREATE, BPF_LINK_CREATE },	/* programs of IPVS when it comes again */
+	{ __NR_bpf, 0, BPF_OBJ_GET_INFO_BY_FD, BPF_OBJ_GET_INFO_BY_FD },	/* about kprobes */
+	{ __NR_bpf, 0, BPF_LINK_CREATE, BPF_LINK_CREATE },	/* for IPVS when it is loaded again */
 	/* /proc, /sys, the time zone */
 	ANY(openat), ANY(readlinkat), ANY(faccessat), ANY(getdents64), ANY(newfstatat),
 	{ __NR_setns, 1, CLONE_NEWNET, CLONE_NEWNET },
@@ -173,7 +174,7 @@ static const struct call of_trace[] = {
 	ANY(getpid), ANY(gettid), ANY(tgkill), ANY(getcpu),
 	ANY(exit), ANY(exit_group),
 	{ __NR_sched_setscheduler, 1, SCHED_OTHER | SCHED_RESET_ON_FORK, SCHED_OTHER | SCHED_RESET_ON_FORK },
-	/* those that newer machines have no more, and older ones not yet */
+	/* calls that newer architectures no longer have, or that older kernels do not have yet */
 #ifdef __NR_open
 	ANY(open), ANY(stat), ANY(lstat), ANY(access), ANY(readlink), ANY(epoll_wait), ANY(poll), ANY(time),
 #endif
@@ -183,14 +184,14 @@ static const struct call of_trace[] = {
 	ANY(faccessat2),
 };
 
-/* sd_journal_sendv(3) beside that: a datagram, or a file's descriptor where it is long. */
-static const struct call of_journal[] = {
+/* More calls, of sd_journal_sendv(3): it sends a datagram, or the descriptor of a file if the entry is long. */
+static const struct call journal_calls[] = {
 	{ __NR_socket, 0, AF_UNIX, AF_UNIX }, ANY(setsockopt), ANY(getsockopt), ANY(sendmsg),
 	ANY(memfd_create), ANY(getuid), ANY(geteuid), ANY(getppid),
 };
 
-/* metrics_write() makes a file, and puts it in place of the last one. */
-static const struct call of_metrics[] = {
+/* More calls, of metrics_write(): it creates a file and replaces the last one by it. */
+static const struct call metrics_calls[] = {
 	ANY(fchmod), ANY(unlinkat), ANY(renameat2),
 #ifdef __NR_open
 	ANY(unlink), ANY(rename),
@@ -200,12 +201,12 @@ static const struct call of_metrics[] = {
 #endif
 };
 
-/* A compiler needs none of these, whoever has written what it reads. */
-static const struct call not_of_compiler[] = {
+/* Calls that no compiler needs, whoever wrote the files that it reads. */
+static const struct call refused_to_compiler[] = {
 	ANY(socket), ANY(socketpair), ANY(ptrace), ANY(process_vm_readv), ANY(process_vm_writev),
 	ANY(perf_event_open), ANY(setns), ANY(unshare), ANY(mount), ANY(keyctl), ANY(add_key),
 	ANY(request_key),
-	ANY(io_uring_setup),		/* makes sockets too */
+	ANY(io_uring_setup),		/* can create sockets too */
 	ANY(pidfd_getfd),
 };
 
@@ -217,7 +218,7 @@ static int add_call(scmp_filter_ctx filter, uint32_t action, const struct call *
 
 	if (c->high == UINT32_MAX)
 		return seccomp_rule_add(filter, action, c->number, 0);
-	/* The lower half of the argument: those that are compared are ints. */
+	/* Compares the lower half of the argument: all of these are ints. */
 	for (uint32_t value = c->low; value <= c->high && !err; value++)
 		err = seccomp_rule_add(filter, action, c->number, 1,
 				       SCMP_CMP(c->arg, SCMP_CMP_MASKED_EQ, UINT32_MAX, value));
@@ -235,9 +236,9 @@ static int add_calls(scmp_filter_ctx filter, uint32_t action, const struct call 
 
 static const uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
 
-/* @action for all that no rule is added for; calls by another architecture's numbers, as 32-bit ones and those of x32, are
- * refused. */
-static scmp_filter_ctx begin(uint32_t action)
+/* Creates a filter with @action for calls without a rule. It refuses calls with another architecture's numbers, such as
+ * 32-bit and x32 calls. */
+static scmp_filter_ctx new_filter(uint32_t action)
 {
 	scmp_filter_ctx filter = seccomp_init(action);
 
@@ -256,15 +257,15 @@ static int install(scmp_filter_ctx filter, int err)
 
 int privilege_trace_only(bool journal, bool metrics)
 {
-	scmp_filter_ctx filter = begin(refuse);
+	scmp_filter_ctx filter = new_filter(refuse);
 	int err = filter ? 0 : -ENOMEM;
 
 	if (!err)
-		err = add_calls(filter, SCMP_ACT_ALLOW, of_trace, COUNT(of_trace));
+		err = add_calls(filter, SCMP_ACT_ALLOW, trace_calls, COUNT(trace_calls));
 	if (!err && journal)
-		err = add_calls(filter, SCMP_ACT_ALLOW, of_journal, COUNT(of_journal));
+		err = add_calls(filter, SCMP_ACT_ALLOW, journal_calls, COUNT(journal_calls));
 	if (!err && metrics)
-		err = add_calls(filter, SCMP_ACT_ALLOW, of_metrics, COUNT(of_metrics));
+		err = add_calls(filter, SCMP_ACT_ALLOW, metrics_calls, COUNT(metrics_calls));
 	return install(filter, err);
 }
 
@@ -275,8 +276,8 @@ int privilege_compile_only(void)
 
 	if (err)
 		return err;
-	filter = begin(SCMP_ACT_ALLOW);
+	filter = new_filter(SCMP_ACT_ALLOW);
 	if (!filter)
 		return -ENOMEM;
-	return install(filter, add_calls(filter, refuse, not_of_compiler, COUNT(not_of_compiler)));
+	return install(filter, add_calls(filter, refuse, refused_to_compiler, COUNT(refused_to_compiler)));
 }

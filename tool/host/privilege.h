@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What this process may do: which capabilities it has, and giving up for good what is no longer
- * needed. All of it concerns the calling thread; this program has no other.
+ * Privileges of this process: checks its capabilities, and gives up for good those that it no longer
+ * needs. All of this applies to the calling thread; the program has no other.
  */
 #ifndef PRIVILEGE_H
 #define PRIVILEGE_H
@@ -10,48 +10,48 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Sets of capabilities; a kernel before 5.8 has the larger CAP_SYS_ADMIN in place of the first two. */
-uint64_t privilege_bpf(void);		/* CAP_BPF: programs and maps */
+/** Sets of capabilities. Before 5.8 the first two are CAP_SYS_ADMIN, which allows more. */
+uint64_t privilege_bpf(void);		/* CAP_BPF: BPF programs and maps */
 uint64_t privilege_perfmon(void);	/* CAP_PERFMON: reading kernel memory, perf events */
-uint64_t privilege_ptrace(void);	/* CAP_SYS_PTRACE: whose namespace is whose in /proc */
+uint64_t privilege_ptrace(void);	/* CAP_SYS_PTRACE: reading namespaces of all processes in /proc */
 uint64_t privilege_admin(void);		/* CAP_SYS_ADMIN */
-uint64_t privilege_write(void);		/* CAP_DAC_OVERRIDE: files in another user's folder */
+uint64_t privilege_write(void);		/* CAP_DAC_OVERRIDE: writing files in another user's folder */
 
-/** privilege_has - whether all of @set are effective; CAP_SYS_ADMIN stands for what came out of it */
+/** privilege_has - true if all of @set are effective; CAP_SYS_ADMIN includes CAP_BPF and CAP_PERFMON */
 bool privilege_has(uint64_t set);
 
-/** privilege_names - "CAP_BPF and CAP_PERFMON" */
+/** privilege_names - write the names of @set to @names: "CAP_BPF and CAP_PERFMON" */
 void privilege_names(uint64_t set, char *names, size_t len);
 
-/** What is kept as well where something does not work without it. */
+/** Capabilities to keep if something does not work without them. */
 struct privilege_spare {
 	uint64_t set;
 	bool (*works)(void *cookie);
 };
 
 /**
- * privilege_drop - give up every capability but @keep, in all sets, and set no_new_privs
- * @keep:   what the process has not is not gained
- * @spare:  @n sets; each is tried in turn, without it and those behind it
- * @cookie: for their works()
- * Return: 0 or a negative errno; then some may be left.
+ * privilege_drop - give up every capability except @keep, in all sets, and set no_new_privs
+ * @keep:   capabilities that the process does not have are not gained
+ * @spare:  @n sets, in this order: each is kept too if works() returns false without it and the sets after it
+ * @cookie: argument for works()
+ * Return: 0 or a negative errno; on an error some capabilities may be left.
  * Source: cap_capset(), cap_prctl_drop(), security/commoncap.c
  */
 int privilege_drop(uint64_t keep, const struct privilege_spare *spare, size_t n, void *cookie);
 
 /**
- * privilege_trace_only - from now on only the system calls of the trace loop; others fail with EPERM
- * privilege_drop() comes before. Once for good; a file can still be opened and written to.
- * @journal: sd_journal_sendv() too
- * @metrics: metrics_write() too
- * Return: 0 or a negative errno: -ECANCELED where the kernel takes no seccomp filter (CONFIG_SECCOMP_FILTER),
+ * privilege_trace_only - allow only the system calls of the trace loop, for good; all others fail with EPERM
+ * Call privilege_drop() first. The process can still open files and write to them.
+ * @journal: allow those of sd_journal_sendv() too
+ * @metrics: allow those of metrics_write() too
+ * Return: 0 or a negative errno: -ECANCELED if the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER),
  *	see seccomp_load(3)
  */
 int privilege_trace_only(bool journal, bool metrics);
 
 /**
- * privilege_compile_only - for the process that loads libbcc: no capability but privilege_bpf(), no network, no
- * look into other processes
+ * privilege_compile_only - restrict the process that loads libbcc: it keeps only privilege_bpf(), and cannot use the
+ * network or read other processes
  * Return: as privilege_trace_only()
  */
 int privilege_compile_only(void);

@@ -27,7 +27,7 @@ void entries_count_added(const struct loaded *l, uint64_t more)
 	bpf_update(l->counts_fd, &slot, &n, BPF_ANY);
 }
 
-/* As is_service() in probes/connect.bpf.c looks for it. */
+/* Makes the key that is_service() in probes/connect.bpf.c looks up. */
 void entries_add_service(const struct loaded *l, const struct ipvs_entry *e)
 {
 	struct service key = { .port = e->vport };
@@ -38,7 +38,7 @@ void entries_add_service(const struct loaded *l, const struct ipvs_entry *e)
 		bpf_update(l->services_fd, &key, &one, BPF_ANY);
 }
 
-/* As put_entry() in probes/conns.bpf.h chooses the key. */
+/* Chooses the key as put_entry() in probes/conns.bpf.h does. */
 int entries_add(const struct loaded *l, const struct ipvs_entry *e, uint64_t *adopt)
 {
 	struct conn_entry entry = { .netns = e->netns };
@@ -73,12 +73,12 @@ uint64_t entries_known(const struct loaded *l)
 	return made > ended ? made - ended : 0;
 }
 
-/* An element that goes takes its place in the order along: then one begins again at the first. */
+/* Removes all elements. A removed element has no successor, so each search begins at the first one. */
 static void remove_all(int map_fd, size_t key_size)
 {
 	unsigned char none[64], key[64];
 
-	memset(none, 0xff, sizeof(none));	/* no element has it */
+	memset(none, 0xff, sizeof(none));	/* no element has this key */
 	if (map_fd < 0 || key_size > sizeof(key))
 		return;
 	while (!bpf_next(map_fd, none, key) && !bpf_delete(map_fd, key))
@@ -116,7 +116,7 @@ void entries_sweep(const struct loaded *l)
 	}
 }
 
-/* As adopt() in probes/join.bpf.h looks for it. */
+/* Makes the key that adopt() in probes/join.bpf.h looks up. */
 static void set_open_key(struct tuple *key, const struct ipvs_entry *e)
 {
 	set_key(key, e, e->netns);

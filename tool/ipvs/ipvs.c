@@ -31,7 +31,7 @@ static const char *skip_spaces(const char *at, const char *end)
 	return at;
 }
 
-/* Two hexadecimal digits; NULL where they are not there. */
+/* Reads two hexadecimal digits. Returns NULL if they are not there. */
 static const char *read_byte(const char *at, const char *end, uint8_t *to)
 {
 	int high, low;
@@ -46,7 +46,7 @@ static const char *read_byte(const char *at, const char *end, uint8_t *to)
 	return at + 2;
 }
 
-/* C0A80001, or fd00:0000:0000:0000:0000:0000:0000:0001, maybe in brackets. */
+/* Reads C0A80001, or fd00:0000:0000:0000:0000:0000:0000:0001, maybe in brackets. */
 static const char *read_addr(const char *at, const char *end, uint8_t addr[16], uint8_t *family)
 {
 	uint8_t bytes[16];
@@ -126,7 +126,7 @@ int ipvs_read(const char *proc_root, ipvs_entry_seen seen, void *cookie)
 	return namespaces_read(proc_root, "ip_vs_conn", on_line, &r);
 }
 
-/* "  0       1A       3F ...": a CPU, its connections, packets, bytes; all hexadecimal. */
+/* A line is "  0       1A       3F ...": a CPU, its connections, packets, bytes; all hexadecimal. */
 int ipvs_sum(const char *text, uint64_t *n)
 {
 	int err = -EBADMSG;
@@ -137,7 +137,7 @@ int ipvs_sum(const char *text, uint64_t *n)
 		char *end, *rest;
 		uint64_t conns;
 
-		if (*cpu == '~')	/* the totals; behind them rates */
+		if (*cpu == '~')	/* the totals; rates follow */
 			break;
 		if (!isxdigit((unsigned char)*cpu))
 			continue;

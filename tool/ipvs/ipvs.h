@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What IPVS tells: the connections that it has already, /proc/net/ip_vs_conn of every network namespace, and how many it
- * has taken. */
+/* Reads what IPVS reports: the connections that it has already, from /proc/net/ip_vs_conn of every network namespace, and
+ * how many it has taken. */
 #ifndef IPVS_H
 #define IPVS_H
 
@@ -10,42 +10,42 @@
 struct ipvs_entry {
 	uint8_t caddr[16], vaddr[16], daddr[16];	/* network byte order, IPv4 mapped */
 	uint16_t cport, vport, dport;			/* host byte order */
-	uint8_t dest_family;				/* AF_INET, AF_INET6: of daddr */
+	uint8_t dest_family;				/* of daddr: AF_INET or AF_INET6 */
 	uint32_t netns;					/* inode number of the namespace */
 };
 
 typedef void (*ipvs_entry_seen)(void *cookie, const struct ipvs_entry *entry);
 
 /**
- * ipvs_read - each TCP connection of IPVS in each network namespace; templates of persistence are none
- * @proc_root: where procfs is, "/proc"
- * @seen:      called for each entry; it is not kept
+ * ipvs_read - read each TCP connection of IPVS in each network namespace, but no persistence templates
+ * @proc_root: where procfs is mounted: "/proc"
+ * @seen:      called for each entry, which is valid only during the call
  * Return: as namespaces_read()
  * Source: ip_vs_conn_seq_show(), net/netfilter/ipvs/ip_vs_conn.c
  */
 int ipvs_read(const char *proc_root, ipvs_entry_seen seen, void *cookie);
 
 /**
- * ipvs_taken - how many connections IPVS has taken so far in this process's network namespace, of every protocol
+ * ipvs_taken - read how many connections of every protocol IPVS has taken so far in this process's network namespace
  * @proc_root: as above
- * @n:         set on 0. It is counted where a connection has its real server, just after ip_vs_conn_new(); begins anew when
- *	the module does; what administrators set to zero is another counter.
+ * @n:         set on 0. IPVS counts a connection when it has its real server, just after ip_vs_conn_new(). The count starts
+ *	anew when the module is loaded. Administrators cannot reset it: they reset another counter.
  * Return: 0, -ENOENT (no ip_vs, or not readable), or -EBADMSG.
  * Source: ip_vs_conn_stats(), net/netfilter/ipvs/ip_vs_core.c; ip_vs_stats_percpu_show(), ip_vs_ctl.c
  */
 int ipvs_taken(const char *proc_root, uint64_t *n);
 
 /**
- * ipvs_sum - the sum of the CPUs' lines of net/ip_vs_stats_percpu
- * @text: the file, NUL-terminated
- * Return: 0 with @n, or -EBADMSG where there is no line of a CPU.
+ * ipvs_sum - add up the connections in the CPUs' lines of net/ip_vs_stats_percpu
+ * @text: content of the file, NUL-terminated
+ * Return: 0 with @n set, or -EBADMSG if the text has no line of a CPU.
  */
 int ipvs_sum(const char *text, uint64_t *n);
 
 /**
- * ipvs_parse - one line of the file
- * @line: @len bytes, without its end
- * @e:    filled but for netns where 0 is returned
+ * ipvs_parse - parse one line of net/ip_vs_conn
+ * @line: @len bytes, without the newline
+ * @e:    filled on 0, except netns
  * Return: 0, or -EINVAL for a line that is no TCP connection: the heading, UDP, a template.
  */
 int ipvs_parse(const char *line, size_t len, struct ipvs_entry *e);

@@ -14,13 +14,13 @@
 
 #define CHUNK 65536
 
-/* The namespaces that have been read. */
+/* The namespaces that were read already. */
 struct namespaces {
 	uint32_t *inum;
 	size_t n, size;
 };
 
-/* All lines of an open file. */
+/* Reads all lines of an open file. */
 static int read_lines(int fd, uint32_t netns, namespaces_line seen, void *cookie)
 {
 	char *buffer = malloc(CHUNK);
@@ -38,7 +38,7 @@ static int read_lines(int fd, uint32_t netns, namespaces_line seen, void *cookie
 		}
 		held = (size_t)(stop - line);
 		if (held == CHUNK)
-			held = 0;	/* no line is as long as this */
+			held = 0;	/* no line is that long */
 		memmove(buffer, line, held);
 	}
 	n = n < 0 ? -errno : 0;
@@ -57,8 +57,8 @@ static int read_file(const char *path, uint32_t netns, namespaces_line seen, voi
 	return err;
 }
 
-/* Whether the namespace is a new one. */
-static bool add(struct namespaces *all, uint32_t inum)
+/* True if the namespace was not read yet. Adds it. */
+static bool add_namespace(struct namespaces *all, uint32_t inum)
 {
 	for (size_t i = 0; i < all->n; i++)
 		if (all->inum[i] == inum)
@@ -68,7 +68,7 @@ static bool add(struct namespaces *all, uint32_t inum)
 		uint32_t *more = realloc(all->inum, size * sizeof(*more));
 
 		if (!more)
-			return true;	/* read twice, at worst */
+			return true;	/* at worst it is read twice */
 		all->inum = more;
 		all->size = size;
 	}
@@ -76,7 +76,7 @@ static bool add(struct namespaces *all, uint32_t inum)
 	return true;
 }
 
-/* net:[4026531840]; 0: it is something else */
+/* Parses net:[4026531840]. Returns 0 for anything else. */
 static uint32_t parse_inum(const char *text)
 {
 	return strncmp(text, "net:[", 5) ? 0 : (uint32_t)strtoul(text + 5, NULL, 10);
@@ -93,29 +93,29 @@ static int read_processes(const char *proc_root, const char *name, struct namesp
 		char path[PATH_MAX], link[64];
 		uint32_t inum;
 		ssize_t n;
-		int now;
+		int ret;
 
 		if (process->d_name[0] < '1' || process->d_name[0] > '9')
 			continue;
 		snprintf(path, sizeof(path), "%s/%s/ns/net", proc_root, process->d_name);
 		n = readlink(path, link, sizeof(link) - 1);
 		if (n <= 0)
-			continue;	/* it has ended, or is none of our business */
+			continue;	/* the process has ended, or we may not look into it */
 		link[n] = '\0';
 		inum = parse_inum(link);
-		if (!inum || !add(all, inum))
+		if (!inum || !add_namespace(all, inum))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s/net/%s", proc_root, process->d_name, name);
-		now = read_file(path, inum, seen, cookie);
+		ret = read_file(path, inum, seen, cookie);
 		if (!err)
-			err = now;
+			err = ret;
 	}
 	if (proc)
 		closedir(proc);
 	return err;
 }
 
-/* From within: a namespace without processes has no other file. */
+/* Enters the namespace: one without processes has its files nowhere else. */
 static int read_mounted(const char *mount, const char *proc_root, const char *name, uint32_t inum, int home,
 			namespaces_line seen, void *cookie)
 {
@@ -136,12 +136,12 @@ static int read_mounted(const char *mount, const char *proc_root, const char *na
 	return err;
 }
 
-/* 54 28 0:4 net:[4026532177] /run/netns/pod rw shared:9 - nsfs nsfs rw */
+/* A line is: 54 28 0:4 net:[4026532177] /run/netns/pod rw shared:9 - nsfs nsfs rw */
 static int read_mounts(const char *proc_root, const char *name, struct namespaces *all,
 		       namespaces_line seen, void *cookie)
 {
 	char path[PATH_MAX], root[64], mount[PATH_MAX], *line = NULL;
-	int home, err = 0, now;
+	int home, err = 0, ret;
 	size_t size = 0;
 	FILE *file;
 
@@ -155,11 +155,11 @@ static int read_mounts(const char *proc_root, const char *name, struct namespace
 		if (sscanf(line, "%*s %*s %*s %63s %4095s", root, mount) != 2)
 			continue;
 		inum = parse_inum(root);
-		if (!inum || !add(all, inum))
+		if (!inum || !add_namespace(all, inum))
 			continue;
-		now = read_mounted(mount, proc_root, name, inum, home, seen, cookie);
+		ret = read_mounted(mount, proc_root, name, inum, home, seen, cookie);
 		if (!err)
-			err = now;
+			err = ret;
 	}
 	free(line);
 	if (file)

@@ -15,7 +15,7 @@ static const char *skip_blanks(const char *at)
 	return at + strspn(at, " ");
 }
 
-/* @digits hexadecimal ones and nothing else; NULL where they are not there. */
+/* Reads @digits hexadecimal digits. Returns NULL if they are not there. */
 static const char *read_hex(const char *at, int digits, uint32_t *to)
 {
 	uint32_t n = 0;
@@ -32,8 +32,8 @@ static const char *read_hex(const char *at, int digits, uint32_t *to)
 	return at;
 }
 
-/* 0100007F:1F90, or four such words before the colon. */
-static const char *read_end(const char *at, uint8_t addr[16], uint16_t *port)
+/* Reads 0100007F:1F90, or four such words before the colon. */
+static const char *read_addr_and_port(const char *at, uint8_t addr[16], uint16_t *port)
 {
 	uint32_t words[4], number;
 	int n = 0;
@@ -54,7 +54,7 @@ static const char *read_end(const char *at, uint8_t addr[16], uint16_t *port)
 
 int sockets_parse(const char *line, size_t len, struct socket_ends *ends)
 {
-	char text[160];		/* what we want is at its beginning */
+	char text[160];		/* the fields that are read are at its beginning */
 	const char *at;
 	uint32_t state = 0;
 
@@ -64,9 +64,9 @@ int sockets_parse(const char *line, size_t len, struct socket_ends *ends)
 	text[len] = '\0';
 	at = strchr(text, ':');		/* "   0: " */
 	if (at)
-		at = read_end(skip_blanks(at + 1), ends->laddr, &ends->lport);
+		at = read_addr_and_port(skip_blanks(at + 1), ends->laddr, &ends->lport);
 	if (at)
-		at = read_end(at, ends->raddr, &ends->rport);
+		at = read_addr_and_port(at, ends->raddr, &ends->rport);
 	if (at)
 		at = read_hex(at, 2, &state);
 	return at && state == TCP_ESTABLISHED ? 0 : -EINVAL;
@@ -94,7 +94,7 @@ static void on_line(void *cookie, const char *line, size_t len, uint32_t netns)
 	s->ends[s->n++] = ends;
 }
 
-static int order(const void *a, const void *b)
+static int compare_sockets(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct socket_ends));
 }
@@ -106,13 +106,13 @@ int sockets_read(struct sockets *s, const char *proc_root, const char *name)
 	memset(s, 0, sizeof(*s));
 	err = namespaces_read(proc_root, name, on_line, s);
 	if (s->n)
-		qsort(s->ends, s->n, sizeof(*s->ends), order);
+		qsort(s->ends, s->n, sizeof(*s->ends), compare_sockets);
 	return s->full ? -ENOMEM : err;
 }
 
 bool sockets_has(const struct sockets *s, const struct socket_ends *ends)
 {
-	return s->n && bsearch(ends, s->ends, s->n, sizeof(*s->ends), order);
+	return s->n && bsearch(ends, s->ends, s->n, sizeof(*s->ends), compare_sockets);
 }
 
 void sockets_free(struct sockets *s)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The established TCP sockets of this host: /proc/net/tcp and tcp6 of every network namespace. */
+/* Reads the established TCP sockets of this host, from /proc/net/tcp and tcp6 of every network namespace. */
 #ifndef SOCKETS_H
 #define SOCKETS_H
 
@@ -15,25 +15,25 @@ struct socket_ends {
 struct sockets {
 	struct socket_ends *ends;	/* sorted */
 	size_t n, size;
-	bool full;			/* no memory for all */
+	bool full;			/* no memory for all of them */
 };
 
 /**
- * sockets_read - the established sockets of one family
- * @s:    filled; sockets_free() it
+ * sockets_read - read the established sockets of one family
+ * @s:    filled; the caller calls sockets_free()
  * @name: "tcp" or "tcp6"
  * Return: as namespaces_read(), or -ENOMEM
  */
 int sockets_read(struct sockets *s, const char *proc_root, const char *name);
 
-/** sockets_has - whether there is one with these ends */
+/** sockets_has - true if there is a socket with these addresses and ports */
 bool sockets_has(const struct sockets *s, const struct socket_ends *ends);
 
 /**
- * sockets_parse - one line of such a file
+ * sockets_parse - parse one line of such a file
  * Return: 0, or -EINVAL for the heading and for sockets in other states.
- * Source: get_tcp4_sock(), net/ipv4/tcp_ipv4.c; get_tcp6_sock(), net/ipv6/tcp_ipv6.c: words of 32 bits in the
- * host's byte order
+ * Source: get_tcp4_sock(), net/ipv4/tcp_ipv4.c; get_tcp6_sock(), net/ipv6/tcp_ipv6.c: an address is words of
+ * 32 bits in the host's byte order
  */
 int sockets_parse(const char *line, size_t len, struct socket_ends *ends);
 

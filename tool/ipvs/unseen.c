@@ -5,8 +5,8 @@
 
 #define TRIES 8
 
-/* How many connections the programs saw IPVS take in this process's network namespace. */
-static uint64_t seen_taken(const struct loaded *l)
+/* Returns how many connections the programs saw IPVS take in this process's network namespace. */
+static uint64_t count_seen(const struct loaded *l)
 {
 	uint64_t n = 0;
 
@@ -14,12 +14,12 @@ static uint64_t seen_taken(const struct loaded *l)
 	return n;
 }
 
-/* IPVS counts a connection just after the program has: what is read later has more of them. So this is too high by those
- * that come in between. */
-static void begin(struct unseen *u, const struct loaded *l, const char *proc_root)
+/* IPVS counts a connection just after the program does. This reads IPVS's count last, so the base is too high by the
+ * connections that arrive in between. */
+static void set_base(struct unseen *u, const struct loaded *l, const char *proc_root)
 {
 	for (int i = 0; i < TRIES; i++) {
-		uint64_t seen = seen_taken(l), taken;
+		uint64_t seen = count_seen(l), taken;
 
 		if (ipvs_taken(proc_root, &taken))
 			return;
@@ -29,21 +29,21 @@ static void begin(struct unseen *u, const struct loaded *l, const char *proc_roo
 	}
 }
 
-/* And this too low. */
+/* This reads IPVS's count first, so the result is too low by the connections that arrive in between. */
 void unseen_look(struct unseen *u, const struct loaded *l, const char *proc_root)
 {
-	uint64_t before, seen = seen_taken(l), taken;
+	uint64_t before, seen = count_seen(l), taken;
 	int tries = 0;
 
 	if (!u->known) {
-		begin(u, l, proc_root);
+		set_base(u, l, proc_root);
 		return;
 	}
 	do {
 		if (ipvs_taken(proc_root, &taken))
 			return;
 		before = seen;
-		seen = seen_taken(l);
+		seen = count_seen(l);
 		if ((int64_t)(taken - seen - u->base - u->now) > 0)
 			u->now = taken - seen - u->base;
 	} while (seen != before && ++tries < TRIES);

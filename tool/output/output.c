@@ -184,7 +184,7 @@ void put_stamp(struct output *o, uint64_t ts_ns)
 	int64_t us = ns / 1000 % 1000000;
 	time_t when = (time_t)(ns / 1000000000);
 
-	if (us < 0) {	/* before 1970, as a damaged recording may say */
+	if (us < 0) {	/* before 1970: possible in a damaged recording */
 		us += 1000000;
 		when--;
 	}
@@ -213,7 +213,7 @@ void put_times(struct output *o, const struct row *row, char separator)
 		bool earlier = row->ts_ns < o->first_ts_ns;
 		uint64_t us = (earlier ? o->first_ts_ns - row->ts_ns : row->ts_ns - o->first_ts_ns) / 1000;
 
-		if (earlier)	/* came later than the first row */
+		if (earlier)	/* arrived after the first row, but is older */
 			put_char(o, '-');
 
 		put_u64(o, us / 1000000);
@@ -242,7 +242,7 @@ void put_time_heads(struct output *o, char separator)
 	}
 }
 
-/* Length of the UTF-8 character at @s, 0 where it is none; RFC 3629. */
+/* Returns the length in bytes of the UTF-8 character at @s, or 0 if the bytes are not valid; RFC 3629. */
 static int utf8_len(const unsigned char *s)
 {
 	int len = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3
@@ -257,7 +257,7 @@ static int utf8_len(const unsigned char *s)
 	return len;
 }
 
-/* C1 controls are two bytes in UTF-8. */
+/* True if the character at @s is a control character. C1 controls are two bytes in UTF-8. */
 static bool is_control(const unsigned char *s)
 {
 	return s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] < 0xa0);

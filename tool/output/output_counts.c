@@ -11,7 +11,7 @@ void counts_header(struct output *o)
 		summary_header_csv(o);
 }
 
-/* On a screen of its own a round begins at the top. */
+/* Clears the screen if the table replaces the last one, and prints the time. */
 static void begin_text(struct output *o, const struct counts *c)
 {
 	if (c->lines)
@@ -44,7 +44,7 @@ void counts_head_csv(struct output *o)
 	put_text(o, "VIP,VPORT,REALADDR,REALPORT,");
 }
 
-static void put_end_csv(struct output *o, const struct endpoint *e)
+static void put_endpoint_csv(struct output *o, const struct endpoint *e)
 {
 	if (e->family)
 		put_addr(o, e);
@@ -60,14 +60,14 @@ void counts_place_csv(struct output *o, const struct counts *c, const struct sta
 		put_clock(o, c->ts_ns);
 		put_char(o, ',');
 	}
-	put_end_csv(o, &r->vip);
+	put_endpoint_csv(o, &r->vip);
 	if (total)
 		put_text(o, "total,,");
 	else
-		put_end_csv(o, &r->real);
+		put_endpoint_csv(o, &r->real);
 }
 
-static void put_end_json(struct output *o, const struct endpoint *e)
+static void put_endpoint_json(struct output *o, const struct endpoint *e)
 {
 	if (!e->family) {
 		put_text(o, "null");
@@ -87,7 +87,7 @@ void counts_place_json(struct output *o, const struct counts *c, const struct st
 	put_text(o, "\",\"event\":\"");
 	put_text(o, event);
 	put_text(o, "\",\"vip\":");
-	put_end_json(o, &r->vip);
+	put_endpoint_json(o, &r->vip);
 	put_text(o, ",\"real\":");
-	put_end_json(o, &r->real);
+	put_endpoint_json(o, &r->real);
 }

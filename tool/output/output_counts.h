@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counts for people and scripts: a table or histograms, as the options ask for, in text, CSV or JSON. */
+/* Prints counts: a table or histograms, as the options ask for, in text, CSV or JSON. */
 #ifndef OUTPUT_COUNTS_H
 #define OUTPUT_COUNTS_H
 
 #include "output/output.h"
 #include "counts/stats.h"
 
-/** A round of counts. */
+/** The counts of one interval. */
 struct counts {
 	const struct stats *stats;
-	const struct stats_ranking *ranking;	/* of @stats */
-	uint64_t ts_ns;				/* CLOCK_MONOTONIC */
-	int lines;				/* of the screen that is printed on; 0: no end */
+	const struct stats_ranking *ranking;	/* order of @stats */
+	uint64_t ts_ns;				/* time of printing, CLOCK_MONOTONIC */
+	int lines;				/* height of the screen in lines; 0: no screen, print all */
 };
 
-/** counts_header - what is printed once, before all rounds */
+/** counts_header - add the heading line of CSV, once, before all intervals */
 void counts_header(struct output *o);
 
-/** counts_print - print a round; output_flush() is still to come */
+/** counts_print - add the counts of an interval; the caller calls output_flush() */
 void counts_print(struct output *o, const struct counts *c);
 
-/* The kinds of counts; one file each. */
+/* Each kind of counts has its own file. */
 void summary_header_csv(struct output *o);
 void summary_text(struct output *o, const struct counts *c);
 void summary_csv(struct output *o, const struct counts *c);
@@ -30,7 +30,7 @@ void histogram_text(struct output *o, const struct counts *c);
 void histogram_csv(struct output *o, const struct counts *c);
 void histogram_json(struct output *o, const struct counts *c);
 
-/* For them: the beginning of each line, with the time where it is asked for. */
+/* For these files: the beginning of each line, with the time if the options ask for it. */
 void counts_head_csv(struct output *o);
 void counts_place_csv(struct output *o, const struct counts *c, const struct stats_real *r, bool total);
 void counts_place_json(struct output *o, const struct counts *c, const struct stats_real *r, const char *event);

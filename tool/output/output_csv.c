@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tcpstates' CSV columns, then ours; quoted by RFC 4180 where a value needs it. */
+/* CSV: tcpstates' columns, then ours. A value that needs it is quoted as in RFC 4180. */
 #include "output/output.h"
 
 #include <string.h>
 #include <sys/socket.h>
 
-/* A row is written by way of a copy of o->at, as in output_text.c. */
+/* A row is written through a local copy of o->at, for the reason given in output_text.c. */
 
-static char *put_comm_far(char *at, const char comm[16])
+static char *put_comm_slow(char *at, const char comm[16])
 {
 	char safe[80];
 	bool quoted;
@@ -43,7 +43,7 @@ static void header(struct output *o)
 	put_text(o, o->options->extended ? ",NETNS,UID,AGE-MS,GONE-MS\n" : "\n");
 }
 
-static char *put_known(char *at, int64_t n)
+static char *put_optional(char *at, int64_t n)
 {
 	put_one(&at, ',');
 	if (n >= 0)
@@ -53,10 +53,10 @@ static char *put_known(char *at, int64_t n)
 
 static char *put_extended(char *at, const struct row *r)
 {
-	at = put_known(at, r->netns ? (int64_t)r->netns : -1);
-	at = put_known(at, r->uid);
-	at = put_known(at, r->age_ms);
-	return put_known(at, r->gone_ms);
+	at = put_optional(at, r->netns ? (int64_t)r->netns : -1);
+	at = put_optional(at, r->uid);
+	at = put_optional(at, r->age_ms);
+	return put_optional(at, r->gone_ms);
 }
 
 static void row(struct output *o, const struct row *r)
@@ -70,7 +70,7 @@ static void row(struct output *o, const struct row *r)
 	put_number(&at, r->pid);
 	put_one(&at, ',');
 	if (!put_plain_comm(&at, r->comm))
-		at = put_comm_far(at, r->comm);
+		at = put_comm_slow(at, r->comm);
 	PUT(&at, ",4,");
 	if (r->local.family == AF_INET6)
 		at[-2] = '6';

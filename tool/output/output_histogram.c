@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Connect times of each real server: in text by powers of two, as BCC's tools show them, else bucket by bucket. */
+/* Histograms of connect times, or with --states of times in a state, for each real server. Text shows powers of two, as
+ * BCC's tools do; CSV and JSON show each bucket. */
 #include "output/output_counts.h"
 
 #include <stdio.h>
 
 #define STARS 40
-#define POWERS 48		/* the last bucket is below 2^42 us */
+#define POWERS 48		/* the last bucket begins below 2^42 us */
 
-/* By powers of two, slot i being the values of i bits; 0 is shown with 1. */
-static int by_powers(uint64_t slot[POWERS], const struct stats_histogram *h, unsigned unit_us)
+/* Sums up the buckets by powers of two: slot i has the values of i bits, slot 1 also has 0. Returns the last slot in use. */
+static int sum_by_powers(uint64_t slot[POWERS], const struct stats_histogram *h, unsigned unit_us)
 {
 	int last = 0;
 
@@ -40,7 +41,7 @@ static void put_bar(struct output *o, uint64_t n, uint64_t most)
 static void put_powers(struct output *o, const struct stats_histogram *h, bool ms)
 {
 	uint64_t slot[POWERS], most = 1;
-	int last = by_powers(slot, h, ms ? 1000 : 1);
+	int last = sum_by_powers(slot, h, ms ? 1000 : 1);
 
 	for (int i = 1; i <= last; i++)
 		if (slot[i] > most)
@@ -55,16 +56,16 @@ static void put_powers(struct output *o, const struct stats_histogram *h, bool m
 	}
 }
 
-/* One histogram: of connect times, or with --states of the times in a state. */
+/* One histogram: connect times, or with --states the times in one state. */
 struct times {
 	const struct stats_real *real;
 	const struct stats_histogram *histogram;
-	const char *state;		/* NULL: of connects */
+	const char *state;		/* NULL: connect times */
 };
 
 typedef void (*put_histogram)(struct output *, const struct counts *, const struct times *);
 
-/* In the order of a life; include/net/tcp_states.h has the numbers. */
+/* Prints the states in the order in which a connection goes through them. Their numbers: include/net/tcp_states.h. */
 static void each_state(struct output *o, const struct counts *c, const struct stats_real *r, put_histogram put)
 {
 	static const uint8_t order[STATS_STATES] = { 2, 3, 12, 1, 4, 5, 8, 9, 11, 6, 0, 7, 10, 13, 14, 15 };
@@ -77,7 +78,7 @@ static void each_state(struct output *o, const struct counts *c, const struct st
 	}
 }
 
-/* For each real server that connections came to be established with, or whose connections changed their state. */
+/* Prints each real server that has connect times or, with --states, times in a state. */
 static void each_real(struct output *o, const struct counts *c, put_histogram put)
 {
 	for (size_t i = 0; i < c->ranking->n; i++) {
@@ -96,7 +97,7 @@ static void each_real(struct output *o, const struct counts *c, put_histogram pu
 	}
 }
 
-static void put_text_of(struct output *o, const struct counts *c, const struct times *t)
+static void put_times_text(struct output *o, const struct counts *c, const struct times *t)
 {
 	(void)c;
 	output_room(o);
@@ -112,7 +113,7 @@ static void put_text_of(struct output *o, const struct counts *c, const struct t
 
 void histogram_text(struct output *o, const struct counts *c)
 {
-	each_real(o, c, put_text_of);
+	each_real(o, c, put_times_text);
 }
 
 void histogram_header_csv(struct output *o)
@@ -121,7 +122,7 @@ void histogram_header_csv(struct output *o)
 	put_text(o, o->options->states ? "STATE,FROM-US,TO-US,COUNT\n" : "FROM-US,TO-US,COUNT\n");
 }
 
-static void put_csv_of(struct output *o, const struct counts *c, const struct times *t)
+static void put_times_csv(struct output *o, const struct counts *c, const struct times *t)
 {
 	for (unsigned i = 0; i < STATS_BUCKETS; i++) {
 		if (!t->histogram->bucket[i])
@@ -141,10 +142,10 @@ static void put_csv_of(struct output *o, const struct counts *c, const struct ti
 
 void histogram_csv(struct output *o, const struct counts *c)
 {
-	each_real(o, c, put_csv_of);
+	each_real(o, c, put_times_csv);
 }
 
-static void put_json_of(struct output *o, const struct counts *c, const struct times *t)
+static void put_times_json(struct output *o, const struct counts *c, const struct times *t)
 {
 	bool first = true;
 
@@ -174,5 +175,5 @@ static void put_json_of(struct output *o, const struct counts *c, const struct t
 
 void histogram_json(struct output *o, const struct counts *c)
 {
-	each_real(o, c, put_json_of);
+	each_real(o, c, put_times_json);
 }

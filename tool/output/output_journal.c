@@ -12,15 +12,15 @@
 
 #define LIBRARY "libsystemd.so.0"
 #define SOCKET "/run/systemd/journal/socket"
-#define PRIORITY "5"	/* notice, as tcpstates */
+#define PRIORITY "5"	/* notice, as in tcpstates */
 #define ARROW " \xe2\x86\x92 "
 
 int journal_open(struct journal *j, char *cause, size_t len)
 {
 	j->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
 	if (!j->library) {
-		snprintf(cause, len, "-Y needs libsystemd (Debian: libsystemd0), leave it out or "
-			 "install that: %.256s", dlerror());
+		snprintf(cause, len, "-Y needs libsystemd (Debian: libsystemd0); install it "
+			 "or leave out -Y: %.256s", dlerror());
 		return -ENOENT;
 	}
 	*(void **)&j->send = dlsym(j->library, "sd_journal_sendv");
@@ -43,8 +43,9 @@ void journal_close(struct journal *j)
 	memset(j, 0, sizeof(*j));
 }
 
-/* sd_journal_sendv() says nothing where there is no journal, so we look. It waits where the
- * journal is slow: the signal that ends the tool must lose no row, a second one gives up. */
+/* Sends the entry. sd_journal_sendv() reports no error if there is no journal, so the tool checks that. The call waits
+ * if the journal is slow. After a signal, which ends the tool, it is repeated, so that no row is lost; a second signal
+ * gives up. */
 static int send_entry(struct journal *j)
 {
 	int err = -EINTR;
@@ -68,15 +69,15 @@ void journal_row(struct journal *j, const struct row *row)
 		j->err = err;
 }
 
-/* A field begins where the one before it has ended. */
-static void begin(struct journal_entry *e, struct output *o, const char *name)
+/* Begins a field directly after the previous one. */
+static void begin_field(struct journal_entry *e, struct output *o, const char *name)
 {
 	e->field[e->n].iov_base = o->at;
 	put_text(o, name);
 	put_char(o, '=');
 }
 
-static void end(struct journal_entry *e, const struct output *o)
+static void end_field(struct journal_entry *e, const struct output *o)
 {
 	struct iovec *field = &e->field[e->n++];
 
@@ -85,60 +86,60 @@ static void end(struct journal_entry *e, const struct output *o)
 
 static void add_text(struct journal_entry *e, struct output *o, const char *name, const char *text)
 {
-	begin(e, o, name);
+	begin_field(e, o, name);
 	put_text(o, text);
-	end(e, o);
+	end_field(e, o);
 }
 
 static void add_number(struct journal_entry *e, struct output *o, const char *name, uint64_t n)
 {
-	begin(e, o, name);
+	begin_field(e, o, name);
 	put_u64(o, n);
-	end(e, o);
+	end_field(e, o);
 }
 
 static void add_endpoint(struct journal_entry *e, struct output *o, const struct endpoint *from,
 			 const char *addr4, const char *addr6, const char *port)
 {
-	begin(e, o, from->family == AF_INET6 ? addr6 : addr4);
+	begin_field(e, o, from->family == AF_INET6 ? addr6 : addr4);
 	put_addr(o, from);
-	end(e, o);
+	end_field(e, o);
 	add_number(e, o, port, from->port);
 }
 
-static void put_place(struct output *o, const struct endpoint *e)
+static void put_addr_space_port(struct output *o, const struct endpoint *e)
 {
 	put_addr(o, e);
 	put_char(o, ' ');
 	put_u64(o, e->port);
 }
 
-/* tcpstates' message, and then what it does not know. */
+/* Adds tcpstates' message, followed by what tcpstates does not know. */
 static void add_message(struct journal_entry *e, struct output *o, const char *comm,
 			const struct row *r)
 {
-	begin(e, o, "MESSAGE");
+	begin_field(e, o, "MESSAGE");
 	put_text(o, comm);
 	put_char(o, ' ');
-	put_place(o, &r->local);
+	put_addr_space_port(o, &r->local);
 	put_text(o, ARROW);
-	put_place(o, &r->remote);
+	put_addr_space_port(o, &r->remote);
 	put_char(o, ' ');
 	put_text(o, output_state(r->oldstate));
 	put_text(o, ARROW);
 	put_text(o, output_state(r->newstate));
 	if (r->real.family) {
 		put_text(o, " real ");
-		put_place(o, &r->real);
+		put_addr_space_port(o, &r->real);
 	}
 	if (r->reason) {
 		put_text(o, " reason ");
 		put_text(o, r->reason);
 	}
-	end(e, o);
+	end_field(e, o);
 }
 
-/* OBJECT_COMM is the journal's own for a sender that is root: ours has another name. */
+/* The journal itself sets OBJECT_COMM if the sender is root, so our field is OBJECT_TCP_COMM. */
 void journal_entry_set(struct journal_entry *e, const char *name, const struct row *r)
 {
 	struct output o = { .at = e->text };
@@ -148,9 +149,9 @@ void journal_entry_set(struct journal_entry *e, const char *name, const struct r
 	output_comm(comm, sizeof(comm), r->comm, 64);
 	add_message(e, &o, comm, r);
 	add_text(e, &o, "PRIORITY", PRIORITY);
-	begin(e, &o, "SYSLOG_IDENTIFIER");
+	begin_field(e, &o, "SYSLOG_IDENTIFIER");
 	put_raw(&o.at, name, strnlen(name, 255));
-	end(e, &o);
+	end_field(e, &o);
 	add_number(e, &o, "OBJECT_PID", r->pid);
 	add_text(e, &o, "OBJECT_TCP_COMM", comm);
 	add_endpoint(e, &o, &r->local, "OBJECT_IPV4_SOURCE_ADDRESS", "OBJECT_IPV6_SOURCE_ADDRESS",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows to the systemd journal, with tcpstates' fields and ours. libsystemd is found at run
- * time, so that the tool builds and runs without it.
+ * Sends rows to the systemd journal, with tcpstates' fields and ours. The tool loads libsystemd
+ * at run time, so it builds and runs without it.
  */
 #ifndef OUTPUT_JOURNAL_H
 #define OUTPUT_JOURNAL_H
@@ -14,39 +14,39 @@
 
 enum { JOURNAL_FIELDS_MAX = 20, JOURNAL_TEXT_MAX = 2048 };
 
-/** A row as the journal takes it: each field is "NAME=value", its length is counted. */
+/** A row as sd_journal_sendv(3) takes it: each field is "NAME=value", with its length. */
 struct journal_entry {
 	char text[JOURNAL_TEXT_MAX];
-	struct iovec field[JOURNAL_FIELDS_MAX];		/* point into text */
+	struct iovec field[JOURNAL_FIELDS_MAX];		/* they point into text */
 	int n;
 };
 
-/** All zero: none open. */
+/** All zero: not open. */
 struct journal {
 	void *library;
 	int (*send)(const struct iovec *fields, int n);	/* sd_journal_sendv(3) */
 	struct journal_entry entry;
-	int interrupted;				/* times that a signal ended a wait for it */
+	int interrupted;				/* number of waits for the journal that a signal ended */
 	uint64_t refused;				/* rows that the journal did not take */
-	int err;					/* negative errno of the first of them */
+	int err;					/* negative errno of the first refused row */
 };
 
 /**
- * journal_open - find libsystemd, and that a journal runs
- * @j:     all zero; journal_close() it in either case
+ * journal_open - load libsystemd, and check that a journal runs
+ * @j:     all zero; the caller calls journal_close() in either case
  * @cause: one line with the remedy, set on failure
  * Return: 0 or -ENOENT.
  */
 int journal_open(struct journal *j, char *cause, size_t len);
 
-/** journal_row - send a row; what the journal does not take is counted in @j */
+/** journal_row - send a row; if the journal does not take it, count it in @j */
 void journal_row(struct journal *j, const struct row *row);
 
 void journal_close(struct journal *j);
 
 /**
- * journal_entry_set - a row's fields; pure
- * @name: of the program
+ * journal_entry_set - set the fields from a row; pure
+ * @name: name of the program
  */
 void journal_entry_set(struct journal_entry *e, const char *name, const struct row *row);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One JSON object a line; the man page and tests/replay/row.schema.json describe it. */
+/* JSON, one object per line; the man page and tests/replay/row.schema.json describe it. */
 #include "output/output.h"
 
 #include <string.h>
 #include <sys/socket.h>
 
 /*
- * A row is written by way of a copy of o->at, as in output_text.c. The words of a row are ours and need no escape; the
- * name of a process may.
+ * A row is written through a local copy of o->at, for the reason given in output_text.c. The words of a row are our own
+ * and need no escape. The name of a process may need one.
  */
 static inline char *put_word(char *at, const char *word)
 {
@@ -63,7 +63,7 @@ static char *put_comm(struct output *o, char *at, const char comm[16])
 
 static void header(struct output *o)
 {
-	(void)o;	/* each line names its own values */
+	(void)o;	/* no heading: each line names its own values */
 }
 
 static void row(struct output *o, const struct row *r)
@@ -113,7 +113,7 @@ static void row(struct output *o, const struct row *r)
 	o->at = at;
 }
 
-/* @end: the last line, which is the sum of the others */
+/* @end: for the last line, which has the sums of the others */
 static void put_losses(struct output *o, const struct losses *lost, bool end)
 {
 	for (int i = 0; i < LOSSES; i++) {

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define BUFFER_SIZE 32768
-#define LINE_MAX_BYTES 1024		/* no line is longer; the version is cut */
+#define LINE_MAX_BYTES 1024		/* no line is longer, as the version is truncated */
 
 struct sink {
 	int fd;
@@ -41,7 +41,7 @@ static void end_line(struct sink *s)
 		flush(s);
 }
 
-/* Microseconds as seconds, without zeros at the end. */
+/* Appends microseconds as seconds, without trailing zeros. */
 static void put_seconds(struct sink *s, uint64_t us)
 {
 	put_number(&s->at, us / 1000000);
@@ -53,7 +53,7 @@ static void put_seconds(struct sink *s, uint64_t us)
 		s->at--;
 }
 
-/* The value of a label: three characters are special there. */
+/* Appends the value of a label, in which three characters need an escape. */
 static void put_escaped(struct sink *s, const char *text, size_t most)
 {
 	for (size_t i = 0; i < most && text[i]; i++) {
@@ -74,7 +74,7 @@ static void put_address(struct sink *s, const struct endpoint *e)
 	s->at = o.at;
 }
 
-static void put_end(struct sink *s, const char *addr_key, const char *port_key, const struct endpoint *e)
+static void put_endpoint(struct sink *s, const char *addr_key, const char *port_key, const struct endpoint *e)
 {
 	put_words(s, addr_key);
 	if (e->family)
@@ -85,16 +85,16 @@ static void put_end(struct sink *s, const char *addr_key, const char *port_key, 
 	*s->at++ = '"';
 }
 
-/* @r without a family: the sum of the others. */
+/* If the vip of @r has no family, @r is the sum of the real servers without labels of their own. */
 static void put_labels(struct sink *s, const struct stats_real *r)
 {
 	if (!r->vip.family) {
 		put_words(s, "{vip=\"other\",vport=\"\",protocol=\"tcp\",real=\"other\",rport=\"\"");
 		return;
 	}
-	put_end(s, "{vip=\"", "\",vport=\"", &r->vip);
+	put_endpoint(s, "{vip=\"", "\",vport=\"", &r->vip);
 	put_words(s, ",protocol=\"tcp\"");
-	put_end(s, ",real=\"", "\",rport=\"", &r->real);
+	put_endpoint(s, ",real=\"", "\",rport=\"", &r->real);
 }
 
 static void put_head(struct sink *s, const char *name, const char *type, const char *help)
@@ -120,7 +120,7 @@ static void put_value(struct sink *s, const char *name, const struct stats_real 
 	end_line(s);
 }
 
-/* What is written: those with labels of their own, and the sum of the others, if any. */
+/* The real servers to write: those with labels of their own, then the sum of the others, if any. */
 struct chosen {
 	const struct stats_real *real[METRICS_REALS + 1];
 	size_t n;
@@ -162,8 +162,8 @@ static void put_connects(struct sink *s, const struct chosen *c)
 }
 
 /*
- * Each bound is where a bucket of struct stats_histogram begins, so that nothing is guessed: 15 * 2^N us. The one
- * below a second tells those apart that were answered at once from those whose SYN was sent again, after 1, 3, 7 s.
+ * The bounds N of 15 * 2^N us. A bucket of struct stats_histogram begins at each bound, so the counts are exact. The bound
+ * just below a second separates connects answered at once from those whose SYN was retransmitted, after 1, 3, 7 s.
  */
 static const uint8_t connect_bounds[] = { 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19 };
 static const uint8_t life_bounds[] = { 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28 };
@@ -184,7 +184,7 @@ static void put_bucket(struct sink *s, const char *name, const struct stats_real
 	end_line(s);
 }
 
-/* The count is the sum of the buckets: what was counted between two reads of the kernel's would not fit. */
+/* The count is the sum of the buckets. A count that is read separately could differ, as the programs go on counting. */
 static void put_histogram(struct sink *s, const char *name, const struct stats_real *r,
 			  const struct stats_histogram *h, const uint8_t *bounds, size_t n)
 {
@@ -261,10 +261,10 @@ static void put_all(struct sink *s, const struct metrics *m, const struct chosen
 	flush(s);
 }
 
-/* ---- who has labels of its own */
+/* ---- which real servers have labels of their own */
 
-/* Return: where the pair stands among those shown, or should. */
-static size_t place_of(const struct metrics *m, const struct stats_real *r, bool *found)
+/* Returns the index of the virtual service and real server of @r in shown[], or the index at which to insert them. */
+static size_t shown_index(const struct metrics *m, const struct stats_real *r, bool *found)
 {
 	size_t low = 0, high = m->n_shown;
 
@@ -287,10 +287,11 @@ static size_t place_of(const struct metrics *m, const struct stats_real *r, bool
 	return low;
 }
 
-static bool is_shown(struct metrics *m, const struct stats_real *r)
+/* True if @r has labels of its own; gives it labels if there is room. */
+static bool gets_labels(struct metrics *m, const struct stats_real *r)
 {
 	bool found;
-	size_t at = place_of(m, r, &found);
+	size_t at = shown_index(m, r, &found);
 
 	if (found || m->n_shown == METRICS_REALS)
 		return found;
@@ -306,7 +307,7 @@ static void choose(struct metrics *m, const struct stats *s, struct chosen *c, s
 	memset(other, 0, sizeof(*other));
 	c->n = m->n_other = 0;
 	for (size_t i = 0; i < s->n; i++) {
-		if (is_shown(m, &s->real[i])) {
+		if (gets_labels(m, &s->real[i])) {
 			c->real[c->n++] = &s->real[i];
 		} else {
 			stats_add(other, &s->real[i]);
@@ -319,7 +320,8 @@ static void choose(struct metrics *m, const struct stats *s, struct chosen *c, s
 
 /* ---- the file */
 
-/* Beside the file, as rename(2) works within one file system; hidden, and not *.prom, which is what the collector reads. */
+/* The name is in the folder of the file, as rename(2) works within one file system. It is hidden and does not end in .prom,
+ * so that the collector does not read it. */
 static int temporary_name(char name[PATH_MAX], const char *path)
 {
 	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
@@ -334,12 +336,12 @@ static int create(const char *name)
 	static const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	int fd = open(name, flags, 0644);
 
-	/* One of a tool that was killed and had this number. */
+	/* A killed tool with the same pid has left it. */
 	if (fd < 0 && errno == EEXIST && !unlink(name))
 		fd = open(name, flags, 0644);
 	if (fd < 0)
 		return -errno;
-	if (fchmod(fd, 0644)) {		/* whatever the umask: the collector is another user */
+	if (fchmod(fd, 0644)) {		/* whatever the umask: the collector runs as another user */
 		int err = -errno;
 
 		close(fd);
@@ -349,8 +351,8 @@ static int create(const char *name)
 	return fd;
 }
 
-/* rename(2) would replace a device or a link as well, such as /dev/null or /dev/stdout. */
-static int look_at(const char *path, char *cause, size_t len)
+/* Refuses what is not a regular file: rename(2) would replace a device or a link too, such as /dev/null or /dev/stdout. */
+static int check_path(const char *path, char *cause, size_t len)
 {
 	struct stat st;
 
@@ -375,7 +377,7 @@ int metrics_init(struct metrics *m, const char *path, const char *version, char 
 	memset(m, 0, sizeof(*m));
 	m->path = path;
 	m->version = version;
-	err = look_at(path, cause, len);
+	err = check_path(path, cause, len);
 	if (err)
 		return err;
 	err = temporary_name(name, path);
@@ -408,9 +410,9 @@ int metrics_write(struct metrics *m, const struct stats *s, const struct losses 
 
 	if (!other || !sink)
 		goto out;
-	err = look_at(m->path, cause, len);
+	err = check_path(m->path, cause, len);
 	if (err)
-		goto out_said;
+		goto out_with_cause;
 	err = temporary_name(name, m->path);
 	if (err)
 		goto out;
@@ -433,7 +435,7 @@ int metrics_write(struct metrics *m, const struct stats *s, const struct losses 
 out:
 	if (err)
 		fail(m, err, cause, len);
-out_said:
+out_with_cause:
 	free(other);
 	free(sink);
 	return err;

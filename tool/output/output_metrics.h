@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Counts as a file of metrics for the textfile collector of node_exporter: Prometheus' text format 0.0.4, which that and
- * "promtool check metrics" read. (OpenMetrics proper wants a counter's TYPE line without "_total", which they would take
- * for another metric.)
+ * Writes counts to a file of metrics for the textfile collector of node_exporter, in Prometheus' text format 0.0.4. The
+ * collector and "promtool check metrics" read it. (OpenMetrics itself wants a counter's TYPE line without "_total". Both
+ * would take that for another metric.)
  */
 #ifndef OUTPUT_METRICS_H
 #define OUTPUT_METRICS_H
@@ -14,39 +14,39 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Real servers of virtual services with labels of their own; each is METRICS_SERIES series, or a few less. */
+/* Maximum of real servers of virtual services with labels of their own. Each has METRICS_SERIES series, or a few less. */
 #define METRICS_REALS 512
 #define METRICS_SERIES 45
 
-/** Who has labels of its own: who was there first, so that a series never goes over into another one. */
+/** The real servers with labels of their own: the first ones seen keep them, so a series never turns into another one. */
 struct metrics {
 	const char *path;		/* not owned */
-	const char *version;		/* of the tool; not owned */
+	const char *version;		/* version of the tool; not owned */
 	struct {
 		struct endpoint vip, real;
 	} shown[METRICS_REALS];		/* sorted */
 	size_t n_shown;
-	size_t n_other;			/* those of the last metrics_write() that are summed under "other" */
+	size_t n_other;			/* real servers that the last metrics_write() summed under "other" */
 };
 
 /**
- * metrics_init - write nothing yet
- * @path:    of the file; the folder must be there. What is there must be a regular file, or nothing.
- * @version: of the tool
+ * metrics_init - check that the file can be written; writes no metrics yet
+ * @path:    path of the file. Its folder must exist. If the file exists, it must be a regular file.
+ * @version: version of the tool
  * @cause:   one line, set on failure
- * Return: 0, or a negative errno where no file could be written to @path.
+ * Return: 0, or a negative errno if no file can be written to @path.
  */
 int metrics_init(struct metrics *m, const char *path, const char *version, char *cause, size_t len);
 
-/** metrics_folder_is_ours - whether this user owns the folder of the file; false too where that cannot be known */
+/** metrics_folder_is_ours - true if this user owns the folder of the file; false also if that is not known */
 bool metrics_folder_is_ours(const struct metrics *m);
 
 /**
- * metrics_write - replace the file at once, so that a reader finds the old one or the new one, whole
+ * metrics_write - replace the file in one step, so that a reader finds the whole old file or the whole new one
  * @s:     counts since the start of tracing, sorted; not changed
- * @lost:  of the tool itself
+ * @lost:  losses of the tool itself
  * @cause: one line, set on failure
- * Return: 0 or a negative errno; then the old file is still there, and no other one is.
+ * Return: 0, or a negative errno: then the old file is still there, and no temporary file.
  */
 int metrics_write(struct metrics *m, const struct stats *s, const struct losses *lost, char *cause, size_t len);
 

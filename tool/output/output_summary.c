@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A line for each real server, those of a virtual service below their sum, worst first. */
+/* The table of --summary: for each virtual service a line with its sum, then a line for each real server; worst first. */
 #include "output/output_counts.h"
 
 #include <inttypes.h>
@@ -10,7 +10,7 @@ enum cell_kind { COUNTER, OPEN, CONNECT, CONNECT_MAX, LIFE };
 
 /* Times are in milliseconds. */
 static const struct cell {
-	const char *head, *csv, *key;	/* of text, CSV, JSON */
+	const char *head, *csv, *key;	/* name in text, CSV, JSON */
 	enum cell_kind kind;
 	unsigned which;			/* counter or percentile */
 } cells[] = {
@@ -36,7 +36,7 @@ enum { N_CELLS = sizeof(cells) / sizeof(cells[0]) };
 
 #define CELL_MAX 32
 
-/* @none: what stands for a time that nobody took */
+/* @none: printed if there is no time to show */
 static int format_cell(char text[CELL_MAX], const struct stats_real *r, const struct cell *cell, const char *none)
 {
 	const struct stats_histogram *h = cell->kind == LIFE ? &r->life : &r->connect;
@@ -55,7 +55,7 @@ static int format_cell(char text[CELL_MAX], const struct stats_real *r, const st
 	}
 }
 
-/* Columns of a table: as wide as what is in them. */
+/* Widths of the columns: each is as wide as its longest value. */
 struct widths {
 	int vip, real, cell[N_CELLS];
 };
@@ -66,7 +66,7 @@ static void widen(int *width, int len)
 		*width = len;
 }
 
-static int place_len(const struct endpoint *e)
+static int addr_port_len(const struct endpoint *e)
 {
 	char text[64];
 	struct output o = { .at = text };
@@ -79,8 +79,8 @@ static void widen_row(struct widths *w, const struct stats_real *r)
 {
 	char text[CELL_MAX];
 
-	widen(&w->vip, place_len(&r->vip));
-	widen(&w->real, place_len(&r->real));
+	widen(&w->vip, addr_port_len(&r->vip));
+	widen(&w->real, addr_port_len(&r->real));
 	for (int i = 0; i < N_CELLS; i++)
 		widen(&w->cell[i], format_cell(text, r, &cells[i], "-"));
 }
@@ -152,7 +152,7 @@ static void put_line(struct output *o, const struct widths *w, const struct stat
 	put_char(o, '\n');
 }
 
-/* What has no place on the screen: one line says so. */
+/* Prints how many lines do not fit on the screen. */
 static void put_more(struct output *o, size_t n)
 {
 	output_room(o);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Text rows on a terminal: columns as wide as the addresses that come, the heading again
- * where the last one scrolls away, reasons in colour. Only people read this.
+ * Text rows on a terminal, which only people read. Columns grow with the addresses, the heading
+ * is repeated when the last one scrolls away, reasons are in colour.
  */
 #include "output/output_text.h"
 #include "probes/tcp_state.h"
@@ -10,19 +10,19 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define LINES_DEFAULT 24	/* where the terminal does not tell */
-#define LINES_MIN 5		/* a heading, and more rows than headings */
+#define LINES_DEFAULT 24	/* if the terminal does not report its size */
+#define LINES_MIN 5		/* room for a heading and several rows */
 #define RED "\033[31m"
 #define YELLOW "\033[33m"
 #define PLAIN "\033[0m"
 
-/* Few steps, as each is a heading more. The last one of each fits everything. */
+/* Widths to which a column grows. They are few, as each step repeats the heading. The last one fits any address. */
 static const int addr_widths[] = { 26, 39 };
 static const int real_widths[] = { 32, 47 };
 
 enum { N_WIDTHS = 2 };
 
-/* no-color.org: any value but an empty one. */
+/* True if the terminal shows colours. NO_COLOR with a value that is not empty forbids them (no-color.org). */
 static bool has_colour(void)
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -36,7 +36,7 @@ void output_terminal_init(struct output *o)
 	o->screen.colour = has_colour();
 }
 
-/* Bytes that begin no character, and escape sequences, take no column. */
+/* Counts the columns of a text. Escape sequences and the later bytes of a UTF-8 character take no column. */
 static int columns_of(const char *from, const char *to)
 {
 	int columns = 0;
@@ -50,7 +50,7 @@ static int columns_of(const char *from, const char *to)
 	return columns;
 }
 
-/* How many lines of the screen the text since @from takes. */
+/* Counts the lines of the screen that the text since @from takes. */
 static int lines_of(const struct output *o, const char *from, const struct winsize *size)
 {
 	int columns = columns_of(from, o->at);
@@ -58,7 +58,7 @@ static int lines_of(const struct output *o, const char *from, const struct winsi
 	return size->ws_col && columns > size->ws_col ? (columns - 1) / size->ws_col + 1 : 1;
 }
 
-/* Asked for each row, so that a window may change its size at any time. */
+/* Called for each row, as the window may change its size at any time. */
 static void get_size(const struct output *o, struct winsize *size)
 {
 	if (ioctl(o->fd, TIOCGWINSZ, size) || !size->ws_row)
@@ -73,12 +73,12 @@ static int addr_len(const struct endpoint *e)
 	struct output o = { .at = text };
 
 	if (e->family != AF_INET6)
-		return 0;	/* fits always */
+		return 0;	/* always fits */
 	put_addr(&o, e);
 	return (int)(o.at - text);
 }
 
-/* Return: whether the column had to grow. */
+/* Widens a column to fit @len characters. Returns true if it had to grow. */
 static bool fit(int *width, const int steps[N_WIDTHS], int len)
 {
 	int i = 0;
@@ -128,7 +128,7 @@ static void put_reason(struct output *o, const struct row *r)
 	put_text(o, PLAIN);
 }
 
-/* The cursor's line is one of the screen's too. */
+/* The line of the cursor also takes a line of the screen. */
 static void row(struct output *o, const struct row *r)
 {
 	struct winsize size;

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tcpstates' columns in its order and widths, then the real server and the reason. */
+/* Text: tcpstates' columns in its order and widths, then the real server and the reason. */
 #include "output/output_text.h"
 
 #include <string.h>
 #include <sys/socket.h>
 
-#define REASON_WIDTH 14	/* no-destination */
+#define REASON_WIDTH 14	/* fits no-destination */
 
 const struct text_widths output_widths_narrow = { 10, 10, 0, 15, 5, 11, 21 };
 const struct text_widths output_widths_wide = { 16, 16, 2, 26, 5, 11, 32 };
 
 /*
- * A row is written by way of a copy of o->at, here called "at": the compiler keeps that in a register, while o->at
- * would be read and written again at each byte, as a char may be part of anything.
+ * A row is written through a local copy of o->at, called "at". The compiler keeps the copy in a register. It would read
+ * and write o->at again for each byte, as a pointer to char may point to anything.
  */
 
-/* put_spaces() has 32, which is enough where no terminal makes columns grow. */
+/* put_spaces() adds at most 32. Only columns that grow on a terminal need more. */
 static inline void pad(char **at, const char *start, int width)
 {
 	put_spaces(at, start, width);
@@ -56,14 +56,14 @@ static inline void put_state_field(char **at, uint8_t state, int width)
 	pad(at, start, width);
 }
 
-static char *put_addr_far(struct output *o, char *at, const struct endpoint *e)
+static char *put_addr_slow(struct output *o, char *at, const struct endpoint *e)
 {
 	o->at = at;
 	put_addr(o, e);
 	return o->at;
 }
 
-static char *put_addr_port_far(struct output *o, char *at, const struct endpoint *e)
+static char *put_addr_port_slow(struct output *o, char *at, const struct endpoint *e)
 {
 	o->at = at;
 	put_addr_port(o, e);
@@ -75,7 +75,7 @@ static inline char *put_addr_field(struct output *o, char *at, const struct endp
 	const char *start = at;
 
 	if (e->family == AF_INET6)
-		at = put_addr_far(o, at, e);
+		at = put_addr_slow(o, at, e);
 	else
 		put_octets(&at, e->addr + 12);
 	pad(&at, start, width);
@@ -89,13 +89,13 @@ static inline char *put_real_field(struct output *o, char *at, const struct endp
 	if (!e->family)
 		put_one(&at, '-');
 	else
-		at = put_addr_port_far(o, at, e);
+		at = put_addr_port_slow(o, at, e);
 	pad(&at, start, width);
 	return at;
 }
 
-/* Escapes and characters of several bytes: columns are not bytes. */
-static char *put_comm_far(char *at, const char comm[16], const struct text_widths *w)
+/* For names with escapes or multi-byte characters: they may have fewer columns than bytes. */
+static char *put_comm_slow(char *at, const char comm[16], const struct text_widths *w)
 {
 	char safe[80];
 	int columns = 0;
@@ -116,11 +116,11 @@ static inline char *put_comm_field(char *at, const char comm[16], const struct t
 	const char *start = at;
 	int plain = 0;
 
-	/* Nearly every name is of plain characters only. */
+	/* Nearly every name has only plain characters. */
 	while (plain < w->comm_cut && comm[plain] > ' ' && comm[plain] < 0x7f && comm[plain] != '\\')
 		plain++;
 	if (plain != w->comm_cut && comm[plain])
-		return put_comm_far(at, comm, w);
+		return put_comm_slow(at, comm, w);
 	memcpy(at, comm, 16);
 	at += plain;
 	pad(&at, start, w->comm);
@@ -156,7 +156,7 @@ void text_header(struct output *o, const struct text_widths *w)
 	}
 }
 
-static void put_known(struct output *o, int64_t n, int width)
+static void put_optional(struct output *o, int64_t n, int width)
 {
 	if (n < 0)
 		put_field(o, "-", width);
@@ -173,9 +173,9 @@ void text_end(struct output *o, const struct row *r)
 			put_char(o, ' ');
 		put_char(o, ' ');
 		put_field(o, r->method ? r->method : "-", 6);
-		put_known(o, r->netns ? (int64_t)r->netns : -1, 10);
+		put_optional(o, r->netns ? (int64_t)r->netns : -1, 10);
 		put_number_field(&o->at, r->uid, 5);
-		put_known(o, r->age_ms, 8);
+		put_optional(o, r->age_ms, 8);
 		if (r->gone_ms < 0)
 			put_char(o, '-');
 		else
@@ -217,7 +217,7 @@ void text_columns(struct output *o, const struct row *r, const struct text_width
 	columns(o, r, w);
 }
 
-/* Inline for widths that the compiler knows. */
+/* Inline, so that the compiler knows the widths. */
 static inline void row(struct output *o, const struct row *r, const struct text_widths *w)
 {
 	columns(o, r, w);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The columns of text rows, for the formats that have them. */
+/* The columns of text rows, for the formats that use them. */
 #ifndef OUTPUT_TEXT_H
 #define OUTPUT_TEXT_H
 
@@ -7,13 +7,13 @@
 
 extern const struct text_widths output_widths_narrow, output_widths_wide;
 
-/** text_header - the heading line */
+/** text_header - add the heading line */
 void text_header(struct output *o, const struct text_widths *w);
 
-/** text_columns - a row up to its reason, which is still to come */
+/** text_columns - add a row up to its reason; the caller adds the reason */
 void text_columns(struct output *o, const struct row *row, const struct text_widths *w);
 
-/** text_end - what follows the reason: the end of the line, with -x more columns before */
+/** text_end - add what follows the reason: with -x more columns, then the end of the line */
 void text_end(struct output *o, const struct row *row);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Text by hand, at the end of a buffer that has room for it: the path of every
- * row, so all of it inline. Each function adds at *at and moves it on.
+ * Formats text without printf(), into a buffer that has room for it. Everything is
+ * inline, as each row is made with it. Each function writes at *at and moves *at to the end.
  */
 #ifndef PUT_H
 #define PUT_H
@@ -18,10 +18,10 @@ static inline void put_raw(char **at, const char *bytes, size_t len)
 	*at += len;
 }
 
-/* A text that the compiler knows. */
+/* Appends a string literal. */
 #define PUT(at, text) put_raw(at, text, sizeof(text) - 1)
 
-/* Two digits at a time; the first of a number below 10 is not used. */
+/* Returns the two digits of @n, which is below 100; a number below 10 has a leading zero. */
 static inline const char *put_pair(unsigned n)
 {
 	static const char pairs[] =
@@ -56,7 +56,7 @@ static inline void put_number(char **at, uint64_t n)
 		from[-1] = (char)('0' + n);
 }
 
-/* Of less than a second, with leading zeros. */
+/* Appends microseconds below a second as 6 digits, with leading zeros. */
 static inline void put_microseconds(char **at, unsigned us)
 {
 	put_raw(at, put_pair(us / 10000), 2);
@@ -64,7 +64,7 @@ static inline void put_microseconds(char **at, unsigned us)
 	put_raw(at, put_pair(us % 100), 2);
 }
 
-/* With 3 decimals, cut off. */
+/* Appends milliseconds with 3 decimals, truncated. */
 static inline void put_milliseconds(char **at, uint64_t ns)
 {
 	unsigned us = (unsigned)(ns / 1000 % 1000);
@@ -75,7 +75,7 @@ static inline void put_milliseconds(char **at, uint64_t ns)
 	put_raw(at, put_pair(us % 100), 2);
 }
 
-/* The 8 digits of @n, as they are to be in memory: each digit in a byte of its own, all at once. */
+/* Returns the 8 hexadecimal digits of @n as text in memory order. All bytes are computed at once. */
 static inline uint64_t digits16(uint32_t n)
 {
 	const uint64_t ones = 0x0101010101010101;
@@ -88,7 +88,7 @@ static inline uint64_t digits16(uint32_t n)
 	return htole64(x + '0' * ones + letters * ('a' - '0' - 10));
 }
 
-/* Writes 16 bytes, however few count. */
+/* Always writes 16 bytes, but moves *at by the number of digits. */
 static inline void put_base16(char **at, uint64_t n)
 {
 	int zeros = (n ? __builtin_clzll(n) : 60) / 4;
@@ -102,7 +102,7 @@ static inline void put_base16(char **at, uint64_t n)
 	*at += 16 - zeros;
 }
 
-/* A number of an address and the dot behind it. */
+/* One number of an IPv4 address and the dot after it. */
 #define OCTET(n)									\
 	{ (char)('0' + ((n) > 99 ? (n) / 100 : (n) > 9 ? (n) / 10 : (n))),		\
 	  (char)((n) > 99 ? '0' + (n) / 10 % 10 : (n) > 9 ? '0' + (n) % 10 : '.'),	\
@@ -122,7 +122,7 @@ static inline void put_octets(char **at, const uint8_t octet[4])
 	--*at;
 }
 
-/* The first of the longest runs of at least two groups that are 0. */
+/* Finds the longest run of at least two zero groups; of equally long ones, the first. */
 static inline void find_zeros(const uint16_t group[8], int *start, int *len)
 {
 	int run = 0;
@@ -138,7 +138,7 @@ static inline void find_zeros(const uint16_t group[8], int *start, int *len)
 	}
 }
 
-/* An IPv6 address as inet_ntop(3) has it: RFC 5952, and the last 4 bytes as octets where they are an IPv4 address. */
+/* Appends an IPv6 address as inet_ntop(3) does: RFC 5952, with the last 4 bytes as octets if they are an IPv4 address. */
 static inline void put_groups(char **at, const uint8_t addr[16])
 {
 	uint16_t group[8];
@@ -170,8 +170,8 @@ static inline void put_one(char **at, char c)
 	*(*at)++ = c;
 }
 
-/* The name of a process, as most are: of characters that neither CSV nor JSON has a use for. Else nothing. Writes 16
- * bytes, however few count. */
+/* Appends the name of a process if CSV and JSON need no escape for it, as for most names. Else returns false and writes
+ * nothing. Copies 16 bytes, but moves *at by the length of the name. */
 static inline bool put_plain_comm(char **at, const char comm[16])
 {
 	int len = 0;
@@ -186,7 +186,7 @@ static inline bool put_plain_comm(char **at, const char comm[16])
 	return true;
 }
 
-/* Spaces up to @width columns from @start: a wide copy, as the buffer has room for it. */
+/* Pads the text since @start with spaces to @width columns; adds at most 32. Copies 32 bytes, as the buffer has room. */
 static inline void put_spaces(char **at, const char *start, int width)
 {
 	static const char spaces[33] = "                                ";

@@ -51,8 +51,8 @@ int correlate_add(struct correlate *c, const void *data, size_t len)
 	return 0;
 }
 
-/* One pass of a merge sort over runs that are in order already: there are few,
- * as each CPU's buffer is one but for interrupts. Returns the number of runs. */
+/* Merges pairs of sorted runs: one pass of a merge sort. There are few runs, as
+ * each CPU's buffer is one, except for interrupts. Returns the number of runs. */
 static uint32_t merge_runs(const struct order *from, struct order *to, uint32_t n)
 {
 	uint32_t a = 0, runs = 0;
@@ -128,7 +128,7 @@ static const char *event_word(const struct event *ev)
 	return words[ev->type];
 }
 
-static const char *reason(const struct event *ev)
+static const char *reason_word(const struct event *ev)
 {
 	if (ev->type == EVENT_STATE && ev->newstate == TCP_CLOSE)
 		return close_word(ev);
@@ -144,8 +144,8 @@ static void set_endpoint(struct endpoint *e, const __u32 addr[4], uint16_t port,
 	e->family = family;
 }
 
-/* Milliseconds. The row of the connect itself is of the time before IPVS made its entry. */
-static int64_t since(uint32_t from, uint32_t to)
+/* Returns milliseconds, or -1 if not known. The row of the connect itself is older than IPVS's entry, so it gets 0. */
+static int64_t elapsed_ms(uint32_t from, uint32_t to)
 {
 	uint32_t units = to - from;
 
@@ -173,10 +173,10 @@ static void make_row(struct row *row, const struct event *ev)
 	row->newstate = ev->newstate;
 	row->method = method_word(&c->real);
 	row->event = event_word(ev);
-	row->reason = reason(ev);
+	row->reason = reason_word(ev);
 	now = ENTRY_TIME(ev->ts_ns);
-	row->age_ms = since(c->entry_at, c->gone_at ? c->gone_at : now);
-	row->gone_ms = since(c->gone_at, now);
+	row->age_ms = elapsed_ms(c->entry_at, c->gone_at ? c->gone_at : now);
+	row->gone_ms = elapsed_ms(c->gone_at, now);
 }
 
 bool correlate_next(struct correlate *c, uint64_t before_ns, struct row *row)
@@ -188,12 +188,12 @@ bool correlate_next(struct correlate *c, uint64_t before_ns, struct row *row)
 	return true;
 }
 
-/* Those that stay move to the first places, as long as one that stays is not there already. Only they are looked at: most
- * rounds keep few. */
+/* Moves the events that stay to the first slots; those that are there already do not move. It looks only at events that
+ * stay: most rounds keep few. */
 void correlate_keep(struct correlate *c, uint64_t before_ns)
 {
 	struct order *stays, *taken = c->spare;
-	uint32_t kept, place = 0;
+	uint32_t kept, slot = 0;
 
 	while (c->next < c->n && c->order[c->next].ts_ns < before_ns)
 		c->next++;
@@ -210,10 +210,10 @@ void correlate_keep(struct correlate *c, uint64_t before_ns)
 		*o = stays[i];
 		if (o->at < kept)
 			continue;
-		while (taken[place].at)
-			place++;
-		c->events[place] = c->events[o->at];
-		o->at = place++;
+		while (taken[slot].at)
+			slot++;
+		c->events[slot] = c->events[o->at];
+		o->at = slot++;
 	}
 	c->next = 0;
 	c->n = kept;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Events of all CPUs to rows in time order, each with its reason. Pure: the
- * caller brings the clock.
+ * Turns the events of all CPUs into rows in time order, each with its reason.
+ * Pure: the caller passes the time.
  */
 #ifndef CORRELATE_H
 #define CORRELATE_H
@@ -13,33 +13,33 @@
 
 struct order {
 	uint64_t ts_ns;
-	uint32_t at;		/* in events */
+	uint32_t at;		/* index in events */
 };
 
 struct correlate {
 	struct event *events;
 	struct order *order, *spare;
-	uint32_t n, size;	/* events held, room */
-	uint32_t next;		/* in order, while rows are taken */
+	uint32_t n, size;	/* events held, and room for how many */
+	uint32_t next;		/* index in order of the next row to take */
 };
 
-/** correlate_init - Return: 0 or -ENOMEM; correlate_fini() in either case */
+/** correlate_init - start without events; Return: 0 or -ENOMEM; the caller calls correlate_fini() in either case */
 int correlate_init(struct correlate *c);
 
 /**
- * correlate_add - take in one event
- * @data: as perfbuf hands it over
+ * correlate_add - add one event
+ * @data: as perfbuf passes it
  * Return: 0, -EBADMSG for bytes that are no event, -ENOMEM.
  */
 int correlate_add(struct correlate *c, const void *data, size_t len);
 
-/** correlate_sort - to be called after the last correlate_add() and before correlate_next() */
+/** correlate_sort - sort the events; called after the last correlate_add() and before correlate_next() */
 void correlate_sort(struct correlate *c);
 
 /**
  * correlate_next - take the next row
  * @before_ns: only events before this time: a CPU may still send later ones
- * @row:       filled where true is returned
+ * @row:       filled if true is returned
  */
 bool correlate_next(struct correlate *c, uint64_t before_ns, struct row *row);
 

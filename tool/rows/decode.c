@@ -6,14 +6,14 @@
 #include <string.h>
 #include <sys/socket.h>
 
-_Static_assert(AF_INET == 2 && AF_INET6 == 10, "the probes have these numbers of Linux's own");
+_Static_assert(AF_INET == 2 && AF_INET6 == 10, "the probes define the same numbers");
 
 static int family_known(uint8_t family)
 {
 	return family == AF_INET || family == AF_INET6;
 }
 
-/* The byte of a member that is one byte wide. */
+/* Reads a member that is one byte wide. */
 #define BYTE(data, member) (((const uint8_t *)(data))[offsetof(struct event, member)])
 
 int decode(struct event *ev, const void *data, size_t len)

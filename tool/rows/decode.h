@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bytes from a perf buffer or a recording to an event that can be trusted. Pure. */
+/* Turns bytes from a perf buffer or a recording into a checked event. Pure. */
 #ifndef DECODE_H
 #define DECODE_H
 
@@ -12,7 +12,7 @@
  * decode - check a sample and copy it
  * @ev:   filled on 0; aligned
  * @data: @len bytes, any alignment; the kernel pads to 8 bytes
- * Return: 0, or -EBADMSG where size, type, states or family are not of an event of ours.
+ * Return: 0, or -EBADMSG if size, type, states or family are not those of our events.
  */
 int decode(struct event *ev, const void *data, size_t len);
 

@@ -11,8 +11,6 @@
 
 #define UNANSWERED_NS 1000000000
 
-/* include/net/tcp_states.h */
-
 int health_init(struct health *h, uint64_t limit)
 {
 	memset(h, 0, sizeof(*h));
@@ -36,26 +34,26 @@ void health_fini(struct health *h)
 	memset(h, 0, sizeof(*h));
 }
 
-/* The address holds the family: an IPv6 socket may come to a service of IPv4. */
+/* Ignores the family, which the address implies: an IPv6 socket may connect to an IPv4 service. */
 static bool is_same(const struct endpoint *a, const struct endpoint *b)
 {
 	return a->port == b->port && !memcmp(a->addr, b->addr, sizeof(a->addr));
 }
 
-static uint64_t hash(uint64_t h, const struct endpoint *e)
+static uint64_t hash_endpoint(uint64_t h, const struct endpoint *e)
 {
 	return hash_bytes(hash_bytes(h, e->addr, sizeof(e->addr)), &e->port, sizeof(e->port));
 }
 
-static uint16_t *chain(struct health *h, const struct endpoint *vip, const struct endpoint *real)
+static uint16_t *hash_chain(struct health *h, const struct endpoint *vip, const struct endpoint *real)
 {
-	return &h->head[hash(hash(HASH_BEGIN, vip), real) % HEALTH_HEADS];
+	return &h->head[hash_endpoint(hash_endpoint(HASH_BEGIN, vip), real) % HEALTH_HEADS];
 }
 
-/* Return: what points to the pair, or to the end of its chain. */
-static uint16_t *find(struct health *h, const struct endpoint *vip, const struct endpoint *real)
+/* Returns the link to the pair, or the end of its chain. */
+static uint16_t *find_pair(struct health *h, const struct endpoint *vip, const struct endpoint *real)
 {
-	uint16_t *link = chain(h, vip, real);
+	uint16_t *link = hash_chain(h, vip, real);
 
 	while (*link) {
 		struct health_pair *p = &h->pair[*link - 1];
@@ -67,7 +65,7 @@ static uint16_t *find(struct health *h, const struct endpoint *vip, const struct
 	return link;
 }
 
-static void drop(struct health *h, uint16_t *link)
+static void drop_pair(struct health *h, uint16_t *link)
 {
 	uint16_t at = *link;
 	struct health_pair *p = &h->pair[at - 1];
@@ -78,9 +76,9 @@ static void drop(struct health *h, uint16_t *link)
 	h->free = at;
 }
 
-/* Of those that are not down, or else of all, the one that has failed for the last time the longest ago: it is
- * probably not in service any more. */
-static void make_place(struct health *h)
+/* Drops the pair whose last failure is the oldest: it is probably no longer in service. Prefers pairs that are not
+ * down. */
+static void drop_oldest(struct health *h)
 {
 	struct health_pair *oldest = &h->pair[0];
 
@@ -90,19 +88,19 @@ static void make_place(struct health *h)
 		if (p->down < oldest->down || (p->down == oldest->down && p->last_ns < oldest->last_ns))
 			oldest = p;
 	}
-	drop(h, find(h, &oldest->vip, &oldest->real));
+	drop_pair(h, find_pair(h, &oldest->vip, &oldest->real));
 	h->forgotten++;
 }
 
-static struct health_pair *add(struct health *h, const struct row *row)
+static struct health_pair *add_pair(struct health *h, const struct row *row)
 {
 	struct health_pair *p;
 	uint16_t *head;
 
 	if (!h->free)
-		make_place(h);
+		drop_oldest(h);
 	p = &h->pair[h->free - 1];
-	head = chain(h, &row->remote, &row->real);
+	head = hash_chain(h, &row->remote, &row->real);
 	h->free = p->next;
 	p->next = *head;
 	*head = (uint16_t)(p - h->pair + 1);
@@ -142,10 +140,10 @@ static void make_event(struct row *event, const struct row *row, const char *wor
 	show_ipv4(&event->remote);
 }
 
-static bool fail(struct health *h, const struct row *row, struct row *event)
+static bool count_failure(struct health *h, const struct row *row, struct row *event)
 {
-	uint16_t at = *find(h, &row->remote, &row->real);
-	struct health_pair *p = at ? &h->pair[at - 1] : add(h, row);
+	uint16_t at = *find_pair(h, &row->remote, &row->real);
+	struct health_pair *p = at ? &h->pair[at - 1] : add_pair(h, row);
 
 	p->last_ns = row->ts_ns;
 	if (p->down || ++p->failures < h->limit)
@@ -156,9 +154,9 @@ static bool fail(struct health *h, const struct row *row, struct row *event)
 	return true;
 }
 
-static bool succeed(struct health *h, const struct row *row, struct row *event)
+static bool count_success(struct health *h, const struct row *row, struct row *event)
 {
-	uint16_t *link = find(h, &row->remote, &row->real);
+	uint16_t *link = find_pair(h, &row->remote, &row->real);
 	bool down;
 
 	if (!*link)
@@ -166,7 +164,7 @@ static bool succeed(struct health *h, const struct row *row, struct row *event)
 	down = h->pair[*link - 1].down;
 	if (down)
 		make_event(event, row, "real-server-up", h->pair[*link - 1].since_ns);
-	drop(h, link);
+	drop_pair(h, link);
 	return down;
 }
 
@@ -175,6 +173,6 @@ bool health_row(struct health *h, const struct row *row, struct row *event)
 	if (!h->limit || !row->real.family || row->oldstate != TCP_SYN_SENT)
 		return false;
 	if (row->newstate == TCP_ESTABLISHED)
-		return succeed(h, row, event);
-	return has_failed(row) && fail(h, row, event);
+		return count_success(h, row, event);
+	return has_failed(row) && count_failure(h, row, event);
 }

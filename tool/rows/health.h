@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which real servers are down, judged by what becomes of connects to them: rows in, now and then one more row out.
- * Pure; the state is bounded.
+ * Finds out which real servers are down, from the results of connects to them. It reads rows, and sometimes adds one.
+ * Pure; its memory is bounded.
  */
 #ifndef HEALTH_H
 #define HEALTH_H
@@ -12,46 +12,46 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define HEALTH_PAIRS 4096	/* virtual services and their real servers that fail at a time */
+#define HEALTH_PAIRS 4096	/* pairs of virtual service and real server that may fail at the same time */
 #define HEALTH_HEADS 1024
 
-/* To be said at the end, with their number. */
-#define HEALTH_FORGOTTEN "%" PRIu64 " failing real servers forgotten: more than 4096 at once; look at fewer by -V or -R"
+/* Warning at the end, with the number of forgotten pairs. */
+#define HEALTH_FORGOTTEN "%" PRIu64 " failing real servers forgotten: more than 4096 at once; select fewer by -V or -R"
 
 struct health_pair {
 	struct endpoint vip, real;
-	uint64_t since_ns;		/* the first of the failed connects began, or it went down */
-	uint64_t last_ns;		/* the last one failed */
-	uint32_t failures;		/* in a row */
-	uint16_t next;			/* in its chain or among the free ones: index + 1, 0: none */
+	uint64_t since_ns;		/* when the first failed connect began, or when the real server went down */
+	uint64_t last_ns;		/* when the last connect failed */
+	uint32_t failures;		/* failed connects in a row */
+	uint16_t next;			/* next pair of its chain or of the free list: index + 1; 0: none */
 	bool down;
 };
 
 struct health {
-	uint64_t limit;			/* 0: nobody is judged */
-	struct health_pair *pair;	/* only those that fail; NULL where nobody is judged */
-	uint16_t *head;			/* of the chains, as next */
-	uint16_t free;			/* as next */
-	uint64_t forgotten;		/* pairs that made place for others */
+	uint64_t limit;			/* failed connects in a row until a real server is down; 0: never */
+	struct health_pair *pair;	/* only those that fail; NULL if the limit is 0 */
+	uint16_t *head;			/* first pair of each hash chain, as next */
+	uint16_t free;			/* first pair of the free list, as next */
+	uint64_t forgotten;		/* pairs dropped to make room for others */
 };
 
 /**
- * health_init - begin with every real server up
- * @limit: failed connects in a row after which one is down; 0: say nothing ever
- * Return: 0 or -ENOMEM; health_fini() in either case.
+ * health_init - start with every real server up
+ * @limit: failed connects in a row after which a real server is down; 0: never
+ * Return: 0 or -ENOMEM; the caller calls health_fini() in either case.
  */
 int health_init(struct health *h, uint64_t limit);
 
 /**
- * health_row - take in a row, in the order of time
- * @event: where true is returned: the row that follows @row. Its event and reason are "real-server-down" or
- *	   "real-server-up"; its states are both the new one of @row; its span is the time since the first of the
- *	   failed connects began, or since the real server was said to be down. IPv4 in an IPv6 socket is shown as IPv4,
- *	   as IPVS has it. All else is that of @row.
+ * health_row - process a row; rows come in time order
+ * @event: if true is returned: the row to add after @row. Its event and reason are "real-server-down" or
+ *	   "real-server-up". Both its states are the new one of @row. Its span is the time since the first
+ *	   failed connect began, or since the real server was reported down. IPv4 in an IPv6 socket is shown as IPv4,
+ *	   as IPVS has it. The rest is copied from @row.
  *
- * A connect has failed where it ended with an error, or after a second or more without an answer (the first SYN is sent
- * again after one: TCP_TIMEOUT_INIT, include/net/tcp.h) whoever ended it. One that its program gave up
- * before that says nothing of the real server, and neither does one that came to none.
+ * A connect has failed if it ended with an error. It has also failed if it ended, whoever ended it, after a second or more
+ * without an answer: the kernel retransmits the first SYN after a second (TCP_TIMEOUT_INIT, include/net/tcp.h). A connect
+ * that its program gave up before that is ignored, and so is one without a real server.
  */
 bool health_row(struct health *h, const struct row *row, struct row *event);
 

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A recording is a head and blocks, in the byte order of the machine that made it:
+ * A recording is a header and blocks, in the byte order of the machine that made it:
  *
- *   SAMPLES  as the perf buffers gave them, each with its length before it
- *   ROUND    ends the samples of a round, and tells what was printed after it
- *   LOST     what was lost since the LOST before
- *   END      what was lost over all
+ *   SAMPLES  as the perf buffers held them, each after its length
+ *   ROUND    ends the samples of a round, and holds how many rows were printed after it
+ *   LOST     what was lost since the previous LOST
+ *   END      all losses
  *
- * The rounds make the order of rows on replay that of the printed ones. Each block
- * has a checksum over its bytes and the checksum before it. All lengths are
- * multiples of 8.
+ * The rounds let a replay print the rows in the original order. Each block has a
+ * checksum over its bytes and the previous checksum. All lengths are multiples of 8.
  */
 #include "rows/recording.h"
 
@@ -26,7 +25,7 @@
 #define SAMPLES_MAX (256 * 1024)
 #define BYTE_ORDER_MARK 0x01020304
 
-static const char magic[8] = { '\x89', 'i', 'p', 'v', 's', 't', 's', '\n' };	/* no text, and spoilt by what changes line ends */
+static const char magic[8] = { '\x89', 'i', 'p', 'v', 's', 't', 's', '\n' };	/* not text; changed line ends break it */
 
 struct head {
 	char magic[8];
@@ -40,15 +39,15 @@ enum block_type { SAMPLES = 1, ROUND, END, LOST };
 
 struct block {
 	uint32_t type;
-	uint32_t size;		/* of what follows, bytes */
-	uint64_t check;		/* of all but itself */
+	uint32_t size;		/* of what follows, in bytes */
+	uint64_t check;		/* over all but itself */
 };
 
 struct round {
 	uint64_t before_ns, rows;
 };
 
-/* As in enum loss. */
+/* Indexed by enum loss. */
 struct end {
 	uint64_t n[LOSSES_RECORDED];
 };
@@ -102,7 +101,7 @@ int recording_create(struct recording *r, const char *path, int64_t realtime_ns,
 		snprintf(cause, len, "out of memory");
 		return -ENOMEM;
 	}
-	/* Root writes here: a link that somebody put in the way must not lead elsewhere. */
+	/* Root writes here: a symbolic link that somebody planted must not lead elsewhere. */
 	r->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
 	if (r->fd < 0) {
 		int err = -errno;
@@ -122,8 +121,8 @@ int recording_create(struct recording *r, const char *path, int64_t realtime_ns,
 	return r->err;
 }
 
-/* What was added to the buffer since @start, where its head has its place, becomes a block. */
-static void seal(struct recording *r, size_t start, enum block_type type)
+/* Makes a block of what was added since @start. The buffer has room for its header there. */
+static void finish_block(struct recording *r, size_t start, enum block_type type)
 {
 	struct block b = { .type = type, .size = (uint32_t)(r->used - start - sizeof(b)) };
 
@@ -137,7 +136,7 @@ static void add_block(struct recording *r, enum block_type type, const void *byt
 
 	memcpy(r->buffer + start + sizeof(struct block), bytes, len);
 	r->used += sizeof(struct block) + len;
-	seal(r, start, type);
+	finish_block(r, start, type);
 }
 
 void recording_sample(struct recording *r, const void *data, size_t len)
@@ -149,9 +148,9 @@ void recording_sample(struct recording *r, const void *data, size_t len)
 	if (!r->buffer || r->err)
 		return;
 	if (r->used + need > sizeof(struct block) + SAMPLES_MAX) {
-		seal(r, 0, SAMPLES);
+		finish_block(r, 0, SAMPLES);
 		if (write_out(r))
-			return;		/* recording_round() tells */
+			return;		/* recording_round() reports it */
 	}
 	if (!r->used)
 		r->used = sizeof(struct block);
@@ -162,8 +161,8 @@ void recording_sample(struct recording *r, const void *data, size_t len)
 	r->used += need;
 }
 
-/* What failed is told once. */
-static int tell(struct recording *r)
+/* Returns the error once, then 0. */
+static int error_once(struct recording *r)
 {
 	if (r->told)
 		return 0;
@@ -178,12 +177,12 @@ int recording_round(struct recording *r, uint64_t before_ns, uint64_t rows)
 	if (!r->buffer || (!r->err && !r->used && !rows))
 		return 0;
 	if (r->err)
-		return tell(r);
+		return error_once(r);
 	if (r->used)
-		seal(r, 0, SAMPLES);
+		finish_block(r, 0, SAMPLES);
 	add_block(r, ROUND, &round, sizeof(round));
 	write_out(r);
-	return tell(r);
+	return error_once(r);
 }
 
 int recording_lost(struct recording *r, const struct recording_lost *lost)
@@ -197,7 +196,7 @@ int recording_lost(struct recording *r, const struct recording_lost *lost)
 		add_block(r, LOST, &block, sizeof(block));
 		write_out(r);
 	}
-	return tell(r);
+	return error_once(r);
 }
 
 int recording_end(struct recording *r, const struct losses *lost)
@@ -209,9 +208,9 @@ int recording_end(struct recording *r, const struct losses *lost)
 		write_out(r);
 	}
 	if (close(r->fd) && !r->err)
-		r->err = -errno;	/* some file systems write only now */
+		r->err = -errno;	/* some file systems write only on close */
 	r->fd = -1;
-	return tell(r);
+	return error_once(r);
 }
 
 void recording_close(struct recording *r)
@@ -222,9 +221,9 @@ void recording_close(struct recording *r)
 	memset(r, 0, sizeof(*r));
 }
 
-/* ---- and back */
+/* ---- reading */
 
-/* @len bytes, fewer only at the end of the file. */
+/* Reads @len bytes, fewer only at the end of the file. */
 static int read_bytes(struct recording_reader *r, void *to, size_t len, size_t *got, char *cause,
 		      size_t cause_len)
 {
@@ -310,7 +309,7 @@ static int damaged(char *cause, size_t len)
 	return -EBADMSG;
 }
 
-/* The next block, whole and sound; a size of 0 where the file ends before it does. */
+/* Reads the next block and checks it. Sets the size to 0 if the file ends before the block does. */
 static int read_block(struct recording_reader *r, struct block *b, char *cause, size_t len)
 {
 	size_t got;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A finished row: all that printers see. */
+/* A finished row: everything that the printers use. */
 #ifndef ROW_H
 #define ROW_H
 
@@ -15,16 +15,16 @@ struct endpoint {
 struct row {
 	uint64_t ts_ns;		/* CLOCK_MONOTONIC */
 	uint64_t skaddr;
-	uint64_t span_ns;	/* in the old state */
+	uint64_t span_ns;	/* time in the old state */
 	uint32_t pid, uid;
 	uint32_t netns;		/* inode number, 0: not known */
 	char comm[16];		/* NUL-terminated, otherwise any bytes */
 	struct endpoint local, remote, real;
 	uint8_t oldstate, newstate;	/* include/net/tcp_states.h */
 	const char *method;	/* forwarding method, NULL: no real server or not known */
-	const char *event;	/* "state", or what else happened in the state; static */
-	int64_t age_ms;		/* of IPVS's entry, up to its end; negative: not known */
-	int64_t gone_ms;	/* since its end; negative: it is there, or not known */
+	const char *event;	/* "state", or another event in that state; static */
+	int64_t age_ms;		/* age of IPVS's entry, until its end; negative: not known */
+	int64_t gone_ms;	/* time since its end; negative: it has not ended, or not known */
 	const char *reason;	/* one word, NULL: none; static */
 };
 

@@ -21,7 +21,7 @@ struct finding {
 	const char *name;
 	enum status status;
 	char found[384];
-	char mend[256];			/* "" where nothing is to be mended */
+	char mend[256];			/* command that repairs it; "" if there is nothing to repair */
 };
 
 struct checker {
@@ -204,8 +204,8 @@ static void check_layout(struct checker *c)
 	report(c, &f);
 }
 
-/* What compiling would end with: before 0.12 it does not know "asm inline", and headers have that from 5.4 on where the kernel's
- * own compiler does. @release: "0.10.0" */
+/* True if this release of libbcc cannot compile the headers. Before 0.12 it does not know "asm inline". Headers use that
+ * from 5.4 on, if the compiler of the kernel has it. @release: "0.10.0" */
 static bool too_old(const struct host *h, const char *release)
 {
 	char path[PATH_MAX + 64], *text;
@@ -220,7 +220,7 @@ static bool too_old(const struct host *h, const char *release)
 	return has;
 }
 
-/* The library's file has its release in its name: libbcc.so.0.26.0. */
+/* The name of the library's file contains the release: libbcc.so.0.26.0. */
 static void check_libbcc(struct checker *c)
 {
 	struct finding f = { .name = "libbcc" };
@@ -247,7 +247,7 @@ static void check_libbcc(struct checker *c)
 	report(c, &f);
 }
 
-static bool holds_ipvs(const char *pid)
+static bool can_read_ipvs(const char *pid)
 {
 	char path[300];
 
@@ -255,7 +255,7 @@ static bool holds_ipvs(const char *pid)
 	return !access(path, R_OK);
 }
 
-/* Network namespaces of all processes whose IPVS has at least one virtual service. */
+/* Counts the network namespaces with processes in which IPVS has at least one virtual service. */
 static int namespaces_with_services(void)
 {
 	ino_t seen[256];
@@ -277,7 +277,7 @@ static int namespaces_with_services(void)
 			continue;
 		seen[n_seen++] = st.st_ino;
 		snprintf(path, sizeof(path), "/proc/%.200s/net/ip_vs", entry->d_name);
-		text = holds_ipvs(entry->d_name) ? file_read(path) : NULL;
+		text = can_read_ipvs(entry->d_name) ? file_read(path) : NULL;
 		n += text && (strstr(text, "\nTCP ") || strstr(text, "\nFWM "));
 		free(text);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* --check: what this host has and lacks, with the command that mends it. */
+/* --check: prints what this host has and lacks, with the command that repairs it. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -7,9 +7,9 @@
 #include "trace/plan.h"
 
 /**
- * check_print - a line for each requirement; JSON objects where the options ask for JSON
- * @p: with its hooks chosen; nothing is compiled, loaded or attached for good
- * Return: whether tracing as the options ask for would work.
+ * check_print - print a line for each requirement; a JSON object if the options ask for JSON
+ * @p: nothing of it is compiled, and nothing stays loaded or attached
+ * Return: true if tracing would work as the options ask for.
  */
 bool check_print(const struct plan *p, struct output *o);
 

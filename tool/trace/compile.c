@@ -20,7 +20,7 @@ static void take_layout(struct kernel *k, const struct programs *layout)
 	k->layout_final = true;
 }
 
-/* Offsets of another kernel would show nonsense, so then there are none. */
+/* Starts to compile the layout. Refuses headers of another kernel, as wrong offsets would show nonsense. */
 static int start_layout(const struct kernel *k, struct programs *layout)
 {
 	const struct host *h = k->plan->host;
@@ -51,17 +51,17 @@ static void begin_layout(struct kernel *k, struct programs *layout)
 int compile_programs(struct kernel *k, struct programs *layout, struct programs *main)
 {
 	const struct programs_text text = plan_main_text(k->plan);
-	bool say;
+	bool progress;
 	int err;
 
-	begin_layout(k, layout);	/* both compile at the same time */
+	begin_layout(k, layout);	/* in parallel with the main text */
 	err = programs_start(main, k->plan->host, &text, plan_cache_dir(k->plan));
-	say = !err && !main->ready && isatty(STDERR_FILENO);
-	if (say)
+	progress = !err && !main->ready && isatty(STDERR_FILENO);
+	if (progress)
 		fprintf(stderr, "%s: compiling for kernel %s ...", log_name(), k->plan->host->uts.release);
 	if (!err)
 		err = programs_step(main, true);
-	if (say)
+	if (progress)
 		fprintf(stderr, "\r\033[K");
 	return err;
 }

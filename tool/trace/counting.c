@@ -12,17 +12,17 @@
 #include <unistd.h>
 
 #define SECOND_NS 1000000000ULL
-#define METRICS_INTERVAL 15	/* seconds; as often as Prometheus asks in its own example */
-#define LINES_DEFAULT 24	/* where the terminal does not tell */
+#define METRICS_INTERVAL 15	/* seconds; the scrape interval of Prometheus' own example */
+#define LINES_DEFAULT 24	/* if the terminal does not report its size */
 
 struct counting {
 	struct trace *trace;
-	struct stats before;		/* at the last table */
+	struct stats before;		/* counts at the last table */
 	uint64_t rounds;
-	bool screen;			/* each table in the place of the last one */
-	bool said;			/* that not all could be counted */
-	bool said_other;		/* that not all have labels of their own */
-	int unwritten;			/* negative errno: the last file of metrics was not written */
+	bool screen;			/* each table replaces the last one */
+	bool warned;			/* warned that not all could be counted */
+	bool warned_other;		/* warned that not all have labels of their own */
+	int unwritten;			/* negative errno if the last metrics file was not written */
 };
 
 static int screen_lines(const struct counting *c)
@@ -34,7 +34,7 @@ static int screen_lines(const struct counting *c)
 	return ioctl(c->trace->output.fd, TIOCGWINSZ, &size) || !size.ws_row ? LINES_DEFAULT : size.ws_row;
 }
 
-static int print(struct counting *c, const struct stats *stats)
+static int print_counts(struct counting *c, const struct stats *stats)
 {
 	struct output *o = &c->trace->output;
 	struct stats_ranking ranking;
@@ -54,20 +54,20 @@ static int print(struct counting *c, const struct stats *stats)
 	return err;
 }
 
-/* At once, as days may pass until the end says so again. */
-static void say_uncounted(struct counting *c)
+/* Warns at once, as days may pass until the messages at the end. */
+static void warn_uncounted(struct counting *c)
 {
 	struct losses *lost = &c->trace->lost;
 
-	if (c->said)
+	if (c->warned)
 		return;
 	trace_find_losses(c->trace);
-	c->said = lost->n[LOSS_TALLIES_FULL] || lost->n[LOSS_BUCKETS_FULL];
+	c->warned = lost->n[LOSS_TALLIES_FULL] || lost->n[LOSS_BUCKETS_FULL];
 	output_say_uncounted(lost);
 }
 
-/* What came since the last table. Takes @now over. */
-static int table(struct counting *c, struct stats *now)
+/* Prints the counts since the last table. Takes ownership of @now. */
+static int print_table(struct counting *c, struct stats *now)
 {
 	struct stats since = { 0 };
 	int err = stats_since(&since, now, &c->before);
@@ -77,14 +77,14 @@ static int table(struct counting *c, struct stats *now)
 		stats_free(now);
 		return err;
 	}
-	err = print(c, &since);
+	err = print_counts(c, &since);
 	stats_free(&since);
 	stats_free(&c->before);
 	c->before = *now;
 	return err;
 }
 
-/* A full disk passes: it is said once, and tried again each time. */
+/* A full disk is temporary: the tool reports it once, and tries again each time. */
 static void write_metrics(struct counting *c, const struct stats *now)
 {
 	struct metrics *m = &c->trace->metrics;
@@ -98,14 +98,14 @@ static void write_metrics(struct counting *c, const struct stats *now)
 	if (!err && c->unwritten)
 		log_info("metrics are written to %.200s again", m->path);
 	c->unwritten = err;
-	if (m->n_other && !c->said_other)
+	if (m->n_other && !c->warned_other)
 		log_warning("metrics: more than %d real servers of virtual services; the rest is summed under "
 			    "\"other\"; choose by -V, -R or -D", METRICS_REALS);
-	c->said_other |= m->n_other != 0;
+	c->warned_other |= m->n_other != 0;
 }
 
-/* @tables: are to be printed now */
-static int round_of(struct counting *c, bool tables)
+/* Reads the counts and writes metrics. @tables: print a table too */
+static int do_round(struct counting *c, bool tables)
 {
 	struct stats now = { 0 };
 	int err = summary_read(&c->trace->summary, &c->trace->kernel.loaded, &now);
@@ -117,15 +117,15 @@ static int round_of(struct counting *c, bool tables)
 	if (c->trace->metrics.path)
 		write_metrics(c, &now);
 	if (tables)
-		err = table(c, &now);
+		err = print_table(c, &now);
 	else
 		stats_free(&now);
-	say_uncounted(c);
+	warn_uncounted(c);
 	return err;
 }
 
-/* Milliseconds, rounded up. */
-static int until(uint64_t now_ns, uint64_t then_ns)
+/* Returns the milliseconds from @now_ns to @then_ns, rounded up; at most 1000. */
+static int ms_until(uint64_t now_ns, uint64_t then_ns)
 {
 	uint64_t ms = then_ns > now_ns ? (then_ns - now_ns + 999999) / 1000000 : 0;
 
@@ -149,29 +149,29 @@ int counting_run(struct trace *t, const volatile sig_atomic_t *stop)
 	uint64_t now = clock_now_ns();
 	uint64_t end = o->seconds ? now + o->seconds * SECOND_NS : UINT64_MAX;
 	uint64_t next = interval ? now + interval * SECOND_NS : UINT64_MAX;
-	bool enough = false;
+	bool all_tables = false;
 	int err = 0;
 
 	trace_begin(t);
 	if (options_tables(o))
 		counts_header(&t->output);
 	if (t->metrics.path)
-		err = round_of(&c, false);	/* zeros, that what comes is seen to rise */
+		err = do_round(&c, false);	/* zeros first, so that Prometheus sees the counters rise */
 	if (!err)
 		err = output_flush(&t->output);
-	while (!*stop && !err && !enough && now < end) {
-		err = trace_step(t, until(now, next < end ? next : end));
+	while (!*stop && !err && !all_tables && now < end) {
+		err = trace_step(t, ms_until(now, next < end ? next : end));
 		now = clock_now_ns();
 		if (err || now < next || *stop)
 			continue;
-		err = round_of(&c, options_tables(o) && o->interval);
-		enough = o->tables && ++c.rounds == o->tables;
+		err = do_round(&c, options_tables(o) && o->interval);
+		all_tables = o->tables && ++c.rounds == o->tables;
 		while (next <= now)
 			next += interval * SECOND_NS;
 	}
 	trace_detach(t, &err);
-	if (!err && !enough)	/* nothing is left out: what came since the last one */
-		err = round_of(&c, options_tables(o));
+	if (!err && !all_tables)	/* the counts since the last round */
+		err = do_round(&c, options_tables(o));
 	stats_free(&c.before);
 	err = trace_end(t, err);
 	return err ? err : c.unwritten;

@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TALLIES_MIN 1024	/* pairs of a virtual service and a real server; else a 16th of the sockets */
+#define TALLIES_MIN 1024	/* real servers of virtual services, or a 16th of --max-conns if that is more */
 
-static const enum hook_fact of_ipvs[] = { HOOK_IPVS, HOOK_CLIENT_PORT, HOOK_NO_DESTINATION, HOOK_EXPIRE,
-					  HOOK_EXPIRE_NOW, HOOK_FREE };
+static const enum hook_fact ipvs_hooks[] = { HOOK_IPVS, HOOK_CLIENT_PORT, HOOK_NO_DESTINATION, HOOK_EXPIRE,
+					     HOOK_EXPIRE_NOW, HOOK_FREE };
 
-#define N_OF_IPVS (sizeof(of_ipvs) / sizeof(of_ipvs[0]))
+#define N_IPVS_HOOKS (sizeof(ipvs_hooks) / sizeof(ipvs_hooks[0]))
 
 void kernel_init(struct kernel *k, const struct plan *plan)
 {
@@ -36,13 +36,13 @@ int kernel_tell(const struct kernel *k)
 	return settings_set(&k->loaded, k->plan->options, &k->layout, k->chosen[HOOK_CONNECT], k->awaits_ipvs, k->adopt);
 }
 
-static void count_sizes(struct map_sizes *sizes, const struct options *o)
+static void set_counting_sizes(struct map_sizes *sizes, const struct options *o)
 {
 	uint32_t conns = (uint32_t)o->max_conns;
 
 	sizes->tallies = conns / 16 > TALLIES_MIN ? conns / 16 : TALLIES_MIN;
 	sizes->buckets = conns > TALLIES_MIN * 16 ? conns : TALLIES_MIN * 16;
-	if (o->states)	/* a life goes through six of them */
+	if (o->states)	/* a connection goes through six states */
 		sizes->buckets *= 4;
 }
 
@@ -59,11 +59,11 @@ int kernel_load(struct kernel *k, const struct object *programs, char *cause, si
 	int err;
 
 	if (options_counts(o))
-		count_sizes(&sizes, o);
+		set_counting_sizes(&sizes, o);
 	err = loader_open(&k->loaded, programs, k->chosen, &sizes, cause, len);
 	if (err == -E2BIG && options_counts(o))
-		snprintf(cause, len, "the verifier of this kernel takes no program as large as counting needs "
-			 "(from 4.7 on it does): do without --summary, --histogram and --metrics, rows work");
+		snprintf(cause, len, "the verifier of this kernel refuses programs as large as counting needs "
+			 "(4.7 and later take them); leave out --summary, --histogram and --metrics: rows work");
 	if (err)
 		return err;
 	err = settings_set_filters(&k->loaded, o);
@@ -91,8 +91,8 @@ int kernel_attach(struct kernel *k, enum hook_fact fact, char *cause, size_t len
 	return 0;
 }
 
-/* Connects wait for IPVS before it is seen: so each that it takes was seen to begin. They go on to when it has gone,
- * as their elements are to be removed. */
+/* Makes connects wait for IPVS before its programs are attached, so that the tool has seen each connect that IPVS takes
+ * begin. They still wait after ip_vs is unloaded, as their elements must be removed. */
 static void await_ipvs(struct kernel *k)
 {
 	if (k->awaits_ipvs || !k->chosen[HOOK_IPVS])
@@ -106,15 +106,15 @@ void kernel_attach_ipvs(struct kernel *k)
 	char cause[512];
 
 	await_ipvs(k);
-	for (size_t i = 0; i < N_OF_IPVS; i++) {
-		enum hook_fact fact = of_ipvs[i];
+	for (size_t i = 0; i < N_IPVS_HOOKS; i++) {
+		enum hook_fact fact = ipvs_hooks[i];
 		int err;
 
 		if (!k->chosen[fact] || k->attached.event_fd[fact] >= 0)
 			continue;
 		err = attach_hook(&k->attached, k->chosen[fact], cause, sizeof(cause));
 		if (err == -ENOENT && fact == HOOK_IPVS)
-			return;		/* the module is about to come or to go */
+			return;		/* the module is being loaded or unloaded */
 		if (!err)
 			continue;
 		if (err == -ENOENT && fact != HOOK_NO_DESTINATION && fact != HOOK_FREE)
@@ -129,8 +129,8 @@ void kernel_attach_ipvs(struct kernel *k)
 
 void kernel_detach_ipvs(struct kernel *k)
 {
-	for (size_t i = 0; i < N_OF_IPVS; i++)
-		attach_undo(&k->attached, of_ipvs[i]);
+	for (size_t i = 0; i < N_IPVS_HOOKS; i++)
+		attach_undo(&k->attached, ipvs_hooks[i]);
 }
 
 bool kernel_sees_ipvs(const struct kernel *k)

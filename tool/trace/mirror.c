@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Connections whose socket was established when it was looked for first. */
+/* Pre-existing connections whose socket was established at the first look. */
 struct candidates {
 	struct ipvs_entry *entry;
 	size_t n, size;
@@ -24,13 +24,13 @@ struct reading {
 	const struct loaded *loaded;
 	const struct options *options;
 	struct summary *summary;
-	struct sockets sockets[2];	/* IPv4, IPv6; empty where nothing is counted */
+	struct sockets sockets[2];	/* IPv4, IPv6; empty if nothing is counted */
 	struct candidates open;
-	struct ipvs_entry last;		/* its virtual service was added */
+	struct ipvs_entry last;		/* the last entry whose virtual service was added */
 	uint64_t adopt, n, full, not_counted;
 };
 
-/* As unseen_wanted() and adopt() in probes/join.bpf.h decide once such a connection ends. */
+/* True if the filters let the connection pass, as unseen_wanted() and adopt() in probes/join.bpf.h decide at its end. */
 static bool is_wanted(const struct options *o, const struct ipvs_entry *e)
 {
 	return !o->pid && filter_has_port(&o->lports, e->cport) && filter_has_port(&o->rports, e->vport) &&
@@ -78,7 +78,7 @@ static void add_entry(void *cookie, const struct ipvs_entry *e)
 	if (r->summary && summary_expect(r->summary, r->loaded, e))
 		r->not_counted++;
 	err = entries_add(r->loaded, e, &r->adopt);
-	if (err == -EEXIST)	/* the programs have seen IPVS make it */
+	if (err == -EEXIST)	/* the programs saw IPVS create it */
 		return;
 	if (err) {
 		r->full++;
@@ -113,7 +113,8 @@ static void read_sockets(struct reading *r)
 	}
 }
 
-/* A socket may have closed before its connection was marked, so that the programs did not count its end. */
+/* Counts the candidates as open. A socket may have closed before its connection was marked; then the programs did not count
+ * its end. So the tool reads the sockets again after marking. */
 static void count_open(struct reading *r)
 {
 	for (size_t i = 0; i < r->open.n; i++)
@@ -142,7 +143,7 @@ uint64_t mirror_read(const struct loaded *l, const struct options *o, struct sum
 		read_sockets(&r);
 	err = ipvs_read(o->proc_root, add_entry, &r);
 	entries_count_added(l, r.n);
-	/* Without ip_vs there is nothing to read, so whatever is hidden does no harm. */
+	/* Without ip_vs there is nothing to read, so missing access does no harm. */
 	if (host_ipvs() ? err || hidden : err && err != -EACCES && err != -EPERM)
 		log_warning("connections from before the start may lack their real server: cannot read "
 			    "net/ip_vs_conn of every namespace in %s: %s", o->proc_root,

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a choice of hooks depends on. */
+/* What the choice of hooks depends on. */
 struct known {
 	const struct plan *plan;
 	const struct layout *layout;
 };
 
-/* State: all is read from the socket. */
+/* True if the raw tracepoint can be used. The programs for state changes read everything from the socket there. */
 static bool has_raw(const struct known *k, enum hook_fact fact)
 {
 	const struct plan *p = k->plan;
@@ -43,7 +43,7 @@ static bool has_hook(void *cookie, const struct hook *hook)
 	case HOOK_TRACEPOINT:
 		return hook->fact == HOOK_STATE ? p->defines.state_tracepoint
 						: p->defines.retransmit_tracepoint;
-	case HOOK_KRETPROBE:		/* IPVS's own connects are shown without it */
+	case HOOK_KRETPROBE:		/* connects that IPVS takes are shown without it */
 		return has_kprobes(p) && options_every_socket(p->options);
 	default:
 		return has_kprobes(p);
@@ -61,8 +61,8 @@ void plan_add_defines(struct plan *p, bool rows, bool counts)
 		probe_text_add(&p->defines, "SECOND_PROGRAM");
 }
 
-/* Where nothing that decides the choice is still to come. Without BTF a later start may choose otherwise, and is not to
- * compile again. */
+/* Leaves out the programs that are not chosen. Only for a layout from BTF, with which the choice is final. Without BTF a
+ * later start may choose differently, and should not need to compile again. */
 static void leave_out_unused(struct plan *p)
 {
 	const struct hook *chosen[HOOK_FACTS];
@@ -124,7 +124,7 @@ bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_FA
 	return false;
 }
 
-/* Each has its own entry in the cache. */
+/* Returns the name of the programs in the cache; each kind has its own entry there. */
 static const char *main_kind(const struct options *o)
 {
 	if (!options_counts(o))

@@ -9,7 +9,7 @@
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-static bool say(struct output *o, bool ok, const char *what, const char *how)
+static bool report(struct output *o, bool ok, const char *what, const char *how)
 {
 	put_text(o, ok ? "ok " : "failed ");
 	put_text(o, what);
@@ -30,7 +30,7 @@ static bool compile(const struct plan *p, const struct programs_text *text, stru
 	if (ok)
 		snprintf(how, sizeof(how), "%u programs, %u instructions", programs->object.n_programs,
 			 programs->object.n_insns);
-	return say(o, ok, what, ok ? how : programs->cause);
+	return report(o, ok, what, ok ? how : programs->cause);
 }
 
 static bool has_any(void *cookie, const struct hook *hook)
@@ -57,10 +57,10 @@ static bool load(struct plan *p, const struct object *object, enum hook_wish wis
 	hooks_choose(wish, has_any, p, chosen);
 	ok = !loader_open(&loaded, object, chosen, &sizes, cause, sizeof(cause));
 	loader_close(&loaded);
-	return say(o, ok, what, cause);
+	return report(o, ok, what, cause);
 }
 
-/* What programs are for. */
+/* What the programs are for. */
 struct purpose {
 	bool rows, counts;
 	const char *what;
@@ -118,7 +118,7 @@ static bool layout_text(const struct plan *p, struct output *o)
 		 "sk_protocol %u/%u inet_sport %u inet_saddr %u ipvs_net %u dest_conn_flags %u", l.sk_err,
 		 l.skc_net, l.skc_v6_daddr, l.skc_v6_rcv_saddr, l.net_inum, l.sk_protocol,
 		 l.protocol_size, l.inet_sport, l.inet_saddr, l.ipvs_net, l.dest_conn_flags);
-	return ok && say(o, layout_knows_sockets(&l) && l.dest_conn_flags, "layout", how);
+	return ok && report(o, layout_knows_sockets(&l) && l.dest_conn_flags, "layout", how);
 }
 
 bool rehearse(struct plan *p, struct output *o)

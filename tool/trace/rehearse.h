@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hidden --rehearse, for tests: compiles every text in every variant and lets
- * the kernel's verifier judge every program, whatever this host would choose.
- * Nothing is attached, so that it runs where tracing does not.
+ * Hidden option --rehearse, for tests: compiles every text in every variant, and
+ * loads every program to test it with the kernel's verifier, also programs that this
+ * host would not choose. It attaches nothing, so it also runs on hosts that
+ * cannot trace.
  */
 #ifndef REHEARSE_H
 #define REHEARSE_H
@@ -11,8 +12,8 @@
 #include "trace/plan.h"
 
 /**
- * rehearse - a line for each step: "ok" or "failed", what, and how it went
- * Return: whether every step went well.
+ * rehearse - print a line for each step: "ok" or "failed", the step, its result
+ * Return: true if every step was ok.
  */
 bool rehearse(struct plan *p, struct output *o);
 

@@ -20,7 +20,7 @@ struct replay {
 	struct losses lost;
 };
 
-/* What the programs filter in the kernel while they trace. */
+/* True if the filters let the row pass. While tracing, the programs do this in the kernel. */
 static bool is_wanted(const struct options *o, const struct row *row)
 {
 	return !(o->ipv4 && row->local.family != AF_INET) &&
@@ -45,7 +45,7 @@ static void print_row(struct replay *r, const struct row *row)
 		output_row(&r->output, &event);
 }
 
-/* As print_rows() of trace.c: the same events in a round give the same order. */
+/* Prints a round as print_rows() in trace.c does: the same events in a round give the same order. */
 static void print_round(struct replay *r, uint64_t before_ns, uint64_t rows)
 {
 	struct row row;
@@ -56,7 +56,7 @@ static void print_round(struct replay *r, uint64_t before_ns, uint64_t rows)
 	correlate_keep(&r->correlate, before_ns);
 }
 
-/* Return: 0 at the end of the recording, where we are to stop, or where nobody reads on. */
+/* Returns 0 at the end of the recording, if @stop is set, or if the output cannot be written any more. */
 static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char *cause, size_t len)
 {
 	struct recording_item item;
@@ -129,7 +129,7 @@ int replay_run(const struct options *options, int fd, const volatile sig_atomic_
 		written = output_flush(&r.output);
 	}
 	if (*stop || written == -EPIPE) {
-		err = 0;	/* who asked for the rows has had enough */
+		err = 0;	/* the user or the reader wants no more rows */
 	} else if (written) {
 		log_error("cannot write rows: %s", strerror(-written));
 		err = written;

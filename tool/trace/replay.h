@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a recording to written rows: what trace.c does, without a kernel. */
+/* Prints the rows of a recording, as trace.c does, but without a kernel. */
 #ifndef REPLAY_H
 #define REPLAY_H
 
@@ -9,9 +9,9 @@
 
 /**
  * replay_run - print the rows of the recording that @options name
- * @fd:   where rows go to
- * @stop: ends it where set, as in trace_run()
- * Return: 0, or a negative errno after it said why.
+ * @fd:   output for the rows
+ * @stop: ends the replay when set, as in trace_run()
+ * Return: 0, or a negative errno after logging the cause.
  */
 int replay_run(const struct options *options, int fd, const volatile sig_atomic_t *stop);
 

@@ -14,11 +14,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The kernel wakes us where a buffer has an eighth filled; else we look this often, so
- * that a row is never later than LOOK_MS and SETTLE_MS together. */
-#define LOOK_MS 50
-#define SETTLE_MS 2	/* how late an event may reach its buffer after its time was taken */
-#define LOOK_AROUND_MS 1000
+/* The kernel wakes the tool when an eighth of a buffer is full. Else the tool reads the buffers every READ_MS, so
+ * that a row is never later than READ_MS and SETTLE_MS together. */
+#define READ_MS 50
+#define SETTLE_MS 2	/* longest time from an event's timestamp until the event is in its buffer */
+#define WATCH_MS 1000
 
 void trace_init(struct trace *t, const struct plan *plan)
 {
@@ -63,7 +63,8 @@ int trace_record(struct trace *t, char *cause, size_t len)
 	return path ? recording_create(&t->recording, path, t->output.realtime_ns, cause, len) : 0;
 }
 
-/* IPVS comes after the connects that it takes, and state changes last: a connect that is seen to begin is seen to go on. */
+/* Attaches to IPVS after the connects that IPVS takes, and to state changes last. So if the tool sees a connect begin,
+ * it also sees it go on. */
 int trace_attach(struct trace *t, char *cause, size_t len)
 {
 	static const enum hook_fact before[] = { HOOK_CONNECT, HOOK_CONNECT_RETURN, HOOK_RETRANSMIT, HOOK_ERROR };
@@ -87,7 +88,7 @@ int trace_attach(struct trace *t, char *cause, size_t len)
 	return 0;
 }
 
-/* The layout may still be compiling while rows come already. */
+/* Takes over the layout when it is compiled. The first rows may be printed before that. */
 static void follow_layout(struct trace *t)
 {
 	int err;
@@ -95,19 +96,19 @@ static void follow_layout(struct trace *t)
 	if (t->ready || !compile_follow(&t->kernel, &t->layout))
 		return;
 	t->ready = true;
-	/* From here on nothing is started, loaded or kept any more. */
+	/* From here on the tool starts no process, loads nothing and writes no cache. */
 	err = privilege_trace_only(t->options->journal, t->metrics.path);
 	if (err)
-		log_debug("every system call stays allowed: %s", err == -ECANCELED ? "this kernel takes no seccomp filter" :
-										     strerror(-err));
+		log_debug("cannot restrict system calls: %s", err == -ECANCELED ? "this kernel takes no seccomp filter" :
+										  strerror(-err));
 	log_info("tracing; Ctrl-C ends it");
 }
 
 static void cpu_came(int cpu, int err)
 {
 	if (err)
-		log_warning("CPU %d has come, and the rows of what runs there are lost: no perf buffer for it: %s; "
-			    "start again", cpu, strerror(-err));
+		log_warning("CPU %d has come, but its rows are lost, as it has no perf buffer: %s; "
+			    "start the tool again", cpu, strerror(-err));
 	else
 		log_info("CPU %d has come: the rows of what runs there are shown from now on", cpu);
 }
@@ -122,8 +123,8 @@ static void on_sample(void *cookie, const void *data, size_t len)
 		t->lost.n[LOSS_DAMAGED]++;
 }
 
-/* Rows are worth more than their copy: tracing goes on without it. */
-static void follow_recording(struct trace *t, int err)
+/* Reports that the recording has failed, if @err is set. Tracing goes on: rows matter more than their recording. */
+static void check_recording(struct trace *t, int err)
 {
 	if (!err)
 		return;
@@ -153,8 +154,8 @@ static void print_row(struct trace *t, const struct row *row)
 		write_row(t, &event);
 }
 
-/* One round: all that the buffers hold, in the order of time, but for what is
- * younger than @settle_ns, before which another CPU may still put something. */
+/* Prints one round: all events in the buffers, in the order of time. Events younger than
+ * @settle_ns wait for the next round, as another CPU may still add one from before them. */
 static int print_rows(struct trace *t, uint64_t settle_ns)
 {
 	uint64_t before_ns = clock_now_ns() - settle_ns, rows = 0;
@@ -168,12 +169,12 @@ static int print_rows(struct trace *t, uint64_t settle_ns)
 			print_row(t, &row);
 	correlate_keep(&t->correlate, before_ns);
 	err = output_flush(&t->output);
-	follow_recording(t, recording_round(&t->recording, before_ns, rows));
+	check_recording(t, recording_round(&t->recording, before_ns, rows));
 	return err;
 }
 
-/* What was lost since the last look. @last: tracing has ended */
-static void tell_losses(struct trace *t, bool last)
+/* Reports what was lost since the last call. @last: tracing has ended */
+static void report_losses(struct trace *t, bool last)
 {
 	struct recording_lost lost = { .ts_ns = clock_now_ns(), .last = last };
 	uint64_t skipped[HOOK_FACTS];
@@ -188,12 +189,12 @@ static void tell_losses(struct trace *t, bool last)
 	for (int i = 0; i < LOSSES_RECORDED; i++)
 		recorded |= lost.since.n[i] != 0;
 	if (recorded)
-		follow_recording(t, recording_lost(&t->recording, &lost));
+		check_recording(t, recording_lost(&t->recording, &lost));
 }
 
 void trace_find_losses(struct trace *t)
 {
-	tell_losses(t, false);
+	report_losses(t, false);
 }
 
 static bool can_count(void *cookie)
@@ -213,9 +214,9 @@ static bool can_probe(void *cookie)
 	return !t->kernel.chosen[HOOK_IPVS] || !connect || attach_allowed(&t->kernel.attached, connect);
 }
 
-/* What is left to do needs privilege where IPVS is seen: its kprobes are attached anew when it comes
- * again, and its namespaces are looked for. Maps that are there need none, but on kernels before 5.19
- * where kernel.unprivileged_bpf_disabled is set. */
+/* Drops the privileges that are no longer needed. Tracing IPVS still needs some: the tool attaches kprobes again
+ * when ip_vs is loaded again, and looks for its namespaces. Open maps need none, except on kernels before 5.19
+ * if kernel.unprivileged_bpf_disabled is set. */
 static void drop_privilege(const struct trace *t)
 {
 	const struct privilege_spare spare[] = {
@@ -241,7 +242,7 @@ void trace_begin(struct trace *t)
 
 static int wait_for_events(struct trace *t, int ms)
 {
-	int most = !options_sends(t->options) && t->ready ? LOOK_AROUND_MS : t->correlate.n ? SETTLE_MS : LOOK_MS;
+	int most = !options_sends(t->options) && t->ready ? WATCH_MS : t->correlate.n ? SETTLE_MS : READ_MS;
 
 	if (ms > most)
 		ms = most;
@@ -260,14 +261,14 @@ int trace_step(struct trace *t, int ms)
 
 	follow_layout(t);
 	now = clock_now_ns();
-	if (now - t->looked_ns >= LOOK_AROUND_MS * 1000000ULL) {
+	if (now - t->looked_ns >= WATCH_MS * 1000000ULL) {
 		watch_ipvs(&t->watch, t->ready);
 		watch_kprobes(&t->watch);
 		watch_unseen(&t->watch);
 		watch_entries(&t->watch);
 		if (options_sends(t->options))
 			perfbuf_follow(&t->perfbuf, t->kernel.loaded.events_fd, cpu_came);
-		tell_losses(t, false);
+		report_losses(t, false);
 		priority_follow(&t->priority);
 		t->looked_ns = now;
 	}
@@ -280,7 +281,7 @@ void trace_detach(struct trace *t, int *err)
 	attach_close(&t->kernel.attached);
 	if (!*err && options_sends(t->options))
 		*err = print_rows(t, 0);
-	tell_losses(t, true);
+	report_losses(t, true);
 }
 
 int trace_end(struct trace *t, int err)
@@ -288,12 +289,12 @@ int trace_end(struct trace *t, int err)
 	output_end(&t->output, &t->lost);
 	if (!err)
 		err = output_flush(&t->output);
-	follow_recording(t, recording_end(&t->recording, &t->lost));
+	check_recording(t, recording_end(&t->recording, &t->lost));
 	if (t->journal.refused)
 		log_error("%" PRIu64 " rows are not in the journal: %s", t->journal.refused,
 			  strerror(-t->journal.err));
 	if (!err || err == -EPIPE)
-		return t->journal.err ? t->journal.err : t->unrecorded;	/* a reader that left has had enough */
+		return t->journal.err ? t->journal.err : t->unrecorded;	/* -EPIPE: the reader wants no more rows */
 	log_error("cannot write rows: %s", strerror(-err));
 	return err;
 }
@@ -307,7 +308,7 @@ int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 	output_header(&t->output);
 	err = output_flush(&t->output);
 	while (!*stop && !err && !row_limit_reached(t) && !(seconds && clock_now_ns() - started >= seconds * 1000000000))
-		err = trace_step(t, LOOK_MS);
+		err = trace_step(t, READ_MS);
 	trace_detach(t, &err);
 	return trace_end(t, err);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tracing itself: from attached hooks to written rows, until it is to end. What counts instead of printing rows
- * (counting.h) goes through the same steps. */
+/* The tracing itself: from attaching the hooks to writing the rows, until the end. Counting instead of printing rows
+ * (counting.h) uses the same steps. */
 #ifndef TRACE_H
 #define TRACE_H
 
@@ -33,22 +33,22 @@ struct trace {
 	struct output output;
 	struct journal journal;
 	struct recording recording;
-	int unrecorded;			/* negative errno: the recording is not whole */
-	struct summary summary;		/* where options_counts() */
-	struct metrics metrics;		/* where they are to be written */
+	int unrecorded;			/* negative errno if the recording is not complete */
+	struct summary summary;		/* used if options_counts() */
+	struct metrics metrics;		/* used with --metrics */
 
 	struct priority priority;
 	struct losses lost;		/* so far */
-	uint64_t looked_ns;		/* when what comes and goes was last looked for */
-	bool ready;			/* said so */
+	uint64_t looked_ns;		/* time of the last calls of watch.h, CLOCK_MONOTONIC */
+	bool ready;			/* the tool has reported that it traces */
 };
 
-/** trace_init - nothing open yet; @plan must outlive @t; trace_close() it */
+/** trace_init - set up @t, open nothing; @plan must outlive @t; the caller calls trace_close() */
 void trace_init(struct trace *t, const struct plan *plan);
 
 /**
- * trace_load - programs, settings and buffers into the kernel
- * @programs: as compiled; not kept
+ * trace_load - load programs and settings into the kernel, and set up buffers and output
+ * @programs: compiled programs; not kept
  * @cause: one line, set on failure
  * Return: 0 or a negative errno.
  */
@@ -61,36 +61,36 @@ int trace_load(struct trace *t, const struct object *programs, char *cause, size
 int trace_record(struct trace *t, char *cause, size_t len);
 
 /**
- * trace_attach - put the programs on their hooks; those not needed may fail with a warning
+ * trace_attach - attach the programs to their hooks; those not needed may fail with a warning
  * Return: 0 or a negative errno with @cause.
  */
 int trace_attach(struct trace *t, char *cause, size_t len);
 
 /**
- * trace_run - print rows until @stop, the end the options give, or a reader that left
- * Return: 0, or a negative errno after it said why.
+ * trace_run - print rows until @stop is set, the options end it, or the reader closes the pipe
+ * Return: 0, or a negative errno after logging the cause.
  */
 int trace_run(struct trace *t, const volatile sig_atomic_t *stop);
 
 /**
- * trace_begin, trace_step, trace_end - what trace_run() is made of
- * A step waits for events, @ms at most and less where there is something to be followed; prints and records those
- * there are; and follows ip_vs and the compiler. The end detaches, and takes in what is still in the buffers.
- * @err: of the steps before
- * Return: 0 or a negative errno; the end has said why.
+ * trace_begin, trace_step, trace_detach, trace_end - the parts of trace_run()
+ * trace_step() waits for events, at most @ms, or less if something needs the tool earlier; prints and records the
+ * events; and watches ip_vs and the compiler. trace_detach() detaches, and reads what is still in the buffers.
+ * @err: result of the parts before
+ * Return: 0 or a negative errno; trace_end() has logged its cause.
  */
 void trace_begin(struct trace *t);
 int trace_step(struct trace *t, int ms);
 void trace_detach(struct trace *t, int *err);
 int trace_end(struct trace *t, int err);
 
-/** trace_find_losses - set @t->lost */
+/** trace_find_losses - update @t->lost and report new losses */
 void trace_find_losses(struct trace *t);
 
-/** trace_say_end - the last line: rows printed, events lost, each with its cause */
+/** trace_say_end - print the last lines: rows printed, and events lost, each with its cause */
 void trace_say_end(const struct trace *t);
 
-/** trace_close - undo all, in reverse */
+/** trace_close - detach first, then undo the rest */
 void trace_close(struct trace *t);
 
 #endif

@@ -9,19 +9,19 @@
 
 #include <inttypes.h>
 
-static void tell_adopt(void *cookie)
+static void set_adopt(void *cookie)
 {
 	kernel_tell(cookie);
 }
 
-/* The table is read again where something of it was not seen, for no more than a hundredth of the time. */
+/* The tool reads IPVS's table again if a connection was missed. It spends at most a hundredth of its time on that. */
 #define MIRROR_PAUSE 100
 #define MIRROR_PAUSE_MIN_NS 10000000000ULL
 
 static void read_mirror(struct watch *w)
 {
 	struct kernel *k = w->kernel;
-	uint64_t pause_ns = MIRROR_PAUSE * mirror_read(&k->loaded, k->plan->options, w->summary, &k->adopt, tell_adopt, k);
+	uint64_t pause_ns = MIRROR_PAUSE * mirror_read(&k->loaded, k->plan->options, w->summary, &k->adopt, set_adopt, k);
 
 	w->mirror_after_ns = clock_now_ns() + (pause_ns > MIRROR_PAUSE_MIN_NS ? pause_ns : MIRROR_PAUSE_MIN_NS);
 }
@@ -57,29 +57,29 @@ void watch_entries(struct watch *w)
 	if (w->told_entries || entries <= room)
 		return;
 	w->told_entries = true;
-	log_warning("IPVS has more than %" PRIu64 " connections at once: one that uses an older connection's entry may lack "
+	log_warning("IPVS has more than %" PRIu64 " connections at once: a connection that reuses an older entry may lack "
 		    "its real server; allow more by --max-conns", room);
 }
 
-static void ipvs_went(struct watch *w)
+static void on_ipvs_unloaded(struct watch *w)
 {
 	struct kernel *k = w->kernel;
 
 	unseen_pause(&w->unseen);
 	kernel_detach_ipvs(k);
 	entries_forget(&k->loaded);
-	if (!w->summary)	/* else the end of those counted as open is still to come */
+	if (!w->summary)	/* else those counted as open have not ended yet */
 		k->adopt = 0;
 	kernel_tell(k);
 	log_info("ip_vs was unloaded; waiting for it");
 }
 
-static void ipvs_came_late(struct watch *w)
+static void on_ipvs_loaded(struct watch *w)
 {
 	struct kernel *k = w->kernel;
 
 	log_info("ip_vs is loaded; its connections are %s from now on", w->summary ? "counted" : "shown");
-	if (layout_read(&k->layout))	/* now with the module's own types */
+	if (layout_read(&k->layout))	/* the module's own types are there now */
 		kernel_tell(k);
 	watch_begin(w);
 }
@@ -90,13 +90,13 @@ void watch_ipvs(struct watch *w, bool running)
 	uint64_t ipvs = host_ipvs();
 
 	if (kernel_sees_ipvs(k) && ipvs != w->ipvs)
-		ipvs_went(w);
+		on_ipvs_unloaded(w);
 	if (kernel_sees_ipvs(k) || !ipvs)
 		return;
 	w->ipvs = ipvs;
 	kernel_attach_ipvs(k);
 	if (running && kernel_sees_ipvs(k))
-		ipvs_came_late(w);
+		on_ipvs_loaded(w);
 }
 
 static bool uses_kprobes(const struct kernel *k)
@@ -113,7 +113,7 @@ void watch_kprobes(struct watch *w)
 	bool off = uses_kprobes(k) && host_kprobes_off();
 
 	if (off && !w->kprobes_off)
-		log_warning("somebody has switched kprobes off: %s until: echo 1 >" HOST_KPROBES_SWITCH,
+		log_warning("somebody has switched kprobes off: %s; run: echo 1 >" HOST_KPROBES_SWITCH,
 			    k->chosen[HOOK_STATE]->kind == HOOK_KPROBE ? "nothing is seen" : "IPVS is not seen");
 	if (!off && w->kprobes_off)
 		log_info("kprobes are switched on again");

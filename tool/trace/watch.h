@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What comes and goes on the host: module ip_vs, its connections, kprobes. Looked at about once a second. */
+/* Watches what may change on the host: module ip_vs, its connections, kprobes. Called about once a second. */
 #ifndef WATCH_H
 #define WATCH_H
 
@@ -9,35 +9,35 @@
 
 struct watch {
 	struct kernel *kernel;
-	struct summary *summary;	/* counts connections from before the start; NULL: nothing is counted */
-	struct unseen unseen;		/* connections that IPVS took and no program saw */
-	uint64_t ipvs;			/* the ip_vs that is probed, as host_ipvs() tells */
-	bool mirror_stale;		/* something was not seen, so IPVS's table is to be read again */
-	uint64_t mirror_after_ns;	/* the table may be read again from then on */
-	bool told_entries;		/* that IPVS has more connections than find room */
-	bool kprobes_off;		/* at the last look; see host_kprobes_off() */
+	struct summary *summary;	/* counts pre-existing connections; NULL: nothing is counted */
+	struct unseen unseen;		/* connections that IPVS counted and our probe missed */
+	uint64_t ipvs;			/* the ip_vs that is probed: a number from host_ipvs() */
+	bool mirror_stale;		/* a connection was missed: IPVS's table must be read again */
+	uint64_t mirror_after_ns;	/* earliest time to read it again, CLOCK_MONOTONIC */
+	bool told_entries;		/* warned that IPVS has more connections than the map has room for */
+	bool kprobes_off;		/* at the last check; see host_kprobes_off() */
 };
 
-/** watch_begin - read the connections that IPVS has already; once all is attached, so that none is missed between */
+/** watch_begin - read IPVS's pre-existing connections; called after all is attached, so that none is missed */
 void watch_begin(struct watch *w);
 
 /**
- * watch_ipvs - attach to ip_vs if it has come, detach if it has gone
- * It may come later, go and come again: its functions are there to be probed only while it is.
- * @running: tracing has begun, so that it is news
+ * watch_ipvs - attach to ip_vs if it was loaded, detach if it was unloaded
+ * The module may be loaded later, unloaded and loaded again. Its functions can be probed only while it is loaded.
+ * @running: tracing has begun, so a change is reported
  */
 void watch_ipvs(struct watch *w, bool running);
 
 /**
- * watch_unseen - count the connections of IPVS that no program saw, where it can be known; last before detaching
- * Reads IPVS's table again where there were some, so that their later rows are right.
+ * watch_unseen - count IPVS's connections that our probe missed, if that can be known; called once more before detaching
+ * Reads IPVS's table again if there were any, so that their later rows are right.
  */
 void watch_unseen(struct watch *w);
 
-/** watch_entries - say so, once, where IPVS has more connections than find room; make room where the kernel does not */
+/** watch_entries - warn once if IPVS has more connections than there is room for; make room if the kernel does not */
 void watch_entries(struct watch *w);
 
-/** watch_kprobes - say so where somebody has switched all kprobes off, ours too, or on again */
+/** watch_kprobes - report if somebody has switched all kprobes, ours too, off or on again */
 void watch_kprobes(struct watch *w);
 
 #endif
