@@ -4,7 +4,7 @@
  * numbers: a text that includes net/ takes five times as long to compile, and does not compile at all on many hosts.
  *
  * The tool defines by -D:
- *   TELL_ROWS, TELL_COUNTS  1 or 0: send events for rows; count in maps
+ *   REPORT_ROWS, REPORT_COUNTS  1 or 0: send events for rows; count in maps
  *   READ_KERNEL       number of the helper that reads kernel memory: 113, or 4 (bpf_probe_read) before 5.5
  *   LRU_MAPS          this kernel has maps that drop their oldest elements: 4.10 and later
  *   RAW_TRACEPOINTS   this kernel has raw tracepoints: 4.17 and later
@@ -29,9 +29,9 @@
 #endif
 
 #ifdef LRU_MAPS
-#define OLDEST_GO "lru_hash"
+#define LRU_OR_HASH "lru_hash"
 #else
-#define OLDEST_GO "hash"
+#define LRU_OR_HASH "hash"
 #endif
 
 /* A field of the tracepoint's arguments, which start at ctx. */
@@ -89,26 +89,26 @@ BPF_TABLE("hash", struct address, u8, addresses, 1024);
 
 /* A copy of IPVS's table: from a connection's addresses and ports to its real server. If it is full, the kernel drops
  * the oldest elements. Before 4.10 a new element finds no room, and is counted. */
-BPF_TABLE(OLDEST_GO, struct tuple, struct conn_entry, entries, 65536);
+BPF_TABLE(LRU_OR_HASH, struct tuple, struct conn_entry, entries, 65536);
 /* Connects in progress, until the handshake ends or IPVS handles them. If full: the connect is not shown, but counted. */
 BPF_TABLE("hash", struct tuple, struct connecting, connecting, 65536);
 /* Clients of connections that IPVS handles, until their socket is closed. If full: as for "sockets". */
 BPF_TABLE("hash", struct tuple, struct client, clients, 65536);
 /* Address of a struct ip_vs_conn that IPVS is ending -> since when. An element of "entries" that is newer than that
  * belongs to its successor. If full: the kernel drops the oldest. */
-BPF_TABLE(OLDEST_GO, u64, u64, ending, 16384);
+BPF_TABLE(LRU_OR_HASH, u64, u64, ending, 16384);
 /* Connects that were given up early. They are needed for a second. If full: the kernel drops the oldest; before 4.10 it
  * drops the new one, and that is counted. */
-BPF_TABLE(OLDEST_GO, struct tuple, struct client, closed, 16384);
+BPF_TABLE(LRU_OR_HASH, struct tuple, struct client, closed, 16384);
 /* Tracked sockets, from their first event to CLOSE. If full: the socket is not tracked, but counted. */
 BPF_TABLE("hash", u64, struct sock_entry, sockets, 65536);
 /* Virtual services that IPVS was seen to serve, only with -a. If full: a first row may lack its real server. */
-BPF_TABLE(OLDEST_GO, struct service, u8, services, 4096);
+BPF_TABLE(LRU_OR_HASH, struct service, u8, services, 4096);
 /* Pre-existing connections that the tool has counted as open. The tool fills and sizes this map. */
 BPF_TABLE("hash", struct tuple, u8, open_before, 1);
 /* The connect() that each thread is in, only with -a. If full: the row is reported at the socket's next event. */
 BPF_TABLE("hash", u64, u64, connects, 8192);
-/* Counters, if TELL_COUNTS. The tool sizes both maps. If full: the connection, or its time, is missing in them, and
+/* Counters, if REPORT_COUNTS. The tool sizes both maps. If full: the connection, or its time, is missing in them, and
  * COUNT_TALLIES_FULL or COUNT_BUCKETS_FULL counts that. */
 BPF_TABLE("hash", struct tally_key, struct tally, tallies, 1);
 BPF_TABLE("hash", struct bucket_key, u64, buckets, 1);

@@ -23,9 +23,9 @@ static inline bool await_ipvs(const struct settings *s, u64 sk, const struct tup
 
 	if (!(s->flags & SETTING_IPVS))
 		return false;
-	if (TELL_ROWS)
+	if (REPORT_ROWS)
 		set_owner(&c.owner);
-	return put_connecting(t, &c);
+	return track_connect(t, &c);
 }
 
 /* With -a: the socket is tracked already, and its first row is not reported yet. */

@@ -10,7 +10,7 @@
  */
 
 /* Socket side. @c->netns is the socket's namespace. Returns false, and counts it, if there is no room. */
-static inline bool put_connecting(const struct tuple *t, struct connecting *c)
+static inline bool track_connect(const struct tuple *t, struct connecting *c)
 {
 	struct tuple key = *t;
 	struct connecting *other;

@@ -105,7 +105,7 @@ struct settings {
 	__u32 flags;		/* enum setting_flags; first: before 4.9 the verifier forgets a map value once added to */
 	__u32 pid;		/* thread group */
 	__u64 adopt;		/* PORT_BIT() of each service that may have pre-existing sockets, not tracked yet */
-	__u32 own_netns;	/* the tool's network namespace: COUNT_TAKEN counts only there; 0: it counts nothing */
+	__u32 own_netns;	/* the tool's network namespace: COUNT_IPVS_CONNS counts only there; 0: it counts nothing */
 	__u32 pad0;
 	__u16 sk_err;		/* struct sock */
 	__u16 skc_net;		/* struct sock_common */
@@ -223,7 +223,7 @@ enum count_slot {
 	COUNT_CONNECTING_FULL,	/* map "connecting", "entries" or "closed" full: real server may be missing */
 	COUNT_TALLIES_FULL,	/* map "tallies" full: connection not counted */
 	COUNT_BUCKETS_FULL,	/* map "buckets" full: time not counted */
-	COUNT_TAKEN,		/* new connections of every protocol, as IPVS itself counts them */
+	COUNT_IPVS_CONNS,		/* new connections of every protocol, as IPVS itself counts them */
 	COUNT_ENTRIES_MADE,	/* elements added to map "entries" */
 	COUNT_ENTRIES_ENDED,	/* elements of it whose connection IPVS has ended */
 	COUNT_SLOTS

@@ -132,7 +132,7 @@ static inline void report_moved(void *ctx, struct client *cl, u64 sk, u64 now)
 	set_real(&cl->e.conn, &real);
 	cl->e.conn.entry_at = ENTRY_TIME(now);
 	cl->e.conn.gone_at = 0;
-	send_event(ctx, &cl->e, sk, EVENT_MOVED, cl->e.conn.state, cl->e.conn.state, now, cl->e.since_ns, ERROR_UNKNOWN);
+	emit_event(ctx, &cl->e, sk, EVENT_MOVED, cl->e.conn.state, cl->e.conn.state, now, cl->e.since_ns, ERROR_UNKNOWN);
 }
 
 static inline void learn_service(const struct tuple *t)
@@ -199,7 +199,7 @@ static inline void handle_conn(void *ctx, const struct settings *s, struct clien
 	sk = client_of(&cl->e.conn.tuple);
 	if (!sk && wanted)
 		claim_closed(ctx, s, cl, now);
-	if (sk && TELL_ROWS)
+	if (sk && REPORT_ROWS)
 		report_moved(ctx, cl, sk, now);
 }
 
@@ -219,7 +219,7 @@ static inline bool read_new(const struct settings *s, const struct new_args *a, 
 	c->tuple.netns = ipvs_netns(s, p.ipvs);
 	/* Count as ip_vs_schedule() does: neither synced connections, nor those that ip_vs_ftp expects. */
 	if (s->own_netns && c->tuple.netns == s->own_netns && a->dest && p.cport && !(a->flags & IP_VS_CONN_F_SYNC))
-		count(COUNT_TAKEN);
+		count(COUNT_IPVS_CONNS);
 	/* For those without client port, see client_port_kprobe(). */
 	if (p.protocol != IPPROTO_TCP || a->flags & IP_VS_CONN_F_ONE_PACKET || !p.cport)
 		return false;

@@ -17,7 +17,7 @@ enum moment { AT_RETURN, AT_RETRANSMIT, AT_ANSWER, AT_CLOSE };
 enum joined {
 	JOINED_NOT,		/* nothing to report, now or ever */
 	JOINED,			/* it is in map "sockets", with CONN_PENDING if its first row is not reported yet */
-	JOINED_TOLD,		/* it is in map "sockets", and this retransmit is reported already */
+	JOINED_REPORTED,		/* it is in map "sockets", and this retransmit is reported already */
 };
 
 /* The part of its entry that a socket needs. */
@@ -234,14 +234,14 @@ static inline enum joined join(const struct settings *s, u64 sk, struct client *
 	if (!real_wanted(s, &cl->e.conn.real))
 		return JOINED_NOT;
 	if (reported)
-		cl->e.conn.flags = (cl->e.conn.flags & ~CONN_PENDING) | CONN_IPVS | (TELL_COUNTS ? CONN_COUNTED : 0);
+		cl->e.conn.flags = (cl->e.conn.flags & ~CONN_PENDING) | CONN_IPVS | (REPORT_COUNTS ? CONN_COUNTED : 0);
 	/* "clients" first: a connect that finds room there also finds room in "sockets", except with -a. */
 	if ((found && !reported && !put_client(cl)) || sockets.update(&sk, &cl->e)) {
 		count(COUNT_SOCKETS_FULL);
 		drop_client(&cl->e.conn.tuple, sk);
 		return JOINED_NOT;
 	}
-	return waits && reported && at == AT_RETRANSMIT && cl->retransmits == retransmits ? JOINED_TOLD : JOINED;
+	return waits && reported && at == AT_RETRANSMIT && cl->retransmits == retransmits ? JOINED_REPORTED : JOINED;
 }
 
 /* Updates a tracked socket from its entry: it may have another real server, or the entry may have ended. */
@@ -256,7 +256,7 @@ static inline void follow_entry(const struct settings *s, struct sock_entry *e, 
 	set_entry_times(&e->conn, &n, now);
 	if (same_real(&e->conn, &n.real))
 		return;
-	counted = TELL_COUNTS && e->conn.flags & CONN_COUNTED;
+	counted = REPORT_COUNTS && e->conn.flags & CONN_COUNTED;
 	if (counted)
 		tally_leave(&e->conn);
 	set_real(&e->conn, &n.real);
@@ -298,7 +298,7 @@ static inline void adopt(const struct settings *s, struct client *cl)
 		return;
 	set_taken(cl, &n);
 	cl->e.conn.flags |= CONN_COUNTED;
-	if (TELL_COUNTS) {
+	if (REPORT_COUNTS) {
 		struct tuple key = t;
 
 		key.netns = n.netns;

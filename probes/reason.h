@@ -10,7 +10,7 @@
 #include "tcp_state.h"
 
 enum close_reason {
-	CLOSE_IN_PEACE,
+	CLOSE_ORDERLY,
 	CLOSE_UNKNOWN,		/* sk_err was not read */
 	CLOSE_NO_DESTINATION,
 	CLOSE_NO_PORT,
@@ -36,7 +36,7 @@ static inline enum close_reason why_closed(const struct conn *c, __u8 oldstate, 
 		if (oldstate == TCP_ESTABLISHED || oldstate == TCP_SYN_SENT ||
 		    oldstate == TCP_SYN_RECV || oldstate == TCP_CLOSE_WAIT)
 			return CLOSE_ABORTED;
-		return CLOSE_IN_PEACE;
+		return CLOSE_ORDERLY;
 	case ECONNREFUSED:
 		return CLOSE_REFUSED;
 	case ECONNRESET:

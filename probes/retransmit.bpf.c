@@ -62,7 +62,7 @@ static inline int retransmit(void *ctx, u64 sk)
 		pending = e->conn.flags & CONN_PENDING;
 	}
 	if (known ? pending : s->flags & SETTING_IPVS || s->adopt) {
-		if (join_at_retransmit(s, sk, known) == JOINED_TOLD)
+		if (join_at_retransmit(s, sk, known) == JOINED_REPORTED)
 			return 0;
 	}
 	e = sockets.lookup(&sk);

@@ -131,7 +131,7 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 	bool waits, kept;
 
 	/* The counters count only connects, from their first state on. */
-	if (!TELL_ROWS && ch->newstate != TCP_SYN_SENT)
+	if (!REPORT_ROWS && ch->newstate != TCP_SYN_SENT)
 		return false;
 	if (s->flags & SETTING_PID &&
 	    (ch->oldstate != TCP_CLOSE || bpf_get_current_pid_tgid() >> 32 != s->pid))
@@ -155,7 +155,7 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 		return false;
 	e.conn.tuple.netns = sock_netns(s, sk);
 	now = bpf_ktime_get_ns();
-	if (ch->oldstate == TCP_CLOSE && TELL_ROWS) {
+	if (ch->oldstate == TCP_CLOSE && REPORT_ROWS) {
 		e.conn.flags = CONN_OWNED;
 		set_owner(&e.conn.owner);
 	}
@@ -168,8 +168,8 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 		count_by(COUNT_NESTED, -1);
 		return false;
 	}
-	if (TELL_ROWS && !waits)
-		send_event(ctx, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now, 0, change_error(s, ch, &e));
+	if (REPORT_ROWS && !waits)
+		emit_event(ctx, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now, 0, change_error(s, ch, &e));
 	/* Count each socket once: its next changes reach this point too. */
 	if (!kept && (ch->oldstate == TCP_CLOSE || ch->oldstate == TCP_LISTEN))
 		count(COUNT_SOCKETS_FULL);
@@ -238,7 +238,7 @@ static inline void join_at_change(void *ctx, const struct settings *s, const str
 /* True if the time of this change is needed. Most counters need the times of only two changes. */
 static inline bool needs_time(const struct settings *s, u8 newstate)
 {
-	return TELL_ROWS || s->flags & SETTING_STATE_TIMES || newstate == TCP_ESTABLISHED || newstate == TCP_CLOSE;
+	return REPORT_ROWS || s->flags & SETTING_STATE_TIMES || newstate == TCP_ESTABLISHED || newstate == TCP_CLOSE;
 }
 
 static inline void known_change(void *ctx, const struct settings *s, const struct change *ch, struct sock_entry *e)
@@ -246,7 +246,7 @@ static inline void known_change(void *ctx, const struct settings *s, const struc
 	u64 now;
 
 	/* Counters need only the remote address and port, and whether a failed connect had a local port. */
-	if (!e->connected && tuple_may_change(ch->oldstate) && (TELL_ROWS || ch->newstate != TCP_ESTABLISHED))
+	if (!e->connected && tuple_may_change(ch->oldstate) && (REPORT_ROWS || ch->newstate != TCP_ESTABLISHED))
 		refresh_tuple(ctx, s, ch, &e->conn);
 	if (e->conn.flags & CONN_PENDING)
 		report_syn_sent(ctx, e, ch->sk);
@@ -297,7 +297,7 @@ static inline void state_change(void *ctx, const struct change *ch)
 		known_change(ctx, s, ch, e);
 		return;
 	}
-	if (!(s->flags & SETTING_ALL) || !first_change(ctx, s, ch) || !TELL_COUNTS)
+	if (!(s->flags & SETTING_ALL) || !first_change(ctx, s, ch) || !REPORT_COUNTS)
 		return;
 	e = sockets.lookup(&sk);	/* again: the stack has no room for both it and its counters */
 	if (e)

@@ -41,28 +41,28 @@ static void catch_signals(void)
 
 static void log_hooks(const struct kernel *k)
 {
-	for (int fact = 0; fact < HOOK_FACTS; fact++)
-		log_debug("%s: %s %s", hooks_what((enum hook_fact)fact),
-			  hooks_kind(k->chosen[fact] ? k->chosen[fact]->kind : HOOK_NONE),
-			  k->chosen[fact] ? k->chosen[fact]->target : "");
+	for (int event = 0; event < HOOK_EVENTS; event++)
+		log_debug("%s: %s %s", hooks_describe((enum hook_event)event),
+			  hooks_kind(k->chosen[event] ? k->chosen[event]->kind : HOOK_NONE),
+			  k->chosen[event] ? k->chosen[event]->target : "");
 }
 
 static int run(const struct plan *plan)
 {
 	struct programs programs = PROGRAMS_NONE;
-	char cause[768];
+	char errmsg[768];
 	struct trace t;
 	int err, status = CANNOT;
 
 	trace_init(&t, plan);
-	if (plan->options->journal && journal_open(&t.journal, cause, sizeof(cause)))
+	if (plan->options->journal && journal_open(&t.journal, errmsg, sizeof(errmsg)))
 		goto fail;
-	if (plan->options->metrics && metrics_init(&t.metrics, plan->options->metrics, VERSION, cause, sizeof(cause))) {
+	if (plan->options->metrics && metrics_init(&t.metrics, plan->options->metrics, VERSION, errmsg, sizeof(errmsg))) {
 		status = FAILED;
 		goto fail;
 	}
 	kernel_choose(&t.kernel);
-	if (!plan_possible(plan, t.kernel.chosen, cause, sizeof(cause)))
+	if (!plan_possible(plan, t.kernel.chosen, errmsg, sizeof(errmsg)))
 		goto fail;
 	err = compile_programs(&t.kernel, &t.layout, &programs);
 	if (stop) {
@@ -70,28 +70,28 @@ static int run(const struct plan *plan)
 		goto out;
 	}
 	if (err) {
-		snprintf(cause, sizeof(cause), "%s", programs.cause);
+		snprintf(errmsg, sizeof(errmsg), "%s", programs.errmsg);
 		goto fail;
 	}
 	kernel_choose(&t.kernel);	/* again, as the layout may be known now */
 	log_hooks(&t.kernel);
-	if (trace_load(&t, &programs.object, cause, sizeof(cause)))
+	if (trace_load(&t, &programs.object, errmsg, sizeof(errmsg)))
 		goto fail;
 	programs_close(&programs);
-	if (trace_record(&t, cause, sizeof(cause))) {
+	if (trace_record(&t, errmsg, sizeof(errmsg))) {
 		status = FAILED;
 		goto fail;
 	}
-	if (trace_attach(&t, cause, sizeof(cause)))
+	if (trace_attach(&t, errmsg, sizeof(errmsg)))
 		goto fail;
 	status = (options_counts(plan->options) ? counting_run(&t, &stop) : trace_run(&t, &stop)) ? FAILED : DONE;
 	if (stop && isatty(STDERR_FILENO))
 		fputc('\r', stderr);	/* overwrites the ^C that the terminal shows */
-	trace_say_end(&t);
+	trace_print_end(&t);
 	goto out;
 
 fail:
-	log_error("%s", cause);
+	log_error("%s", errmsg);
 out:
 	trace_close(&t);
 	programs_close(&programs);

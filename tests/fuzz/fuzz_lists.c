@@ -26,11 +26,11 @@ static void write_ports(FILE *to, const struct port_list *list)
 		fprintf(to, "%s%u", i ? "," : "", list->port[i]);
 }
 
-static void write_ends(FILE *to, const struct end_list *list)
+static void write_ends(FILE *to, const struct address_list *list)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 
-	expect(list->n && list->n <= FILTER_ENDS_MAX);
+	expect(list->n && list->n <= FILTER_ADDRESSES_MAX);
 	for (size_t i = 0; i < list->n; i++) {
 		const uint8_t *addr = list->end[i].addr;
 		char text[INET6_ADDRSTRLEN];
@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char *const letters[] = { "-L", "-D", "-V", "-R" };
 	static struct options first, again;
-	static char text[FILTER_ENDS_MAX * (INET6_ADDRSTRLEN + 10)];
+	static char text[FILTER_ADDRESSES_MAX * (INET6_ADDRSTRLEN + 10)];
 	unsigned which;
 	char *value;
 

@@ -119,11 +119,11 @@ static void read_only(void)
 {
 	struct recording_item item = { .kind = RECORDING_SAMPLE };
 	struct recording_reader r;
-	char cause[192];
-	int err = recording_open(&r, "-", cause, sizeof(cause));
+	char errmsg[192];
+	int err = recording_open(&r, "-", errmsg, sizeof(errmsg));
 
 	while (!err && item.kind != RECORDING_END && item.kind != RECORDING_CUT) {
-		err = recording_next(&r, &item, cause, sizeof(cause));
+		err = recording_next(&r, &item, errmsg, sizeof(errmsg));
 		if (!err && item.kind == RECORDING_SAMPLE) {
 			const char *from = item.data;
 

@@ -58,7 +58,7 @@ const struct loss_cause loss_causes[LOSSES] = {
 	},
 };
 
-bool losses_raise(struct losses *so_far, const struct losses *now, struct losses *since)
+bool losses_update(struct losses *so_far, const struct losses *now, struct losses *since)
 {
 	bool any = false;
 

@@ -38,11 +38,11 @@ struct loss_cause {
 extern const struct loss_cause loss_causes[LOSSES];
 
 /**
- * losses_raise - raise @so_far to the numbers in @now; a number that is lower there stays
+ * losses_update - raise @so_far to the numbers in @now; a number that is lower there stays
  * @since: set to the increases
  * Return: true if any number has increased.
  */
-bool losses_raise(struct losses *so_far, const struct losses *now, struct losses *since);
+bool losses_update(struct losses *so_far, const struct losses *now, struct losses *since);
 
 /** losses_rows - the number of lost rows, all causes together */
 uint64_t losses_rows(const struct losses *l);

@@ -27,7 +27,7 @@ void attach_init(struct attached *a, const struct host *host, const struct loade
 	a->host = host;
 	a->loaded = loaded;
 	a->by_name = by_name;
-	for (int i = 0; i < HOOK_FACTS; i++)
+	for (int i = 0; i < HOOK_EVENTS; i++)
 		a->event_fd[i] = a->link_fd[i] = -1;
 }
 
@@ -130,26 +130,26 @@ static int open_kprobe_named(struct attached *a, const struct hook *hook)
 	err = write_kprobe_events(a->host, line);
 	if (err)
 		return err;
-	a->named[hook->fact] = true;
+	a->named[hook->event] = true;
 	snprintf(group, sizeof(group), "%.*s", (int)(event - name - 1), name);
 	return open_tracepoint(a->host, group, event);
 }
 
-static void remove_name(struct attached *a, enum hook_fact fact)
+static void remove_name(struct attached *a, enum hook_event event)
 {
 	char name[128], line[160];
 
-	event_name(a->hook[fact], name, sizeof(name));
+	event_name(a->hook[event], name, sizeof(name));
 	snprintf(line, sizeof(line), "-:%s", name);
 	write_kprobe_events(a->host, line);
-	a->named[fact] = false;
+	a->named[event] = false;
 }
 
 /* Reads a line of kprobe_profile: "  NAME   HITS   MISSES". A miss is a hit while another kprobe is being handled. */
-static bool read_profile(const struct attached *a, enum hook_fact fact, uint64_t *hits)
+static bool read_profile(const struct attached *a, enum hook_event event, uint64_t *hits)
 {
 	char name[128], path[96], *text, *line, *rest;
-	const char *event = event_name(a->hook[fact], name, sizeof(name));
+	const char *wanted = event_name(a->hook[event], name, sizeof(name));
 	bool found = false;
 
 	snprintf(path, sizeof(path), "%s/kprobe_profile", a->host->tracefs);
@@ -158,7 +158,7 @@ static bool read_profile(const struct attached *a, enum hook_fact fact, uint64_t
 		char word[128], *misses;
 		int at;
 
-		if (sscanf(line, "%127s%n", word, &at) != 1 || strcmp(word, event) != 0)
+		if (sscanf(line, "%127s%n", word, &at) != 1 || strcmp(word, wanted) != 0)
 			continue;
 		*hits = strtoull(line + at, &misses, 10);
 		*hits += strtoull(misses, NULL, 10);
@@ -170,16 +170,16 @@ static bool read_profile(const struct attached *a, enum hook_fact fact, uint64_t
 
 /* Sets @unmatched to the number of hits without a run, modulo 2^64. On a busy host there are new hits between the two
  * reads. Then the number is slightly too low, as the runs are read last. */
-static bool compare_hits(struct attached *a, enum hook_fact fact, uint64_t *unmatched)
+static bool compare_hits(struct attached *a, enum hook_event event, uint64_t *unmatched)
 {
-	uint64_t before, runs = missed_runs(a->loaded, fact), hits;
+	uint64_t before, runs = missed_runs(a->loaded, event), hits;
 	int tries = 0;
 
 	do {
 		before = runs;
-		if (!a->named[fact] || !read_profile(a, fact, &hits))
+		if (!a->named[event] || !read_profile(a, event, &hits))
 			return false;
-		runs = missed_runs(a->loaded, fact);
+		runs = missed_runs(a->loaded, event);
 	} while (runs != before && ++tries < 8);
 	*unmatched = hits - runs;
 	return true;
@@ -198,42 +198,42 @@ static bool read_missed(int link_fd, uint64_t *missed)
 	return true;
 }
 
-static uint64_t count_skipped(struct attached *a, enum hook_fact fact)
+static uint64_t count_skipped(struct attached *a, enum hook_event event)
 {
 	uint64_t n = 0;
 
-	if (!compare_hits(a, fact, &n)) {
-		read_missed(a->link_fd[fact], &n);
+	if (!compare_hits(a, event, &n)) {
+		read_missed(a->link_fd[event], &n);
 		return n;
 	}
-	n -= a->unmatched[fact];
+	n -= a->unmatched[event];
 	return n <= INT64_MAX ? n : 0;
 }
 
 /* A hit whose program is about to start looks like a skipped one. So a skip counts only if it still does this much later. */
 #define BEGIN_NS 1000000
 
-uint64_t attach_skipped(struct attached *a, enum hook_fact fact)
+uint64_t attach_skipped(struct attached *a, enum hook_event event)
 {
 	const struct timespec later = { .tv_nsec = BEGIN_NS };
 	uint64_t n, again;
 
-	if (a->event_fd[fact] < 0 || a->hook[fact]->kind != HOOK_KPROBE)
-		return a->skipped[fact];
-	n = count_skipped(a, fact);
-	if (n > a->now[fact]) {
+	if (a->event_fd[event] < 0 || a->hook[event]->kind != HOOK_KPROBE)
+		return a->skipped[event];
+	n = count_skipped(a, event);
+	if (n > a->now[event]) {
 		nanosleep(&later, NULL);
-		again = count_skipped(a, fact);
-		a->now[fact] = again < n ? again : n;
+		again = count_skipped(a, event);
+		a->now[event] = again < n ? again : n;
 	}
-	return a->skipped[fact] + a->now[fact];
+	return a->skipped[event] + a->now[event];
 }
 
-bool attach_tells_skips(const struct attached *a, enum hook_fact fact)
+bool attach_counts_skips(const struct attached *a, enum hook_event event)
 {
 	uint64_t missed;
 
-	return a->named[fact] || read_missed(a->link_fd[fact], &missed);
+	return a->named[event] || read_missed(a->link_fd[event], &missed);
 }
 
 void attach_clear_leftovers(const struct host *host)
@@ -264,7 +264,7 @@ void attach_clear_leftovers(const struct host *host)
 static int open_hook(struct attached *a, const struct hook *hook)
 {
 	if (hook->kind == HOOK_RAW_TRACEPOINT)
-		return open_raw_tracepoint(hook->target, a->loaded->program_fd[hook->fact]);
+		return open_raw_tracepoint(hook->target, a->loaded->program_fd[hook->event]);
 	if (hook->kind == HOOK_TRACEPOINT)
 		return open_tracepoint(a->host, hook->category, hook->target);
 	if (!a->by_name)
@@ -275,11 +275,11 @@ static int open_hook(struct attached *a, const struct hook *hook)
 /* Uses a link if the kernel has links, from 5.15 on: later kernels report skips through it. */
 static int set_program(struct attached *a, const struct hook *hook, int fd)
 {
-	int program_fd = a->loaded->program_fd[hook->fact];
+	int program_fd = a->loaded->program_fd[hook->event];
 
 	if (hook->kind == HOOK_KPROBE && !a->by_name)
-		a->link_fd[hook->fact] = bpf_link_event(program_fd, fd);
-	if (a->link_fd[hook->fact] < 0 && ioctl(fd, PERF_EVENT_IOC_SET_BPF, program_fd))
+		a->link_fd[hook->event] = bpf_link_event(program_fd, fd);
+	if (a->link_fd[hook->event] < 0 && ioctl(fd, PERF_EVENT_IOC_SET_BPF, program_fd))
 		return -errno;
 	return ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) ? -errno : 0;
 }
@@ -298,52 +298,52 @@ static const char *explain(int err)
 	}
 }
 
-int attach_hook(struct attached *a, const struct hook *hook, char *cause, size_t len)
+int attach_hook(struct attached *a, const struct hook *hook, char *errmsg, size_t len)
 {
-	enum hook_fact fact = hook->fact;
+	enum hook_event event = hook->event;
 	int fd, err;
 
-	a->hook[fact] = hook;
+	a->hook[event] = hook;
 	fd = open_hook(a, hook);
 	if (fd < 0) {
 		err = fd;
 		goto fail;
 	}
-	a->event_fd[fact] = fd;
-	a->unmatched[fact] = 0 - missed_runs(a->loaded, fact);	/* those were runs of a previous kprobe */
+	a->event_fd[event] = fd;
+	a->unmatched[event] = 0 - missed_runs(a->loaded, event);	/* those were runs of a previous kprobe */
 	err = hook->kind == HOOK_RAW_TRACEPOINT ? 0 : set_program(a, hook, fd);
 	if (err)
 		goto fail;
 	/* The kprobe is hit as soon as it has its line, before it has a program. */
-	if (a->named[fact])
-		compare_hits(a, fact, &a->unmatched[fact]);
+	if (a->named[event])
+		compare_hits(a, event, &a->unmatched[event]);
 	return 0;
 
 fail:
-	attach_undo(a, fact);
-	snprintf(cause, len, "cannot see %s: %s %s: %s", hooks_what(fact), hooks_kind(hook->kind),
+	attach_detach(a, event);
+	snprintf(errmsg, len, "cannot see %s: %s %s: %s", hooks_describe(event), hooks_kind(hook->kind),
 		 hook->target, explain(err));
 	return err == -EADDRNOTAVAIL ? -ENOENT : err;
 }
 
-void attach_undo(struct attached *a, enum hook_fact fact)
+void attach_detach(struct attached *a, enum hook_event event)
 {
-	a->skipped[fact] = attach_skipped(a, fact);
-	a->now[fact] = 0;
-	if (a->link_fd[fact] >= 0)
-		close(a->link_fd[fact]);
-	a->link_fd[fact] = -1;
-	if (a->event_fd[fact] >= 0)
-		close(a->event_fd[fact]);
-	a->event_fd[fact] = -1;
-	if (a->named[fact])
-		remove_name(a, fact);	/* only now: an open event keeps it busy */
+	a->skipped[event] = attach_skipped(a, event);
+	a->now[event] = 0;
+	if (a->link_fd[event] >= 0)
+		close(a->link_fd[event]);
+	a->link_fd[event] = -1;
+	if (a->event_fd[event] >= 0)
+		close(a->event_fd[event]);
+	a->event_fd[event] = -1;
+	if (a->named[event])
+		remove_name(a, event);	/* only now: an open event keeps it busy */
 }
 
-void attach_close(struct attached *a)
+void attach_detach_all(struct attached *a)
 {
 	/* The second program for state changes backs up the first one, so it is detached before it. */
-	attach_undo(a, HOOK_STATE_SECOND);
-	for (int fact = 0; fact < HOOK_FACTS; fact++)
-		attach_undo(a, (enum hook_fact)fact);
+	attach_detach(a, HOOK_STATE_SECOND);
+	for (int event = 0; event < HOOK_EVENTS; event++)
+		attach_detach(a, (enum hook_event)event);
 }

@@ -11,13 +11,13 @@ struct attached {
 	const struct host *host;
 	const struct loaded *loaded;
 	bool by_name;			/* kprobes are lines of kprobe_events, as before 4.17 */
-	const struct hook *hook[HOOK_FACTS];
-	int event_fd[HOOK_FACTS];	/* event or raw tracepoint; closing it detaches the program; -1: not attached */
-	int link_fd[HOOK_FACTS];	/* link from the program to a kprobe's event, closed before the event; -1: none */
-	bool named[HOOK_FACTS];		/* we added a line to kprobe_events */
-	uint64_t unmatched[HOOK_FACTS];	/* a kprobe's hits minus its program's runs, when it was attached */
-	uint64_t now[HOOK_FACTS];	/* runs skipped since then; see attach_skipped() */
-	uint64_t skipped[HOOK_FACTS];	/* runs skipped while it was attached before */
+	const struct hook *hook[HOOK_EVENTS];
+	int event_fd[HOOK_EVENTS];	/* event or raw tracepoint; closing it detaches the program; -1: not attached */
+	int link_fd[HOOK_EVENTS];	/* link from the program to a kprobe's event, closed before the event; -1: none */
+	bool named[HOOK_EVENTS];		/* we added a line to kprobe_events */
+	uint64_t unmatched[HOOK_EVENTS];	/* a kprobe's hits minus its program's runs, when it was attached */
+	uint64_t now[HOOK_EVENTS];	/* runs skipped since then; see attach_skipped() */
+	uint64_t skipped[HOOK_EVENTS];	/* runs skipped while it was attached before */
 };
 
 /**
@@ -29,11 +29,11 @@ void attach_init(struct attached *a, const struct host *host, const struct loade
 
 /**
  * attach_hook - attach a loaded program to its hook
- * @cause: one line, set on failure
+ * @errmsg: one line, set on failure
  * Return: 0, -ENOENT if the kernel has no such function or tracepoint now, or another
  *	negative errno.
  */
-int attach_hook(struct attached *a, const struct hook *hook, char *cause, size_t len);
+int attach_hook(struct attached *a, const struct hook *hook, char *errmsg, size_t len);
 
 /**
  * attach_skipped - how often the kernel hit a kprobe but did not run its program, as another one ran on that CPU
@@ -43,10 +43,10 @@ int attach_hook(struct attached *a, const struct hook *hook, char *cause, size_t
  * Source: kprobe_dispatcher(), probes_profile_seq_show() in kernel/trace/trace_kprobe.c; before 4.6 CPUs may overwrite
  *	each other's hits there. bpf_perf_link_fill_kprobe() in kernel/bpf/syscall.c.
  */
-uint64_t attach_skipped(struct attached *a, enum hook_fact fact);
+uint64_t attach_skipped(struct attached *a, enum hook_event event);
 
-/** attach_tells_skips - true if attach_skipped() can count the skips of this attached kprobe */
-bool attach_tells_skips(const struct attached *a, enum hook_fact fact);
+/** attach_counts_skips - true if attach_skipped() can count the skips of this attached kprobe */
+bool attach_counts_skips(const struct attached *a, enum hook_event event);
 
 /**
  * attach_allowed - true if this process, as it is now, may attach the kprobe of @hook
@@ -62,10 +62,10 @@ bool attach_allowed(const struct attached *a, const struct hook *hook);
  */
 void attach_clear_leftovers(const struct host *host);
 
-/** attach_undo - detach one hook's program, if it is attached */
-void attach_undo(struct attached *a, enum hook_fact fact);
+/** attach_detach - detach one hook's program, if it is attached */
+void attach_detach(struct attached *a, enum hook_event event);
 
-/** attach_close - detach all programs */
-void attach_close(struct attached *a);
+/** attach_detach_all - detach all programs */
+void attach_detach_all(struct attached *a);
 
 #endif

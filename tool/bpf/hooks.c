@@ -25,37 +25,37 @@ static const struct hook table[] = {
 
 enum { N_HOOKS = sizeof(table) / sizeof(table[0]) };
 
-static bool is_wished_kind(enum hook_wish wish, const struct hook *hook)
+static bool is_wished_kind(enum hook_choice wish, const struct hook *hook)
 {
 	switch (hook->kind) {
 	case HOOK_RAW_TRACEPOINT:
-		return wish == HOOK_WISH_RAW;
+		return wish == HOOK_CHOICE_RAW;
 	case HOOK_TRACEPOINT:
-		return wish == HOOK_WISH_TRACEPOINT;
+		return wish == HOOK_CHOICE_TRACEPOINT;
 	default:
-		return wish == HOOK_WISH_KPROBE;
+		return wish == HOOK_CHOICE_KPROBE;
 	}
 }
 
-static bool is_candidate(enum hook_wish wish, const struct hook *hook)
+static bool is_candidate(enum hook_choice wish, const struct hook *hook)
 {
-	if (wish == HOOK_WISH_ANY || is_wished_kind(wish, hook))
+	if (wish == HOOK_CHOICE_ANY || is_wished_kind(wish, hook))
 		return true;
 	for (size_t i = 0; i < N_HOOKS; i++)
-		if (table[i].fact == hook->fact && is_wished_kind(wish, &table[i]))
+		if (table[i].event == hook->event && is_wished_kind(wish, &table[i]))
 			return false;
 	return true;
 }
 
-void hooks_choose(enum hook_wish wish, bool (*has)(void *cookie, const struct hook *),
-		  void *cookie, const struct hook *chosen[HOOK_FACTS])
+void hooks_choose(enum hook_choice wish, bool (*has)(void *cookie, const struct hook *),
+		  void *cookie, const struct hook *chosen[HOOK_EVENTS])
 {
-	for (int fact = 0; fact < HOOK_FACTS; fact++) {
-		chosen[fact] = NULL;
-		for (size_t i = 0; i < N_HOOKS && !chosen[fact]; i++)
-			if ((int)table[i].fact == fact && is_candidate(wish, &table[i]) &&
+	for (int event = 0; event < HOOK_EVENTS; event++) {
+		chosen[event] = NULL;
+		for (size_t i = 0; i < N_HOOKS && !chosen[event]; i++)
+			if ((int)table[i].event == event && is_candidate(wish, &table[i]) &&
 			    has(cookie, &table[i]))
-				chosen[fact] = &table[i];
+				chosen[event] = &table[i];
 	}
 }
 
@@ -79,9 +79,9 @@ const char *hooks_kind(enum hook_kind kind)
 	return words[kind];
 }
 
-const char *hooks_what(enum hook_fact fact)
+const char *hooks_describe(enum hook_event event)
 {
-	static const char *const words[HOOK_FACTS] = {
+	static const char *const words[HOOK_EVENTS] = {
 		[HOOK_STATE] = "TCP state changes",
 		[HOOK_STATE_SECOND] = "TCP state changes in interrupts",
 		[HOOK_RETRANSMIT] = "retransmits",
@@ -96,5 +96,5 @@ const char *hooks_what(enum hook_fact fact)
 		[HOOK_FREE] = "the end of IPVS connections",
 	};
 
-	return words[fact];
+	return words[event];
 }

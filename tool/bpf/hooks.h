@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-enum hook_fact {
+enum hook_event {
 	HOOK_STATE,		/* a socket changes its state */
 	HOOK_STATE_SECOND,	/* the same, if the kernel skipped the program for HOOK_STATE; raw tracepoint only */
 	HOOK_RETRANSMIT,	/* the kernel retransmits a segment */
@@ -23,13 +23,13 @@ enum hook_fact {
 	HOOK_EXPIRE,		/* the timer of an IPVS connection expires */
 	HOOK_EXPIRE_NOW,	/* IPVS ends a connection at once */
 	HOOK_FREE,		/* IPVS has ended a connection */
-	HOOK_FACTS
+	HOOK_EVENTS
 };
 
 enum hook_kind { HOOK_NONE, HOOK_RAW_TRACEPOINT, HOOK_TRACEPOINT, HOOK_KPROBE, HOOK_KRETPROBE };
 
 struct hook {
-	enum hook_fact fact;
+	enum hook_event event;
 	enum hook_kind kind;
 	const char *category;	/* of a tracepoint that is not raw; else NULL */
 	const char *target;	/* tracepoint or kernel function */
@@ -41,10 +41,10 @@ struct hook {
  * @wish:   the only kind to use for each event whose hooks include that kind
  * @has:    returns true if this host has the hook
  * @cookie: for @has
- * @chosen: by enum hook_fact; NULL if the host has no hook for it. Points into a static table.
+ * @chosen: by enum hook_event; NULL if the host has no hook for it. Points into a static table.
  */
-void hooks_choose(enum hook_wish wish, bool (*has)(void *cookie, const struct hook *),
-		  void *cookie, const struct hook *chosen[HOOK_FACTS]);
+void hooks_choose(enum hook_choice wish, bool (*has)(void *cookie, const struct hook *),
+		  void *cookie, const struct hook *chosen[HOOK_EVENTS]);
 
 /** hooks_next - the hook after @hook in the table, the first one for NULL; NULL after the last one */
 const struct hook *hooks_next(const struct hook *hook);
@@ -52,7 +52,7 @@ const struct hook *hooks_next(const struct hook *hook);
 /** hooks_kind - name of the kind, for messages */
 const char *hooks_kind(enum hook_kind kind);
 
-/** hooks_what - description of the event, for messages */
-const char *hooks_what(enum hook_fact fact);
+/** hooks_describe - description of the event, for messages */
+const char *hooks_describe(enum hook_event event);
 
 #endif

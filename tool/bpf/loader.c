@@ -56,12 +56,12 @@ static bool uses_map(const struct object *o, const struct object_program *p, uin
 	return false;
 }
 
-static bool is_map_needed(const struct object *o, const struct hook *const chosen[HOOK_FACTS], uint32_t map)
+static bool is_map_needed(const struct object *o, const struct hook *const chosen[HOOK_EVENTS], uint32_t map)
 {
-	for (int fact = 0; fact < HOOK_FACTS; fact++) {
+	for (int event = 0; event < HOOK_EVENTS; event++) {
 		const struct object_program *p;
 
-		p = chosen[fact] ? object_program(o, chosen[fact]->program) : NULL;
+		p = chosen[event] ? object_program(o, chosen[event]->program) : NULL;
 		if (p && uses_map(o, p, map))
 			return true;
 	}
@@ -70,15 +70,15 @@ static bool is_map_needed(const struct object *o, const struct hook *const chose
 
 /* Makes only the maps that the chosen programs use: old kernels do not know every map type. */
 static int make_maps(struct loaded *l, const struct object *o,
-		     const struct hook *const chosen[HOOK_FACTS], const struct map_sizes *sizes,
-		     char *cause, size_t len)
+		     const struct hook *const chosen[HOOK_EVENTS], const struct map_sizes *sizes,
+		     char *errmsg, size_t len)
 {
 	for (uint32_t i = 0; i < o->n_maps; i++) {
 		if (!is_map_needed(o, chosen, i))
 			continue;
 		l->map_fd[i] = make_map(&o->maps[i], sizes);
 		if (l->map_fd[i] < 0) {
-			snprintf(cause, len, "cannot make BPF map \"%s\" (%u entries of %u bytes): %s",
+			snprintf(errmsg, len, "cannot make BPF map \"%s\" (%u entries of %u bytes): %s",
 				 o->maps[i].name, map_size(&o->maps[i], sizes), o->maps[i].value_size,
 				 strerror(-l->map_fd[i]));
 			return l->map_fd[i];
@@ -148,38 +148,38 @@ static const char *last_message(char *log)
 }
 
 static int load_programs(struct loaded *l, const struct object *o,
-			 const struct hook *const chosen[HOOK_FACTS], char *cause, size_t len)
+			 const struct hook *const chosen[HOOK_EVENTS], char *errmsg, size_t len)
 {
 	const int runs = object_map(o, "runs");
 	char *log = NULL;
 	int err = 0;
 
-	for (int fact = 0; fact < HOOK_FACTS && !err; fact++) {
+	for (int event = 0; event < HOOK_EVENTS && !err; event++) {
 		const struct object_program *p;
 
-		if (!chosen[fact])
+		if (!chosen[event])
 			continue;
-		p = object_program(o, chosen[fact]->program);
-		l->program_fd[fact] = p ? load_program(l, o, p, chosen[fact]->kind, &log) : -ENOENT;
-		l->counts_runs[fact] = p && runs >= 0 && uses_map(o, p, (uint32_t)runs);
-		if (l->program_fd[fact] >= 0)
+		p = object_program(o, chosen[event]->program);
+		l->program_fd[event] = p ? load_program(l, o, p, chosen[event]->kind, &log) : -ENOENT;
+		l->counts_runs[event] = p && runs >= 0 && uses_map(o, p, (uint32_t)runs);
+		if (l->program_fd[event] >= 0)
 			continue;
-		err = l->program_fd[fact];
-		snprintf(cause, len, "the kernel refuses program %s: %s: %s", chosen[fact]->program,
+		err = l->program_fd[event];
+		snprintf(errmsg, len, "the kernel refuses program %s: %s: %s", chosen[event]->program,
 			 strerror(-err), log ? last_message(log) : "no further details");
 	}
 	free(log);
 	return err;
 }
 
-int loader_open(struct loaded *l, const struct object *o, const struct hook *const chosen[HOOK_FACTS],
-		const struct map_sizes *sizes, char *cause, size_t len)
+int loader_open(struct loaded *l, const struct object *o, const struct hook *const chosen[HOOK_EVENTS],
+		const struct map_sizes *sizes, char *errmsg, size_t len)
 {
 	int err, entries;
 
 	memset(l, -1, sizeof(*l));	/* every descriptor -1 */
 	l->kern_version = o->kern_version;
-	err = make_maps(l, o, chosen, sizes, cause, len);
+	err = make_maps(l, o, chosen, sizes, errmsg, len);
 	if (err)
 		return err;
 	l->settings_fd = map_by_name(l, o, "settings");
@@ -196,8 +196,8 @@ int loader_open(struct loaded *l, const struct object *o, const struct hook *con
 	l->runs_fd = map_by_name(l, o, "runs");
 	l->events_fd = map_by_name(l, o, "events");
 	entries = object_map(o, "entries");
-	l->keeps_oldest = entries >= 0 && o->maps[entries].type == BPF_MAP_TYPE_HASH;
-	return load_programs(l, o, chosen, cause, len);
+	l->no_lru = entries >= 0 && o->maps[entries].type == BPF_MAP_TYPE_HASH;
+	return load_programs(l, o, chosen, errmsg, len);
 }
 
 int loader_count(const struct loaded *l, enum count_slot slot, uint64_t *n)
@@ -209,7 +209,7 @@ int loader_count(const struct loaded *l, enum count_slot slot, uint64_t *n)
 
 void loader_close(struct loaded *l)
 {
-	for (int i = 0; i < HOOK_FACTS; i++)
+	for (int i = 0; i < HOOK_EVENTS; i++)
 		if (l->program_fd[i] >= 0)
 			close(l->program_fd[i]);
 	for (int i = 0; i < OBJECT_MAPS_MAX; i++)

@@ -12,12 +12,12 @@
 
 struct loaded {
 	int map_fd[OBJECT_MAPS_MAX];
-	int program_fd[HOOK_FACTS];	/* -1: not loaded */
-	bool counts_runs[HOOK_FACTS];	/* the program counts its runs; see missed_runs() */
+	int program_fd[HOOK_EVENTS];	/* -1: not loaded */
+	bool counts_runs[HOOK_EVENTS];	/* the program counts its runs; see missed_runs() */
 	uint32_t kern_version;		/* of the kernel headers; kernels before 5.0 compare it */
 	int settings_fd, ports_fd, addresses_fd, entries_fd, closed_fd, services_fd, ending_fd, open_before_fd,
 	    tallies_fd, buckets_fd, counts_fd, runs_fd, events_fd;	/* also in map_fd */
-	bool keeps_oldest;		/* map "entries" does not drop its oldest elements: before 4.10 */
+	bool no_lru;		/* map "entries" does not drop its oldest elements: before 4.10 */
 };
 
 /** Sizes, in elements, of the maps that depend on the host or the options. */
@@ -32,12 +32,12 @@ struct map_sizes {
  * loader_open - create the maps and load the programs of the chosen hooks
  * @l:      filled, on failure too; the caller calls loader_close()
  * @o:      from the compiler or the cache; not kept
- * @chosen: by enum hook_fact; NULL: nothing to load
- * @cause:  one line, set on failure
+ * @chosen: by enum hook_event; NULL: nothing to load
+ * @errmsg:  one line, set on failure
  * Return: 0 or a negative errno of bpf(2).
  */
-int loader_open(struct loaded *l, const struct object *o, const struct hook *const chosen[HOOK_FACTS],
-		const struct map_sizes *sizes, char *cause, size_t len);
+int loader_open(struct loaded *l, const struct object *o, const struct hook *const chosen[HOOK_EVENTS],
+		const struct map_sizes *sizes, char *errmsg, size_t len);
 
 /** loader_count - read one of the programs' own counters, see probes/event.h; Return: 0 or a negative errno */
 int loader_count(const struct loaded *l, enum count_slot slot, uint64_t *n);

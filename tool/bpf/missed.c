@@ -8,40 +8,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int run_slots[HOOK_FACTS] = {
+static const int run_slots[HOOK_EVENTS] = {
 	[HOOK_STATE] = RUN_STATE, [HOOK_STATE_SECOND] = -1, [HOOK_RETRANSMIT] = RUN_RETRANSMIT,
 	[HOOK_ERROR] = RUN_ERROR, [HOOK_CONNECT] = RUN_CONNECT, [HOOK_CONNECT_RETURN] = -1,
 	[HOOK_IPVS] = RUN_IPVS, [HOOK_CLIENT_PORT] = RUN_CLIENT_PORT, [HOOK_NO_DESTINATION] = RUN_NO_DESTINATION,
 	[HOOK_EXPIRE] = RUN_EXPIRE, [HOOK_EXPIRE_NOW] = RUN_EXPIRE_NOW, [HOOK_FREE] = RUN_FREE,
 };
 
-uint64_t missed_runs(const struct loaded *l, enum hook_fact fact)
+uint64_t missed_runs(const struct loaded *l, enum hook_event event)
 {
 	uint64_t sum = 0, n;
 
-	if (l->runs_fd < 0 || !l->counts_runs[fact] || run_slots[fact] < 0)
+	if (l->runs_fd < 0 || !l->counts_runs[event] || run_slots[event] < 0)
 		return 0;
-	for (int slot = run_slots[fact]; !bpf_lookup(l->runs_fd, &slot, &n); slot += RUN_SLOTS)
+	for (int slot = run_slots[event]; !bpf_lookup(l->runs_fd, &slot, &n); slot += RUN_SLOTS)
 		sum += n;
 	return sum;
 }
 
 /* Returns how often the kernel skipped a program, as far as known. If programs count their runs, @skipped is complete. */
-static uint64_t count_misses(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], enum hook_fact fact)
+static uint64_t count_misses(const struct loaded *l, const uint64_t skipped[HOOK_EVENTS], enum hook_event event)
 {
 	char path[64], *text, *at;
 	uint64_t n;
 
-	if (l->program_fd[fact] < 0)
+	if (l->program_fd[event] < 0)
 		return 0;
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", l->program_fd[fact]);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", l->program_fd[event]);
 	text = file_read(path);
 	at = text ? strstr(text, "recursion_misses:") : NULL;
 	n = at ? strtoull(at + strlen("recursion_misses:"), NULL, 10) : 0;
 	free(text);
 	if (l->runs_fd < 0)
-		return n + skipped[fact];
-	return n > skipped[fact] ? n : skipped[fact];
+		return n + skipped[event];
+	return n > skipped[event] ? n : skipped[event];
 }
 
 static uint64_t sub_clamped(uint64_t n, uint64_t by)
@@ -56,7 +56,7 @@ static uint64_t larger(uint64_t a, uint64_t b)
 
 /* If the kernel skips one of the two programs for a state change, the other one handles it. If the return of a connect was
  * missed, the socket's next event reports the connect. */
-static uint64_t count_missed_rows(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], uint64_t unseen,
+static uint64_t count_missed_rows(const struct loaded *l, const uint64_t skipped[HOOK_EVENTS], uint64_t unseen,
 			    const uint64_t count[COUNT_SLOTS])
 {
 	uint64_t states = sub_clamped(count_misses(l, skipped, HOOK_STATE), count[COUNT_NESTED]);
@@ -67,13 +67,13 @@ static uint64_t count_missed_rows(const struct loaded *l, const uint64_t skipped
 	       count[COUNT_UNCERTAIN];
 }
 
-static uint64_t count_missed_reasons(const struct loaded *l, const uint64_t skipped[HOOK_FACTS])
+static uint64_t count_missed_reasons(const struct loaded *l, const uint64_t skipped[HOOK_EVENTS])
 {
 	return count_misses(l, skipped, HOOK_ERROR) + count_misses(l, skipped, HOOK_EXPIRE) +
 	       count_misses(l, skipped, HOOK_EXPIRE_NOW) + count_misses(l, skipped, HOOK_FREE);
 }
 
-int missed_losses(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], uint64_t unseen, struct losses *lost)
+int missed_losses(const struct loaded *l, const uint64_t skipped[HOOK_EVENTS], uint64_t unseen, struct losses *lost)
 {
 	uint64_t count[COUNT_SLOTS] = { 0 };
 

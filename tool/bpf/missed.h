@@ -9,14 +9,14 @@
 #include <stdint.h>
 
 /**
- * missed_runs - how often the program of @fact has run, on all CPUs; 0 if it does not count its runs (see NAMED_KPROBES
+ * missed_runs - how often the program of @event has run, on all CPUs; 0 if it does not count its runs (see NAMED_KPROBES
  * in probes/common.bpf.h)
  */
-uint64_t missed_runs(const struct loaded *l, enum hook_fact fact);
+uint64_t missed_runs(const struct loaded *l, enum hook_event event);
 
 /**
  * missed_losses - count what has been lost so far
- * @skipped: by enum hook_fact, how often the kernel skipped the program, as far as attach_skipped() knows
+ * @skipped: by enum hook_event, how often the kernel skipped the program, as far as attach_skipped() knows
  * @unseen: connections that IPVS took and our program did not see, for whatever reason
  * The kernel runs no program inside another one of its kind on the same CPU. So an interrupt may bring an event that no
  * program sees. The kernel counts such events from 6.7 on (on raw tracepoints from 6.2 on; before that it skips none
@@ -25,7 +25,7 @@ uint64_t missed_runs(const struct loaded *l, enum hook_fact fact);
  * Return: 0 or a negative errno
  * Source: trace_call_bpf(), kernel/trace/bpf_trace.c; bpf_prog_show_fdinfo(), kernel/bpf/syscall.c
  */
-int missed_losses(const struct loaded *l, const uint64_t skipped[HOOK_FACTS], uint64_t unseen,
+int missed_losses(const struct loaded *l, const uint64_t skipped[HOOK_EVENTS], uint64_t unseen,
 		  struct losses *lost);
 
 #endif

@@ -113,7 +113,7 @@ static void close_ring(struct perfbuf *p, struct perfbuf_ring *ring)
 	ring->fd = -1;
 }
 
-void perfbuf_follow(struct perfbuf *p, int map_fd, void (*on_cpu)(int cpu, int err))
+void perfbuf_update_cpus(struct perfbuf *p, int map_fd, void (*on_cpu)(int cpu, int err))
 {
 	for (size_t i = 0; i < p->n; i++) {
 		p->rings[i].was_online = p->rings[i].online;

@@ -49,12 +49,12 @@ int perfbuf_wait(struct perfbuf *p, int timeout_ms);
 void perfbuf_drain(struct perfbuf *p, perfbuf_sample sample, void *cookie);
 
 /**
- * perfbuf_follow - open buffers for the CPUs that came online since the last check; the caller drains before
+ * perfbuf_update_cpus - open buffers for the CPUs that came online since the last check; the caller drains before
  * The kernel ends a buffer when its CPU goes offline. A CPU that comes online again needs a new one.
  * @on_cpu: called with the number of each such CPU, and 0, or the negative errno if it has no buffer
  * Source: perf_event_exit_cpu(), kernel/events/core.c
  */
-void perfbuf_follow(struct perfbuf *p, int map_fd, void (*on_cpu)(int cpu, int err));
+void perfbuf_update_cpus(struct perfbuf *p, int map_fd, void (*on_cpu)(int cpu, int err));
 
 /** perfbuf_close - unmap and close all; @p may be NULL or half open */
 void perfbuf_close(struct perfbuf *p);

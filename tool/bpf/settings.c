@@ -13,7 +13,7 @@ static uint32_t own_netns(void)
 	return stat("/proc/thread-self/ns/net", &st) ? 0 : (uint32_t)st.st_ino;
 }
 
-bool settings_count_taken(const struct layout *layout)
+bool settings_can_count_taken(const struct layout *layout)
 {
 	return layout->ipvs_net && layout->net_inum;
 }
@@ -56,7 +56,7 @@ int settings_set(const struct loaded *l, const struct options *o, const struct l
 		.cp_dport = layout->cp_dport,
 		.cp_timer = layout->cp_timer,
 		.adopt = adopt,
-		.own_netns = settings_count_taken(layout) ? own_netns() : 0,
+		.own_netns = settings_can_count_taken(layout) ? own_netns() : 0,
 	};
 	const int zero = 0;
 
@@ -76,7 +76,7 @@ static int add_ports(const struct loaded *l, const struct port_list *list, uint3
 	return err;
 }
 
-static int add_addresses(const struct loaded *l, const struct end_list *list, uint16_t side)
+static int add_addresses(const struct loaded *l, const struct address_list *list, uint16_t side)
 {
 	const uint8_t one = 1;
 	int err = 0;

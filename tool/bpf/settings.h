@@ -20,8 +20,8 @@
 int settings_set(const struct loaded *l, const struct options *o, const struct layout *layout,
 	       bool connects, bool ipvs, uint64_t adopt);
 
-/** settings_count_taken - true if, with this @layout, the programs can count the connections that IPVS takes */
-bool settings_count_taken(const struct layout *layout);
+/** settings_can_count_taken - true if, with this @layout, the programs can count the connections that IPVS takes */
+bool settings_can_count_taken(const struct layout *layout);
 
 /** settings_set_filters - fill the port and address filters; called once; Return: 0 or a negative errno */
 int settings_set_filters(const struct loaded *l, const struct options *o);

@@ -84,10 +84,10 @@ void probe_text_defines(struct probe_defines *d, int read_helper, const char *st
 					       sizeof(retransmit) / sizeof(retransmit[0]));
 }
 
-void probe_text_tell(struct probe_defines *d, bool rows, bool counts)
+void probe_text_report(struct probe_defines *d, bool rows, bool counts)
 {
-	add(d, "-DTELL_ROWS=%d", rows);
-	add(d, "-DTELL_COUNTS=%d", counts);
+	add(d, "-DREPORT_ROWS=%d", rows);
+	add(d, "-DREPORT_COUNTS=%d", counts);
 }
 
 void probe_text_add(struct probe_defines *d, const char *name)
@@ -95,7 +95,7 @@ void probe_text_add(struct probe_defines *d, const char *name)
 	add(d, "-D%s=1", name);
 }
 
-void probe_text_leave_out(struct probe_defines *d, const char *program)
+void probe_text_omit(struct probe_defines *d, const char *program)
 {
 	add(d, "-DWITHOUT_%s=1", program);
 }

@@ -36,14 +36,14 @@ const char *probe_text_layout(void);
 void probe_text_defines(struct probe_defines *d, int read_helper, const char *state_format,
 		       const char *retransmit_format);
 
-/** probe_text_tell - define what the programs produce: events for rows, counters, or both */
-void probe_text_tell(struct probe_defines *d, bool rows, bool counts);
+/** probe_text_report - define what the programs produce: events for rows, counters, or both */
+void probe_text_report(struct probe_defines *d, bool rows, bool counts);
 
 /** probe_text_add - define NAME as 1; see probes/common.bpf.h for the names */
 void probe_text_add(struct probe_defines *d, const char *name);
 
-/** probe_text_leave_out - omit a program for state changes or retransmits from the text */
-void probe_text_leave_out(struct probe_defines *d, const char *program);
+/** probe_text_omit - omit a program for state changes or retransmits from the text */
+void probe_text_omit(struct probe_defines *d, const char *program);
 
 /** probe_text_print - print the main text, with its -D list as #define lines, for --ebpf */
 void probe_text_print(FILE *to, const struct probe_defines *d);

@@ -25,7 +25,7 @@ static int compile(struct programs *p, const char *fallback)
 		flags[n++] = fallback;
 	err = compiler_start(&p->compiler, p->host->libbcc, p->text.text, flags, n);
 	if (err)
-		snprintf(p->cause, sizeof(p->cause), "cannot start the compiler's process: %s",
+		snprintf(p->errmsg, sizeof(p->errmsg), "cannot start the compiler's process: %s",
 			 strerror(-err));
 	return err;
 }
@@ -40,7 +40,7 @@ int programs_start(struct programs *p, const struct host *h, const struct progra
 	p->cache_dir = cache_dir;
 	p->key = cache_key(h, text->text, text->flags, text->n_flags);
 	if (!p->key || text->n_flags >= FLAGS_MAX) {
-		snprintf(p->cause, sizeof(p->cause), "out of memory");
+		snprintf(p->errmsg, sizeof(p->errmsg), "out of memory");
 		return -ENOMEM;
 	}
 	if (cache_dir) {
@@ -70,26 +70,26 @@ static bool too_old(const char *words, char *line, size_t len)
 
 static int explain(struct programs *p, int err)
 {
-	char cause[256], hint[160];
+	char errmsg[256], hint[160];
 
-	if (!too_old(p->compiler.words, cause, sizeof(cause)))
-		compiler_cause(&p->compiler, cause, sizeof(cause));
+	if (!too_old(p->compiler.words, errmsg, sizeof(errmsg)))
+		compiler_cause(&p->compiler, errmsg, sizeof(errmsg));
 	switch (err) {
 	case -ENOENT:
 		distro_libbcc_hint(hint, sizeof(hint));
-		snprintf(p->cause, sizeof(p->cause), "cannot load libbcc (%s); run: %s", cause, hint);
+		snprintf(p->errmsg, sizeof(p->errmsg), "cannot load libbcc (%s); run: %s", errmsg, hint);
 		break;
 	case -ENOSYS:
-		snprintf(p->cause, sizeof(p->cause), "this libbcc is too old, or not from BCC: %s", cause);
+		snprintf(p->errmsg, sizeof(p->errmsg), "this libbcc is too old, or not from BCC: %s", errmsg);
 		break;
 	case -EINVAL:
-		snprintf(p->cause, sizeof(p->cause),
+		snprintf(p->errmsg, sizeof(p->errmsg),
 			 "%.99s cannot compile the programs for kernel %s with headers %.99s: %s (-v shows all)",
-			 p->host->libbcc, p->host->uts.release, p->host->headers, cause);
+			 p->host->libbcc, p->host->uts.release, p->host->headers, errmsg);
 		break;
 	default:
-		snprintf(p->cause, sizeof(p->cause), "the compiler's process ended early (%s): %s",
-			 strerror(-err), *cause ? cause : "out of memory?");
+		snprintf(p->errmsg, sizeof(p->errmsg), "the compiler's process ended early (%s): %s",
+			 strerror(-err), *errmsg ? errmsg : "out of memory?");
 	}
 	return err;
 }
@@ -125,7 +125,7 @@ int programs_step(struct programs *p, bool wait)
 	}
 	if (err == -EINVAL && p->text.optional) {
 		explain(p, err);
-		log_warning("%s", p->cause);
+		log_warning("%s", p->errmsg);
 		err = 0;
 	}
 	if (err)

@@ -25,7 +25,7 @@ struct programs {
 	struct compiler compiler;
 	bool ready;			/* true if object is set */
 	struct object object;
-	char cause[768];		/* one line, set if it failed */
+	char errmsg[768];		/* one line, set if it failed */
 };
 
 #define PROGRAMS_NONE { .compiler = COMPILER_NONE }
@@ -34,7 +34,7 @@ struct programs {
  * programs_start - load from the cache, or start compiling
  * @p:         PROGRAMS_NONE at first; close it with programs_close()
  * @cache_dir: folder of the cache; NULL: neither read nor write one
- * Return: 0 (check @p->ready), or a negative errno with @p->cause.
+ * Return: 0 (check @p->ready), or a negative errno with @p->errmsg.
  */
 int programs_start(struct programs *p, const struct host *h, const struct programs_text *text,
 		   const char *cache_dir);
@@ -43,7 +43,7 @@ int programs_start(struct programs *p, const struct host *h, const struct progra
  * programs_step - check if the compiler is done, and store its result
  * @wait: wait until it is done
  * Return: 0 (check @p->ready); -EINTR: a signal ended the wait; another negative errno with
- *	@p->cause: -ENOENT (no libbcc), -EINVAL (does not compile), ...
+ *	@p->errmsg: -ENOENT (no libbcc), -EINVAL (does not compile), ...
  */
 int programs_step(struct programs *p, bool wait);
 

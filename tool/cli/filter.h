@@ -8,29 +8,29 @@
 #include <stdint.h>
 
 #define FILTER_PORTS_MAX 512
-#define FILTER_ENDS_MAX 512
+#define FILTER_ADDRESSES_MAX 512
 
 struct port_list {
 	size_t n;				/* 0: every port */
 	uint16_t port[FILTER_PORTS_MAX];	/* host byte order */
 };
 
-struct end_list {
+struct address_list {
 	size_t n;				/* 0: every address */
 	struct {
 		uint8_t addr[16];		/* network byte order, IPv4 mapped */
 		uint16_t port;			/* host byte order; 0: every port */
-	} end[FILTER_ENDS_MAX];
+	} end[FILTER_ADDRESSES_MAX];
 };
 
 /** filter_has_port - true if the list has this port, or is empty; host byte order */
 bool filter_has_port(const struct port_list *list, uint16_t port);
 
 /**
- * filter_has_end - true if the list has this address with this port or with every port, or is empty
+ * filter_has_address - true if the list has this address with this port or with every port, or is empty
  * @addr: network byte order, IPv4 mapped
  * @port: host byte order
  */
-bool filter_has_end(const struct end_list *list, const uint8_t addr[16], uint16_t port);
+bool filter_has_address(const struct address_list *list, const uint8_t addr[16], uint16_t port);
 
 #endif

@@ -227,14 +227,14 @@ static int parse_address(const char *text, size_t len, uint8_t addr[16], uint16_
 
 static int parse_addresses(struct options *o, const struct option_row *row, const char *text)
 {
-	struct end_list *list = (struct end_list *)((char *)o + row->offset);
+	struct address_list *list = (struct address_list *)((char *)o + row->offset);
 
 	for (const char *from = text;; from++) {
 		size_t len = strcspn(from, ",");
 
-		if (list->n == FILTER_ENDS_MAX)
+		if (list->n == FILTER_ADDRESSES_MAX)
 			return fail(o, "--%s: more than %d addresses; give fewer", row->name,
-				    FILTER_ENDS_MAX);
+				    FILTER_ADDRESSES_MAX);
 		if (parse_address(from, len, list->end[list->n].addr, &list->end[list->n].port))
 			return fail(o, "--%s '%.*s': not an address; give them as 10.0.0.1:80,[fd00::1]:80",
 				    row->name, (int)(len < 64 ? len : 64), from);
@@ -291,11 +291,11 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 		return 0;
 	case HOOKS:
 		if (!strcmp(text, "raw"))
-			o->hooks = HOOK_WISH_RAW;
+			o->hooks = HOOK_CHOICE_RAW;
 		else if (!strcmp(text, "tracepoint"))
-			o->hooks = HOOK_WISH_TRACEPOINT;
+			o->hooks = HOOK_CHOICE_TRACEPOINT;
 		else if (!strcmp(text, "kprobe"))
-			o->hooks = HOOK_WISH_KPROBE;
+			o->hooks = HOOK_CHOICE_KPROBE;
 		else
 			return fail(o, "--hooks '%.64s': give raw, tracepoint or kprobe", text);
 		return 0;

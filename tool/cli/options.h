@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum hook_wish { HOOK_WISH_ANY, HOOK_WISH_RAW, HOOK_WISH_TRACEPOINT, HOOK_WISH_KPROBE };
+enum hook_choice { HOOK_CHOICE_ANY, HOOK_CHOICE_RAW, HOOK_CHOICE_TRACEPOINT, HOOK_CHOICE_KPROBE };
 
 struct options {
 	bool help, version, ebpf, verbose;
@@ -22,7 +22,7 @@ struct options {
 	bool retransmits;			/* of every segment, not only of the first SYN */
 	uint64_t down;				/* failed connects in a row until a real server is down; 0: not reported */
 	struct port_list lports, rports;
-	struct end_list vips, reals;
+	struct address_list vips, reals;
 	uint64_t pid;				/* 0: every process */
 	uint64_t count;				/* rows to print; 0: no limit */
 	uint64_t seconds;			/* time to trace; 0: no limit */
@@ -32,7 +32,7 @@ struct options {
 	const char *metrics;			/* file; NULL: none */
 	uint64_t interval;			/* seconds between tables; 0: one at the end, metrics every 15 */
 	uint64_t tables;			/* number of tables to print; 0: no limit */
-	enum hook_wish hooks;
+	enum hook_choice hooks;
 	bool no_cache;
 	const char *cache_dir;
 	uint64_t max_conns;			/* sockets tracked at a time */

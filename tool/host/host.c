@@ -189,7 +189,7 @@ static void probe_bpf(struct host *h)
 		close(fd);
 	fd = try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, h->read_helper);
 	h->raw_tracepoints = fd >= 0;
-	h->raw_skipped = fd >= 0 && counts_skips(fd);
+	h->raw_may_skip = fd >= 0 && counts_skips(fd);
 	if (fd >= 0)
 		close(fd);
 	h->lru_maps = has_lru_maps();

@@ -35,7 +35,7 @@ void priority_raise(struct priority *p, bool realtime)
 	sample(p);
 }
 
-void priority_follow(struct priority *p)
+void priority_check(struct priority *p)
 {
 	const struct priority before = *p;
 

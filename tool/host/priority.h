@@ -22,9 +22,9 @@ struct priority {
 void priority_raise(struct priority *p, bool realtime);
 
 /**
- * priority_follow - give up the realtime priority for good if this process used more than half of a CPU since the last call:
+ * priority_check - give up the realtime priority for good if this process used more than half of a CPU since the last call:
  * it would slow down other processes. This needs no capability.
  */
-void priority_follow(struct priority *p);
+void priority_check(struct priority *p);
 
 #endif

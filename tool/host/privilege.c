@@ -118,7 +118,7 @@ static void drop_bounds(void)
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);	/* from 4.3 on */
 }
 
-int privilege_drop(uint64_t keep, const struct privilege_spare *spare, size_t n, void *cookie)
+int privilege_drop(uint64_t keep, const struct privilege_fallback *spare, size_t n, void *cookie)
 {
 	struct sets s = { 0, 0, 0 };
 	int err = get_sets(&s);

@@ -24,7 +24,7 @@ bool privilege_has(uint64_t set);
 void privilege_names(uint64_t set, char *names, size_t len);
 
 /** Capabilities to keep if something does not work without them. */
-struct privilege_spare {
+struct privilege_fallback {
 	uint64_t set;
 	bool (*works)(void *cookie);
 };
@@ -37,7 +37,7 @@ struct privilege_spare {
  * Return: 0 or a negative errno; on an error some capabilities may be left.
  * Source: cap_capset(), cap_prctl_drop(), security/commoncap.c
  */
-int privilege_drop(uint64_t keep, const struct privilege_spare *spare, size_t n, void *cookie);
+int privilege_drop(uint64_t keep, const struct privilege_fallback *spare, size_t n, void *cookie);
 
 /**
  * privilege_trace_only - allow only the system calls of the trace loop, for good; all others fail with EPERM

@@ -102,7 +102,7 @@ void entries_sweep(const struct loaded *l)
 	struct conn_entry entry;
 	bool more;
 
-	if (!l->keeps_oldest)
+	if (!l->no_lru)
 		return;
 	remove_all(l->closed_fd, sizeof(struct tuple));
 	remove_all(l->ending_fd, sizeof(uint64_t));

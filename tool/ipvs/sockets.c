@@ -52,7 +52,7 @@ static const char *read_addr_and_port(const char *at, uint8_t addr[16], uint16_t
 	return skip_blanks(at);
 }
 
-int sockets_parse(const char *line, size_t len, struct socket_ends *ends)
+int sockets_parse(const char *line, size_t len, struct socket_addresses *ends)
 {
 	char text[160];		/* the fields that are read are at its beginning */
 	const char *at;
@@ -75,14 +75,14 @@ int sockets_parse(const char *line, size_t len, struct socket_ends *ends)
 static void on_line(void *cookie, const char *line, size_t len, uint32_t netns)
 {
 	struct sockets *s = cookie;
-	struct socket_ends ends;
+	struct socket_addresses ends;
 
 	(void)netns;
 	if (sockets_parse(line, len, &ends))
 		return;
 	if (s->n == s->size) {
 		size_t size = s->size ? 2 * s->size : FIRST_SIZE;
-		struct socket_ends *more = realloc(s->ends, size * sizeof(*more));
+		struct socket_addresses *more = realloc(s->ends, size * sizeof(*more));
 
 		if (!more) {
 			s->full = true;
@@ -96,7 +96,7 @@ static void on_line(void *cookie, const char *line, size_t len, uint32_t netns)
 
 static int compare_sockets(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct socket_ends));
+	return memcmp(a, b, sizeof(struct socket_addresses));
 }
 
 int sockets_read(struct sockets *s, const char *proc_root, const char *name)
@@ -110,7 +110,7 @@ int sockets_read(struct sockets *s, const char *proc_root, const char *name)
 	return s->full ? -ENOMEM : err;
 }
 
-bool sockets_has(const struct sockets *s, const struct socket_ends *ends)
+bool sockets_has(const struct sockets *s, const struct socket_addresses *ends)
 {
 	return s->n && bsearch(ends, s->ends, s->n, sizeof(*s->ends), compare_sockets);
 }

@@ -7,13 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct socket_ends {
+struct socket_addresses {
 	uint8_t laddr[16], raddr[16];	/* network byte order, IPv4 mapped */
 	uint16_t lport, rport;		/* host byte order */
 };
 
 struct sockets {
-	struct socket_ends *ends;	/* sorted */
+	struct socket_addresses *ends;	/* sorted */
 	size_t n, size;
 	bool full;			/* no memory for all of them */
 };
@@ -27,7 +27,7 @@ struct sockets {
 int sockets_read(struct sockets *s, const char *proc_root, const char *name);
 
 /** sockets_has - true if there is a socket with these addresses and ports */
-bool sockets_has(const struct sockets *s, const struct socket_ends *ends);
+bool sockets_has(const struct sockets *s, const struct socket_addresses *ends);
 
 /**
  * sockets_parse - parse one line of such a file
@@ -35,7 +35,7 @@ bool sockets_has(const struct sockets *s, const struct socket_ends *ends);
  * Source: get_tcp4_sock(), net/ipv4/tcp_ipv4.c; get_tcp6_sock(), net/ipv6/tcp_ipv6.c: an address is words of
  * 32 bits in the host's byte order
  */
-int sockets_parse(const char *line, size_t len, struct socket_ends *ends);
+int sockets_parse(const char *line, size_t len, struct socket_addresses *ends);
 
 void sockets_free(struct sockets *s);
 

@@ -10,7 +10,7 @@ static uint64_t count_seen(const struct loaded *l)
 {
 	uint64_t n = 0;
 
-	loader_count(l, COUNT_TAKEN, &n);
+	loader_count(l, COUNT_IPVS_CONNS, &n);
 	return n;
 }
 
@@ -30,7 +30,7 @@ static void set_base(struct unseen *u, const struct loaded *l, const char *proc_
 }
 
 /* This reads IPVS's count first, so the result is too low by the connections that arrive in between. */
-void unseen_look(struct unseen *u, const struct loaded *l, const char *proc_root)
+void unseen_update(struct unseen *u, const struct loaded *l, const char *proc_root)
 {
 	uint64_t before, seen = count_seen(l), taken;
 	int tries = 0;

@@ -19,13 +19,13 @@ struct unseen {
 };
 
 /**
- * unseen_look - update the count; the first call starts it
- * The programs must be attached, and know the namespace: see settings_count_taken(). A connection that arrives during the
+ * unseen_update - update the count; the first call starts it
+ * The programs must be attached, and know the namespace: see settings_can_count_taken(). A connection that arrives during the
  * update may be counted only by the next one. A connection that was seen is never counted.
  */
-void unseen_look(struct unseen *u, const struct loaded *l, const char *proc_root);
+void unseen_update(struct unseen *u, const struct loaded *l, const char *proc_root);
 
-/** unseen_pause - keep the count: the programs are about to be detached, or ip_vs was unloaded; unseen_look() starts anew */
+/** unseen_pause - keep the count: the programs are about to be detached, or ip_vs was unloaded; unseen_update() starts anew */
 void unseen_pause(struct unseen *u);
 
 /** unseen_count - how many connections were missed so far */

@@ -67,7 +67,7 @@ void output_end(struct output *o, const struct losses *lost)
 		o->format->end(o, lost);
 }
 
-void output_say_uncounted(const struct losses *lost)
+void output_warn_uncounted(const struct losses *lost)
 {
 	for (int i = 0; i < LOSSES; i++)
 		if (loss_causes[i].of_counts && lost->n[i])
@@ -95,7 +95,7 @@ void output_lost(struct output *o, uint64_t ts_ns, const struct losses *since, b
 	}
 }
 
-void output_say_end(const struct output *o, const struct losses *lost)
+void output_print_end(const struct output *o, const struct losses *lost)
 {
 	uint64_t filtered = output_filtered(o, lost);
 

@@ -86,7 +86,7 @@ void output_row(struct output *o, const struct row *row);
  * stderr, with the remedy
  * @ts_ns: time of the report, CLOCK_MONOTONIC
  * @since: losses since the last call
- * @last:  print no warnings, as output_say_end() follows
+ * @last:  print no warnings, as output_print_end() follows
  */
 void output_lost(struct output *o, uint64_t ts_ns, const struct losses *since, bool last);
 
@@ -96,11 +96,11 @@ uint64_t output_filtered(const struct output *o, const struct losses *lost);
 /** output_end - add the last line of the format, if it has one; the caller calls output_flush() */
 void output_end(struct output *o, const struct losses *lost);
 
-/** output_say_uncounted - warn on stderr if the maps for counting were full, with the number of each loss */
-void output_say_uncounted(const struct losses *lost);
+/** output_warn_uncounted - warn on stderr if the maps for counting were full, with the number of each loss */
+void output_warn_uncounted(const struct losses *lost);
 
-/** output_say_end - print the last lines on stderr: rows printed, filtered and lost; their sum is all that was sent */
-void output_say_end(const struct output *o, const struct losses *lost);
+/** output_print_end - print the last lines on stderr: rows printed, filtered and lost; their sum is all that was sent */
+void output_print_end(const struct output *o, const struct losses *lost);
 
 void output_close(struct output *o);
 

@@ -15,21 +15,21 @@
 #define PRIORITY "5"	/* notice, as in tcpstates */
 #define ARROW " \xe2\x86\x92 "
 
-int journal_open(struct journal *j, char *cause, size_t len)
+int journal_open(struct journal *j, char *errmsg, size_t len)
 {
 	j->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
 	if (!j->library) {
-		snprintf(cause, len, "-Y needs libsystemd (Debian: libsystemd0); install it "
+		snprintf(errmsg, len, "-Y needs libsystemd (Debian: libsystemd0); install it "
 			 "or leave out -Y: %.256s", dlerror());
 		return -ENOENT;
 	}
 	*(void **)&j->send = dlsym(j->library, "sd_journal_sendv");
 	if (!j->send) {
-		snprintf(cause, len, "-Y: no sd_journal_sendv in %s; leave out -Y", LIBRARY);
+		snprintf(errmsg, len, "-Y: no sd_journal_sendv in %s; leave out -Y", LIBRARY);
 		return -ENOENT;
 	}
 	if (access(SOCKET, F_OK)) {
-		snprintf(cause, len, "-Y: no systemd journal runs here (no %s); start "
+		snprintf(errmsg, len, "-Y: no systemd journal runs here (no %s); start "
 			 "systemd-journald or leave out -Y", SOCKET);
 		return -ENOENT;
 	}

@@ -34,10 +34,10 @@ struct journal {
 /**
  * journal_open - load libsystemd, and check that a journal runs
  * @j:     all zero; the caller calls journal_close() in either case
- * @cause: one line with the remedy, set on failure
+ * @errmsg: one line with the remedy, set on failure
  * Return: 0 or -ENOENT.
  */
-int journal_open(struct journal *j, char *cause, size_t len);
+int journal_open(struct journal *j, char *errmsg, size_t len);
 
 /** journal_row - send a row; if the journal does not take it, count it in @j */
 void journal_row(struct journal *j, const struct row *row);

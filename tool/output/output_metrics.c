@@ -352,24 +352,24 @@ static int create(const char *name)
 }
 
 /* Refuses what is not a regular file: rename(2) would replace a device or a link too, such as /dev/null or /dev/stdout. */
-static int check_path(const char *path, char *cause, size_t len)
+static int check_path(const char *path, char *errmsg, size_t len)
 {
 	struct stat st;
 
 	if (lstat(path, &st) || S_ISREG(st.st_mode))
 		return 0;
-	snprintf(cause, len, "cannot write metrics to %.200s: it is no regular file; give another one", path);
+	snprintf(errmsg, len, "cannot write metrics to %.200s: it is no regular file; give another one", path);
 	return -EINVAL;
 }
 
-static int fail(const struct metrics *m, int err, char *cause, size_t len)
+static int fail(const struct metrics *m, int err, char *errmsg, size_t len)
 {
-	snprintf(cause, len, "cannot write metrics to %.200s: %s%s", m->path, strerror(-err),
+	snprintf(errmsg, len, "cannot write metrics to %.200s: %s%s", m->path, strerror(-err),
 		 err == -ENOENT ? "; make its folder first" : "");
 	return err;
 }
 
-int metrics_init(struct metrics *m, const char *path, const char *version, char *cause, size_t len)
+int metrics_init(struct metrics *m, const char *path, const char *version, char *errmsg, size_t len)
 {
 	char name[PATH_MAX];
 	int fd, err;
@@ -377,13 +377,13 @@ int metrics_init(struct metrics *m, const char *path, const char *version, char 
 	memset(m, 0, sizeof(*m));
 	m->path = path;
 	m->version = version;
-	err = check_path(path, cause, len);
+	err = check_path(path, errmsg, len);
 	if (err)
 		return err;
 	err = temporary_name(name, path);
 	fd = err ? err : create(name);
 	if (fd < 0)
-		return fail(m, fd, cause, len);
+		return fail(m, fd, errmsg, len);
 	close(fd);
 	unlink(name);
 	return 0;
@@ -400,7 +400,7 @@ bool metrics_folder_is_ours(const struct metrics *m)
 	return n < PATH_MAX && !stat(folder, &st) && st.st_uid == geteuid();
 }
 
-int metrics_write(struct metrics *m, const struct stats *s, const struct losses *lost, char *cause, size_t len)
+int metrics_write(struct metrics *m, const struct stats *s, const struct losses *lost, char *errmsg, size_t len)
 {
 	struct stats_real *other = malloc(sizeof(*other));
 	struct sink *sink = malloc(sizeof(*sink));
@@ -410,7 +410,7 @@ int metrics_write(struct metrics *m, const struct stats *s, const struct losses 
 
 	if (!other || !sink)
 		goto out;
-	err = check_path(m->path, cause, len);
+	err = check_path(m->path, errmsg, len);
 	if (err)
 		goto out_with_cause;
 	err = temporary_name(name, m->path);
@@ -434,7 +434,7 @@ int metrics_write(struct metrics *m, const struct stats *s, const struct losses 
 		unlink(name);
 out:
 	if (err)
-		fail(m, err, cause, len);
+		fail(m, err, errmsg, len);
 out_with_cause:
 	free(other);
 	free(sink);

@@ -33,10 +33,10 @@ struct metrics {
  * metrics_init - check that the file can be written; writes no metrics yet
  * @path:    path of the file. Its folder must exist. If the file exists, it must be a regular file.
  * @version: version of the tool
- * @cause:   one line, set on failure
+ * @errmsg:   one line, set on failure
  * Return: 0, or a negative errno if no file can be written to @path.
  */
-int metrics_init(struct metrics *m, const char *path, const char *version, char *cause, size_t len);
+int metrics_init(struct metrics *m, const char *path, const char *version, char *errmsg, size_t len);
 
 /** metrics_folder_is_ours - true if this user owns the folder of the file; false also if that is not known */
 bool metrics_folder_is_ours(const struct metrics *m);
@@ -45,9 +45,9 @@ bool metrics_folder_is_ours(const struct metrics *m);
  * metrics_write - replace the file in one step, so that a reader finds the whole old file or the whole new one
  * @s:     counts since the start of tracing, sorted; not changed
  * @lost:  losses of the tool itself
- * @cause: one line, set on failure
+ * @errmsg: one line, set on failure
  * Return: 0, or a negative errno: then the old file is still there, and no temporary file.
  */
-int metrics_write(struct metrics *m, const struct stats *s, const struct losses *lost, char *cause, size_t len);
+int metrics_write(struct metrics *m, const struct stats *s, const struct losses *lost, char *errmsg, size_t len);
 
 #endif

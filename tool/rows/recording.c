@@ -85,7 +85,7 @@ static int write_out(struct recording *r)
 	return r->err;
 }
 
-int recording_create(struct recording *r, const char *path, int64_t realtime_ns, char *cause,
+int recording_create(struct recording *r, const char *path, int64_t realtime_ns, char *errmsg,
 		     size_t len)
 {
 	struct head h = {
@@ -98,7 +98,7 @@ int recording_create(struct recording *r, const char *path, int64_t realtime_ns,
 	memset(r, 0, sizeof(*r));
 	r->buffer = malloc(BUFFER_SIZE);
 	if (!r->buffer) {
-		snprintf(cause, len, "out of memory");
+		snprintf(errmsg, len, "out of memory");
 		return -ENOMEM;
 	}
 	/* Root writes here: a symbolic link that somebody planted must not lead elsewhere. */
@@ -106,7 +106,7 @@ int recording_create(struct recording *r, const char *path, int64_t realtime_ns,
 	if (r->fd < 0) {
 		int err = -errno;
 
-		snprintf(cause, len, "cannot record to %.200s: %s", path,
+		snprintf(errmsg, len, "cannot record to %.200s: %s", path,
 			 err == -ELOOP ? "a symbolic link; give the file itself" : strerror(-err));
 		free(r->buffer);
 		r->buffer = NULL;
@@ -117,7 +117,7 @@ int recording_create(struct recording *r, const char *path, int64_t realtime_ns,
 	memcpy(r->buffer, &h, sizeof(h));
 	r->used = sizeof(h);
 	if (write_out(r))
-		snprintf(cause, len, "cannot record to %.200s: %s", path, strerror(-r->err));
+		snprintf(errmsg, len, "cannot record to %.200s: %s", path, strerror(-r->err));
 	return r->err;
 }
 
@@ -224,42 +224,42 @@ void recording_close(struct recording *r)
 /* ---- reading */
 
 /* Reads @len bytes, fewer only at the end of the file. */
-static int read_bytes(struct recording_reader *r, void *to, size_t len, size_t *got, char *cause,
+static int read_bytes(struct recording_reader *r, void *to, size_t len, size_t *got, char *errmsg,
 		      size_t cause_len)
 {
 	errno = 0;
 	*got = fread(to, 1, len, r->file);
 	if (*got == len || !ferror(r->file))
 		return 0;
-	snprintf(cause, cause_len, "cannot be read: %s", strerror(errno));
+	snprintf(errmsg, cause_len, "cannot be read: %s", strerror(errno));
 	return errno ? -errno : -EIO;
 }
 
-static int check_head(const struct head *h, size_t got, char *cause, size_t len)
+static int check_head(const struct head *h, size_t got, char *errmsg, size_t len)
 {
 	if (!got) {
-		snprintf(cause, len, "is empty; make a recording by --record");
+		snprintf(errmsg, len, "is empty; make a recording by --record");
 	} else if (memcmp(h->magic, magic, got < sizeof(magic) ? got : sizeof(magic))) {
-		snprintf(cause, len, "is no recording; make one by --record");
+		snprintf(errmsg, len, "is no recording; make one by --record");
 	} else if (got < sizeof(*h)) {
-		snprintf(cause, len, "ends in its head: nothing was recorded");
+		snprintf(errmsg, len, "ends in its head: nothing was recorded");
 	} else if (h->byte_order == __builtin_bswap32(BYTE_ORDER_MARK)) {
-		snprintf(cause, len, "was recorded on a machine of the other byte order; "
+		snprintf(errmsg, len, "was recorded on a machine of the other byte order; "
 			 "replay it on one like that");
 	} else if (h->byte_order == BYTE_ORDER_MARK &&
 		   (h->version != RECORDING_VERSION || h->event_size != sizeof(struct event))) {
-		snprintf(cause, len, "has format %u with events of %u bytes, this tool reads format %d with %zu; "
+		snprintf(errmsg, len, "has format %u with events of %u bytes, this tool reads format %d with %zu; "
 			 "replay it by the release that recorded it", h->version, h->event_size,
 			 RECORDING_VERSION, sizeof(struct event));
 	} else if (h->byte_order != BYTE_ORDER_MARK || head_check(h) != h->check) {
-		snprintf(cause, len, "is damaged in its head");
+		snprintf(errmsg, len, "is damaged in its head");
 	} else {
 		return 0;
 	}
 	return -EBADMSG;
 }
 
-int recording_open(struct recording_reader *r, const char *path, char *cause, size_t len)
+int recording_open(struct recording_reader *r, const char *path, char *errmsg, size_t len)
 {
 	struct head h;
 	size_t got;
@@ -268,18 +268,18 @@ int recording_open(struct recording_reader *r, const char *path, char *cause, si
 	memset(r, 0, sizeof(*r));
 	r->block = malloc(SAMPLES_MAX);
 	if (!r->block) {
-		snprintf(cause, len, "cannot be read: out of memory");
+		snprintf(errmsg, len, "cannot be read: out of memory");
 		return -ENOMEM;
 	}
 	r->file = strcmp(path, "-") ? fopen(path, "re") : stdin;
 	if (!r->file) {
 		err = -errno;
-		snprintf(cause, len, "cannot be opened: %s", strerror(-err));
+		snprintf(errmsg, len, "cannot be opened: %s", strerror(-err));
 		return err;
 	}
-	err = read_bytes(r, &h, sizeof(h), &got, cause, len);
+	err = read_bytes(r, &h, sizeof(h), &got, errmsg, len);
 	if (!err)
-		err = check_head(&h, got, cause, len);
+		err = check_head(&h, got, errmsg, len);
 	if (err)
 		return err;
 	r->check = h.check;
@@ -303,42 +303,42 @@ static bool size_fits(const struct block *b)
 	}
 }
 
-static int damaged(char *cause, size_t len)
+static int damaged(char *errmsg, size_t len)
 {
-	snprintf(cause, len, "is damaged");
+	snprintf(errmsg, len, "is damaged");
 	return -EBADMSG;
 }
 
 /* Reads the next block and checks it. Sets the size to 0 if the file ends before the block does. */
-static int read_block(struct recording_reader *r, struct block *b, char *cause, size_t len)
+static int read_block(struct recording_reader *r, struct block *b, char *errmsg, size_t len)
 {
 	size_t got;
 	int err;
 
 	r->size = r->at = 0;
-	err = read_bytes(r, b, sizeof(*b), &got, cause, len);
+	err = read_bytes(r, b, sizeof(*b), &got, errmsg, len);
 	if (err || got < sizeof(*b))
 		return err;
 	if (!size_fits(b))
-		return damaged(cause, len);
-	err = read_bytes(r, r->block, b->size, &got, cause, len);
+		return damaged(errmsg, len);
+	err = read_bytes(r, r->block, b->size, &got, errmsg, len);
 	if (err || got < b->size)
 		return err;
 	if (block_check(r->check, b, r->block) != b->check)
-		return damaged(cause, len);
+		return damaged(errmsg, len);
 	r->check = b->check;
 	r->size = b->size;
 	return 0;
 }
 
-static int take_sample(struct recording_reader *r, struct recording_item *item, char *cause, size_t len)
+static int take_sample(struct recording_reader *r, struct recording_item *item, char *errmsg, size_t len)
 {
 	size_t left = r->size - r->at;
 	uint32_t size;
 
 	memcpy(&size, r->block + r->at, sizeof(size));
 	if (size > left - sizeof(size))
-		return damaged(cause, len);
+		return damaged(errmsg, len);
 	item->kind = RECORDING_SAMPLE;
 	item->data = r->block + r->at + sizeof(size);
 	item->len = size;
@@ -362,15 +362,15 @@ static void take_lost(const struct recording_reader *r, struct recording_lost *l
 	lost->last = last;
 }
 
-int recording_next(struct recording_reader *r, struct recording_item *item, char *cause, size_t len)
+int recording_next(struct recording_reader *r, struct recording_item *item, char *errmsg, size_t len)
 {
 	struct round round;
 	struct block b;
 	int err;
 
 	if (r->at < r->size)
-		return take_sample(r, item, cause, len);
-	err = read_block(r, &b, cause, len);
+		return take_sample(r, item, errmsg, len);
+	err = read_block(r, &b, errmsg, len);
 	if (err)
 		return err;
 	if (!r->size) {
@@ -379,7 +379,7 @@ int recording_next(struct recording_reader *r, struct recording_item *item, char
 	}
 	switch (b.type) {
 	case SAMPLES:
-		return take_sample(r, item, cause, len);
+		return take_sample(r, item, errmsg, len);
 	case ROUND:
 		memcpy(&round, r->block, sizeof(round));
 		item->kind = RECORDING_ROUND;
@@ -392,7 +392,7 @@ int recording_next(struct recording_reader *r, struct recording_item *item, char
 		break;
 	default:
 		if (getc(r->file) != EOF)
-			return damaged(cause, len);
+			return damaged(errmsg, len);
 		item->kind = RECORDING_END;
 		take_end(r, 0, &item->end);
 	}

@@ -36,10 +36,10 @@ struct recording_lost {
  * recording_create - create @path or overwrite it; nobody else may read it
  * @r:           filled; all zero records nothing; the caller calls recording_close() in either case
  * @realtime_ns: time of day minus CLOCK_MONOTONIC
- * @cause:       one line, set on failure
+ * @errmsg:       one line, set on failure
  * Return: 0 or a negative errno.
  */
-int recording_create(struct recording *r, const char *path, int64_t realtime_ns, char *cause,
+int recording_create(struct recording *r, const char *path, int64_t realtime_ns, char *errmsg,
 		     size_t len);
 
 /** recording_sample - add a sample as perfbuf passes it */
@@ -91,18 +91,18 @@ struct recording_reader {
  * recording_open - open a recording and read its header
  * @r:     filled; the caller calls recording_reader_close() in either case
  * @path:  "-" for stdin
- * @cause: one line, set on failure
+ * @errmsg: one line, set on failure
  * Return: 0 or a negative errno: -EBADMSG if it is no recording that can be read here.
  */
-int recording_open(struct recording_reader *r, const char *path, char *cause, size_t len);
+int recording_open(struct recording_reader *r, const char *path, char *errmsg, size_t len);
 
 /**
  * recording_next - read the next item of the file, in the order of writing
  * @item: filled on 0
  * Return: 0, -EBADMSG if the file is damaged, -EINTR after a signal, or another negative
- * errno. An error sets @cause. Nothing can be read after an error, nor after RECORDING_END or RECORDING_CUT.
+ * errno. An error sets @errmsg. Nothing can be read after an error, nor after RECORDING_END or RECORDING_CUT.
  */
-int recording_next(struct recording_reader *r, struct recording_item *item, char *cause, size_t len);
+int recording_next(struct recording_reader *r, struct recording_item *item, char *errmsg, size_t len);
 
 void recording_reader_close(struct recording_reader *r);
 

@@ -28,7 +28,7 @@ struct checker {
 	const struct plan *plan;
 	const struct host *host;
 	struct output *out;
-	const struct hook *chosen[HOOK_FACTS];
+	const struct hook *chosen[HOOK_EVENTS];
 	bool possible;
 };
 
@@ -310,18 +310,18 @@ static void check_ipvs(struct checker *c)
 
 static void check_hooks(struct checker *c)
 {
-	for (int fact = 0; fact < HOOK_FACTS; fact++) {
-		const struct hook *hook = c->chosen[fact];
+	for (int event = 0; event < HOOK_EVENTS; event++) {
+		const struct hook *hook = c->chosen[event];
 		struct finding f = { .name = "hook" };
 
-		if ((fact == HOOK_CONNECT_RETURN && !c->plan->options->all) ||
-		    (fact == HOOK_STATE_SECOND && !hook))
+		if ((event == HOOK_CONNECT_RETURN && !c->plan->options->all) ||
+		    (event == HOOK_STATE_SECOND && !hook))
 			continue;
 		if (!hook)
-			f.status = fact == HOOK_STATE ||
-				   (!c->plan->options->all && fact != HOOK_RETRANSMIT &&
-				    fact != HOOK_ERROR) ? MISSING : WARNING;
-		snprintf(f.found, sizeof(f.found), "%s: %s%s%s", hooks_what((enum hook_fact)fact),
+			f.status = event == HOOK_STATE ||
+				   (!c->plan->options->all && event != HOOK_RETRANSMIT &&
+				    event != HOOK_ERROR) ? MISSING : WARNING;
+		snprintf(f.found, sizeof(f.found), "%s: %s%s%s", hooks_describe((enum hook_event)event),
 			 hooks_kind(hook ? hook->kind : HOOK_NONE), hook ? " " : "",
 			 hook ? hook->target : "");
 		report(c, &f);

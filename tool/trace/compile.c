@@ -10,7 +10,7 @@
 
 static void do_without_layout(struct kernel *k, const struct programs *layout)
 {
-	log_warning("no reasons, and no IPv6 real servers: %s", layout->cause);
+	log_warning("no reasons, and no IPv6 real servers: %s", layout->errmsg);
 	k->layout_final = true;
 }
 
@@ -29,7 +29,7 @@ static int start_layout(const struct kernel *k, struct programs *layout)
 
 	if (!host_headers_match(h)) {
 		distro_headers_hint(h->uts.release, hint, sizeof(hint));
-		snprintf(layout->cause, sizeof(layout->cause), "headers in %.99s are of kernel %s, not %s; run: %s",
+		snprintf(layout->errmsg, sizeof(layout->errmsg), "headers in %.99s are of kernel %s, not %s; run: %s",
 			 h->headers, h->headers_release, h->uts.release, hint);
 		return -EINVAL;
 	}
@@ -38,7 +38,7 @@ static int start_layout(const struct kernel *k, struct programs *layout)
 
 static void begin_layout(struct kernel *k, struct programs *layout)
 {
-	bool wait = k->plan->options->hooks == HOOK_WISH_RAW;
+	bool wait = k->plan->options->hooks == HOOK_CHOICE_RAW;
 
 	if (k->layout_final)
 		return;
@@ -77,6 +77,6 @@ bool compile_follow(struct kernel *k, struct programs *layout)
 	if (!layout->ready)
 		return false;
 	take_layout(k, layout);
-	kernel_tell(k);
+	kernel_update_settings(k);
 	return true;
 }

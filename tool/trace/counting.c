@@ -63,7 +63,7 @@ static void warn_uncounted(struct counting *c)
 		return;
 	trace_find_losses(c->trace);
 	c->warned = lost->n[LOSS_TALLIES_FULL] || lost->n[LOSS_BUCKETS_FULL];
-	output_say_uncounted(lost);
+	output_warn_uncounted(lost);
 }
 
 /* Prints the counts since the last table. Takes ownership of @now. */
@@ -88,13 +88,13 @@ static int print_table(struct counting *c, struct stats *now)
 static void write_metrics(struct counting *c, const struct stats *now)
 {
 	struct metrics *m = &c->trace->metrics;
-	char cause[512];
+	char errmsg[512];
 	int err;
 
 	trace_find_losses(c->trace);
-	err = metrics_write(m, now, &c->trace->lost, cause, sizeof(cause));
+	err = metrics_write(m, now, &c->trace->lost, errmsg, sizeof(errmsg));
 	if (err && err != c->unwritten)
-		log_error("%s; trying again", cause);
+		log_error("%s; trying again", errmsg);
 	if (!err && c->unwritten)
 		log_info("metrics are written to %.200s again", m->path);
 	c->unwritten = err;

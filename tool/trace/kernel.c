@@ -11,7 +11,7 @@
 
 #define TALLIES_MIN 1024	/* real servers of virtual services, or a 16th of --max-conns if that is more */
 
-static const enum hook_fact ipvs_hooks[] = { HOOK_IPVS, HOOK_CLIENT_PORT, HOOK_NO_DESTINATION, HOOK_EXPIRE,
+static const enum hook_event ipvs_hooks[] = { HOOK_IPVS, HOOK_CLIENT_PORT, HOOK_NO_DESTINATION, HOOK_EXPIRE,
 					     HOOK_EXPIRE_NOW, HOOK_FREE };
 
 #define N_IPVS_HOOKS (sizeof(ipvs_hooks) / sizeof(ipvs_hooks[0]))
@@ -31,7 +31,7 @@ void kernel_choose(struct kernel *k)
 	plan_choose(k->plan, &k->layout, k->chosen);
 }
 
-int kernel_tell(const struct kernel *k)
+int kernel_update_settings(const struct kernel *k)
 {
 	return settings_set(&k->loaded, k->plan->options, &k->layout, k->chosen[HOOK_CONNECT], k->awaits_ipvs, k->adopt);
 }
@@ -46,7 +46,7 @@ static void set_counting_sizes(struct map_sizes *sizes, const struct options *o)
 		sizes->buckets *= 4;
 }
 
-int kernel_load(struct kernel *k, const struct object *programs, char *cause, size_t len)
+int kernel_load(struct kernel *k, const struct object *programs, char *errmsg, size_t len)
 {
 	const struct options *o = k->plan->options;
 	struct map_sizes sizes = {
@@ -60,34 +60,34 @@ int kernel_load(struct kernel *k, const struct object *programs, char *cause, si
 
 	if (options_counts(o))
 		set_counting_sizes(&sizes, o);
-	err = loader_open(&k->loaded, programs, k->chosen, &sizes, cause, len);
+	err = loader_open(&k->loaded, programs, k->chosen, &sizes, errmsg, len);
 	if (err == -E2BIG && options_counts(o))
-		snprintf(cause, len, "the verifier of this kernel refuses programs as large as counting needs "
+		snprintf(errmsg, len, "the verifier of this kernel refuses programs as large as counting needs "
 			 "(4.7 and later take them); leave out --summary, --histogram and --metrics: rows work");
 	if (err)
 		return err;
 	err = settings_set_filters(&k->loaded, o);
 	if (!err)
-		err = kernel_tell(k);
+		err = kernel_update_settings(k);
 	if (err)
-		snprintf(cause, len, "cannot fill a BPF map: %s", strerror(-err));
+		snprintf(errmsg, len, "cannot fill a BPF map: %s", strerror(-err));
 	return err;
 }
 
-static bool is_needed(const struct kernel *k, enum hook_fact fact)
+static bool is_needed(const struct kernel *k, enum hook_event event)
 {
-	return fact == HOOK_STATE || (fact == HOOK_CONNECT && !options_every_socket(k->plan->options));
+	return event == HOOK_STATE || (event == HOOK_CONNECT && !options_every_socket(k->plan->options));
 }
 
-int kernel_attach(struct kernel *k, enum hook_fact fact, char *cause, size_t len)
+int kernel_attach(struct kernel *k, enum hook_event event, char *errmsg, size_t len)
 {
-	int err = k->chosen[fact] ? attach_hook(&k->attached, k->chosen[fact], cause, len) : 0;
+	int err = k->chosen[event] ? attach_hook(&k->attached, k->chosen[event], errmsg, len) : 0;
 
-	if (!err || is_needed(k, fact))
+	if (!err || is_needed(k, event))
 		return err;
-	log_warning("%s", cause);
-	k->chosen[fact] = NULL;
-	kernel_tell(k);
+	log_warning("%s", errmsg);
+	k->chosen[event] = NULL;
+	kernel_update_settings(k);
 	return 0;
 }
 
@@ -98,39 +98,39 @@ static void await_ipvs(struct kernel *k)
 	if (k->awaits_ipvs || !k->chosen[HOOK_IPVS])
 		return;
 	k->awaits_ipvs = true;
-	kernel_tell(k);
+	kernel_update_settings(k);
 }
 
 void kernel_attach_ipvs(struct kernel *k)
 {
-	char cause[512];
+	char errmsg[512];
 
 	await_ipvs(k);
 	for (size_t i = 0; i < N_IPVS_HOOKS; i++) {
-		enum hook_fact fact = ipvs_hooks[i];
+		enum hook_event event = ipvs_hooks[i];
 		int err;
 
-		if (!k->chosen[fact] || k->attached.event_fd[fact] >= 0)
+		if (!k->chosen[event] || k->attached.event_fd[event] >= 0)
 			continue;
-		err = attach_hook(&k->attached, k->chosen[fact], cause, sizeof(cause));
-		if (err == -ENOENT && fact == HOOK_IPVS)
+		err = attach_hook(&k->attached, k->chosen[event], errmsg, sizeof(errmsg));
+		if (err == -ENOENT && event == HOOK_IPVS)
 			return;		/* the module is being loaded or unloaded */
 		if (!err)
 			continue;
-		if (err == -ENOENT && fact != HOOK_NO_DESTINATION && fact != HOOK_FREE)
-			log_debug("%s", cause);
+		if (err == -ENOENT && event != HOOK_NO_DESTINATION && event != HOOK_FREE)
+			log_debug("%s", errmsg);
 		else
-			log_warning("%s", cause);
-		k->chosen[fact] = NULL;
+			log_warning("%s", errmsg);
+		k->chosen[event] = NULL;
 	}
-	if (kernel_sees_ipvs(k) && !attach_tells_skips(&k->attached, HOOK_IPVS))
+	if (kernel_sees_ipvs(k) && !attach_counts_skips(&k->attached, HOOK_IPVS))
 		log_debug("this kernel does not tell which kprobes it skips");
 }
 
 void kernel_detach_ipvs(struct kernel *k)
 {
 	for (size_t i = 0; i < N_IPVS_HOOKS; i++)
-		attach_undo(&k->attached, ipvs_hooks[i]);
+		attach_detach(&k->attached, ipvs_hooks[i]);
 }
 
 bool kernel_sees_ipvs(const struct kernel *k)
@@ -140,6 +140,6 @@ bool kernel_sees_ipvs(const struct kernel *k)
 
 void kernel_close(struct kernel *k)
 {
-	attach_close(&k->attached);
+	attach_detach_all(&k->attached);
 	loader_close(&k->loaded);
 }

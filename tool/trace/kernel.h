@@ -9,7 +9,7 @@
 
 struct kernel {
 	const struct plan *plan;
-	const struct hook *chosen[HOOK_FACTS];	/* NULL: not available, not wanted, or failed to attach */
+	const struct hook *chosen[HOOK_EVENTS];	/* NULL: not available, not wanted, or failed to attach */
 	struct layout layout;		/* offsets known so far; 0: not known, or not yet */
 	bool layout_final;		/* no offsets will come from the layout text any more */
 	struct loaded loaded;
@@ -27,20 +27,20 @@ void kernel_choose(struct kernel *k);
 /**
  * kernel_load - load the programs, their maps, settings and filters into the kernel
  * @programs: compiled programs; not kept
- * @cause: one line, set on failure
+ * @errmsg: one line, set on failure
  * Return: 0 or a negative errno.
  */
-int kernel_load(struct kernel *k, const struct object *programs, char *cause, size_t len);
+int kernel_load(struct kernel *k, const struct object *programs, char *errmsg, size_t len);
 
-/** kernel_tell - give the programs the settings known so far; Return: 0 or a negative errno */
-int kernel_tell(const struct kernel *k);
+/** kernel_update_settings - give the programs the settings known so far; Return: 0 or a negative errno */
+int kernel_update_settings(const struct kernel *k);
 
 /**
  * kernel_attach - attach a loaded program to its hook, if one was chosen
  * If a program that is not needed fails, the tool warns and goes on without it.
- * Return: 0 or a negative errno with @cause.
+ * Return: 0 or a negative errno with @errmsg.
  */
-int kernel_attach(struct kernel *k, enum hook_fact fact, char *cause, size_t len);
+int kernel_attach(struct kernel *k, enum hook_event event, char *errmsg, size_t len);
 
 /** kernel_attach_ipvs - attach programs to the functions of module ip_vs that exist and have none yet */
 void kernel_attach_ipvs(struct kernel *k);

@@ -34,12 +34,12 @@ struct reading {
 static bool is_wanted(const struct options *o, const struct ipvs_entry *e)
 {
 	return !o->pid && filter_has_port(&o->lports, e->cport) && filter_has_port(&o->rports, e->vport) &&
-	       filter_has_end(&o->vips, e->vaddr, e->vport) && filter_has_end(&o->reals, e->daddr, e->dport);
+	       filter_has_address(&o->vips, e->vaddr, e->vport) && filter_has_address(&o->reals, e->daddr, e->dport);
 }
 
 static bool is_established(const struct reading *r, const struct ipvs_entry *e)
 {
-	struct socket_ends ends = { .lport = e->cport, .rport = e->vport };
+	struct socket_addresses ends = { .lport = e->cport, .rport = e->vport };
 
 	memcpy(ends.laddr, e->caddr, sizeof(ends.laddr));
 	memcpy(ends.raddr, e->vaddr, sizeof(ends.raddr));

@@ -14,17 +14,17 @@ struct known {
 };
 
 /* True if the raw tracepoint can be used. The programs for state changes read everything from the socket there. */
-static bool has_raw(const struct known *k, enum hook_fact fact)
+static bool has_raw(const struct known *k, enum hook_event event)
 {
 	const struct plan *p = k->plan;
 
-	if (fact == HOOK_ERROR)
+	if (event == HOOK_ERROR)
 		return p->host->error_tracepoint;
-	if (fact == HOOK_RETRANSMIT)
+	if (event == HOOK_RETRANSMIT)
 		return p->defines.retransmit_tracepoint;
 	if (!p->defines.state_tracepoint || !layout_knows_sockets(k->layout))
 		return false;
-	return fact == HOOK_STATE || p->host->raw_skipped;
+	return event == HOOK_STATE || p->host->raw_may_skip;
 }
 
 static bool has_kprobes(const struct plan *p)
@@ -39,9 +39,9 @@ static bool has_hook(void *cookie, const struct hook *hook)
 
 	switch (hook->kind) {
 	case HOOK_RAW_TRACEPOINT:
-		return p->host->raw_tracepoints && has_raw(k, hook->fact);
+		return p->host->raw_tracepoints && has_raw(k, hook->event);
 	case HOOK_TRACEPOINT:
-		return hook->fact == HOOK_STATE ? p->defines.state_tracepoint
+		return hook->event == HOOK_STATE ? p->defines.state_tracepoint
 						: p->defines.retransmit_tracepoint;
 	case HOOK_KRETPROBE:		/* connects that IPVS takes are shown without it */
 		return has_kprobes(p) && options_every_socket(p->options);
@@ -52,12 +52,12 @@ static bool has_hook(void *cookie, const struct hook *hook)
 
 void plan_add_defines(struct plan *p, bool rows, bool counts)
 {
-	probe_text_tell(&p->defines, rows, counts);
+	probe_text_report(&p->defines, rows, counts);
 	if (p->host->lru_maps)
 		probe_text_add(&p->defines, "LRU_MAPS");
 	if (p->host->raw_tracepoints)
 		probe_text_add(&p->defines, "RAW_TRACEPOINTS");
-	if (p->host->raw_skipped)
+	if (p->host->raw_may_skip)
 		probe_text_add(&p->defines, "SECOND_PROGRAM");
 }
 
@@ -65,12 +65,12 @@ void plan_add_defines(struct plan *p, bool rows, bool counts)
  * later start may choose differently, and should not need to compile again. */
 static void leave_out_unused(struct plan *p)
 {
-	const struct hook *chosen[HOOK_FACTS];
+	const struct hook *chosen[HOOK_EVENTS];
 
 	plan_choose(p, &p->layout, chosen);
 	for (const struct hook *hook = hooks_next(NULL); hook; hook = hooks_next(hook))
-		if ((hook->fact == HOOK_STATE || hook->fact == HOOK_RETRANSMIT) && chosen[hook->fact] != hook)
-			probe_text_leave_out(&p->defines, hook->program);
+		if ((hook->event == HOOK_STATE || hook->event == HOOK_RETRANSMIT) && chosen[hook->event] != hook)
+			probe_text_omit(&p->defines, hook->program);
 }
 
 void plan_make(struct plan *p, const struct options *options, const struct host *host)
@@ -83,7 +83,7 @@ void plan_make(struct plan *p, const struct options *options, const struct host 
 	p->host = host;
 	probe_text_defines(&p->defines, host->read_helper, state, retransmit);
 	plan_add_defines(p, options_sends(options), options_counts(options));
-	p->named_kprobes = host->kprobes && (host->kprobe_pmu < 0 || options->hooks == HOOK_WISH_KPROBE);
+	p->named_kprobes = host->kprobes && (host->kprobe_pmu < 0 || options->hooks == HOOK_CHOICE_KPROBE);
 	if (p->named_kprobes)
 		probe_text_add(&p->defines, "NAMED_KPROBES");
 	p->layout_known = layout_read(&p->layout);
@@ -93,7 +93,7 @@ void plan_make(struct plan *p, const struct options *options, const struct host 
 	free(retransmit);
 }
 
-void plan_choose(const struct plan *p, const struct layout *layout, const struct hook *chosen[HOOK_FACTS])
+void plan_choose(const struct plan *p, const struct layout *layout, const struct hook *chosen[HOOK_EVENTS])
 {
 	struct known known = { p, layout };
 
@@ -102,7 +102,7 @@ void plan_choose(const struct plan *p, const struct layout *layout, const struct
 		chosen[HOOK_STATE_SECOND] = NULL;
 }
 
-bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_FACTS], char *line, size_t len)
+bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_EVENTS], char *line, size_t len)
 {
 	const char *release = p->host->uts.release;
 	bool whole = chosen[HOOK_STATE] &&
@@ -113,7 +113,7 @@ bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_FA
 	if (p->host->kprobes && p->host->kprobes_off)
 		snprintf(line, len, "kprobes are switched off on this host, so IPVS cannot be seen; run: echo 1 >"
 			 HOST_KPROBES_SWITCH);
-	else if (!chosen[HOOK_STATE] && p->options->hooks != HOOK_WISH_ANY)
+	else if (!chosen[HOOK_STATE] && p->options->hooks != HOOK_CHOICE_ANY)
 		snprintf(line, len, "kernel %s has no hook of the kind that --hooks asks for", release);
 	else if (!chosen[HOOK_STATE])
 		snprintf(line, len, "kernel %s has neither tracepoint sock:inet_sock_set_state nor "

@@ -30,13 +30,13 @@ void plan_add_defines(struct plan *p, bool rows, bool counts);
  * plan_choose - choose the hooks by what the host has and the layout that is known so far
  * @chosen: NULL for an event that has no hook here, or is not wanted
  */
-void plan_choose(const struct plan *p, const struct layout *layout, const struct hook *chosen[HOOK_FACTS]);
+void plan_choose(const struct plan *p, const struct layout *layout, const struct hook *chosen[HOOK_EVENTS]);
 
 /**
  * plan_possible - true if the chosen hooks can do what the options ask for
  * @line: one line with the cause, set if false is returned
  */
-bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_FACTS], char *line, size_t len);
+bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_EVENTS], char *line, size_t len);
 
 /** plan_main_text, plan_layout_text - the texts to compile; the main text points into @p */
 struct programs_text plan_main_text(const struct plan *p);

@@ -30,7 +30,7 @@ static bool compile(const struct plan *p, const struct programs_text *text, stru
 	if (ok)
 		snprintf(how, sizeof(how), "%u programs, %u instructions", programs->object.n_programs,
 			 programs->object.n_insns);
-	return report(o, ok, what, ok ? how : programs->cause);
+	return report(o, ok, what, ok ? how : programs->errmsg);
 }
 
 static bool has_any(void *cookie, const struct hook *hook)
@@ -38,26 +38,26 @@ static bool has_any(void *cookie, const struct hook *hook)
 	const struct plan *p = cookie;
 
 	if (hook->kind == HOOK_RAW_TRACEPOINT)
-		return p->host->raw_tracepoints && (hook->fact != HOOK_STATE_SECOND || p->host->raw_skipped);
+		return p->host->raw_tracepoints && (hook->event != HOOK_STATE_SECOND || p->host->raw_may_skip);
 	if (hook->kind != HOOK_TRACEPOINT)
 		return true;
-	return hook->fact == HOOK_STATE ? p->defines.state_tracepoint
+	return hook->event == HOOK_STATE ? p->defines.state_tracepoint
 					: p->defines.retransmit_tracepoint;
 }
 
-static bool load(struct plan *p, const struct object *object, enum hook_wish wish, struct output *o, const char *what)
+static bool load(struct plan *p, const struct object *object, enum hook_choice wish, struct output *o, const char *what)
 {
-	const struct hook *chosen[HOOK_FACTS];
+	const struct hook *chosen[HOOK_EVENTS];
 	struct loaded loaded;
-	char cause[512] = "";
+	char errmsg[512] = "";
 	const struct map_sizes sizes = { .conns = (uint32_t)p->options->max_conns, .open_before = 1,
 					 .tallies = 1, .buckets = 1, .cpus = 1 };
 	bool ok;
 
 	hooks_choose(wish, has_any, p, chosen);
-	ok = !loader_open(&loaded, object, chosen, &sizes, cause, sizeof(cause));
+	ok = !loader_open(&loaded, object, chosen, &sizes, errmsg, sizeof(errmsg));
 	loader_close(&loaded);
-	return report(o, ok, what, cause);
+	return report(o, ok, what, errmsg);
 }
 
 /* What the programs are for. */
@@ -80,12 +80,12 @@ static void set_defines(struct plan *p, int read_helper, const struct purpose *p
 static bool main_text(struct plan *p, int read_helper, const struct purpose *purpose, struct output *o)
 {
 	static const struct {
-		enum hook_wish wish;
+		enum hook_choice wish;
 		const char *what;
 	} kinds[] = {
-		{ HOOK_WISH_RAW, "raw" },
-		{ HOOK_WISH_TRACEPOINT, "tracepoint" },
-		{ HOOK_WISH_KPROBE, "kprobe" },
+		{ HOOK_CHOICE_RAW, "raw" },
+		{ HOOK_CHOICE_TRACEPOINT, "tracepoint" },
+		{ HOOK_CHOICE_KPROBE, "kprobe" },
 	};
 	struct programs programs = PROGRAMS_NONE;
 	struct programs_text text;

@@ -26,7 +26,7 @@ static bool is_wanted(const struct options *o, const struct row *row)
 	return !(o->ipv4 && row->local.family != AF_INET) &&
 	       !(o->ipv6 && row->local.family != AF_INET6) &&
 	       filter_has_port(&o->lports, row->local.port) && filter_has_port(&o->rports, row->remote.port) &&
-	       filter_has_end(&o->vips, row->remote.addr, row->remote.port);
+	       filter_has_address(&o->vips, row->remote.addr, row->remote.port);
 }
 
 static bool row_limit_reached(const struct replay *r)
@@ -57,12 +57,12 @@ static void print_round(struct replay *r, uint64_t before_ns, uint64_t rows)
 }
 
 /* Returns 0 at the end of the recording, if @stop is set, or if the output cannot be written any more. */
-static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char *cause, size_t len)
+static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char *errmsg, size_t len)
 {
 	struct recording_item item;
 
 	while (!*stop && !r->output.err) {
-		int err = recording_next(&r->in, &item, cause, len);
+		int err = recording_next(&r->in, &item, errmsg, len);
 
 		if (err)
 			return err;
@@ -72,7 +72,7 @@ static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char 
 			r->output.events++;
 			r->lost.n[LOSS_DAMAGED] += err == -EBADMSG;
 			if (err == -ENOMEM) {
-				snprintf(cause, len, "needs more memory than there is");
+				snprintf(errmsg, len, "needs more memory than there is");
 				return err;
 			}
 			break;
@@ -89,7 +89,7 @@ static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char 
 			return 0;
 		case RECORDING_CUT:
 			print_round(r, UINT64_MAX, UINT64_MAX);
-			snprintf(cause, len, "ends early: the tool that recorded was killed or could not "
+			snprintf(errmsg, len, "ends early: the tool that recorded was killed or could not "
 				 "write; what there is was printed");
 			return -EBADMSG;
 		}
@@ -97,9 +97,9 @@ static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char 
 	return 0;
 }
 
-static int open_all(struct replay *r, int fd, char *cause, size_t len)
+static int open_all(struct replay *r, int fd, char *errmsg, size_t len)
 {
-	int err = recording_open(&r->in, r->options->replay, cause, len);
+	int err = recording_open(&r->in, r->options->replay, errmsg, len);
 
 	if (err)
 		return err;
@@ -109,7 +109,7 @@ static int open_all(struct replay *r, int fd, char *cause, size_t len)
 	if (!err)
 		err = output_open(&r->output, r->options, fd);
 	if (err)
-		snprintf(cause, len, "cannot be replayed: out of memory");
+		snprintf(errmsg, len, "cannot be replayed: out of memory");
 	else
 		r->output.realtime_ns = r->in.realtime_ns;
 	return err;
@@ -119,13 +119,13 @@ int replay_run(const struct options *options, int fd, const volatile sig_atomic_
 {
 	const char *name = strcmp(options->replay, "-") ? options->replay : "stdin";
 	struct replay r = { .options = options };
-	char cause[192];
+	char errmsg[192];
 	int err, written = 0;
 
-	err = open_all(&r, fd, cause, sizeof(cause));
+	err = open_all(&r, fd, errmsg, sizeof(errmsg));
 	if (!err) {
 		output_header(&r.output);
-		err = replay_all(&r, stop, cause, sizeof(cause));
+		err = replay_all(&r, stop, errmsg, sizeof(errmsg));
 		written = output_flush(&r.output);
 	}
 	if (*stop || written == -EPIPE) {
@@ -134,11 +134,11 @@ int replay_run(const struct options *options, int fd, const volatile sig_atomic_
 		log_error("cannot write rows: %s", strerror(-written));
 		err = written;
 	} else if (err) {
-		log_error("%.200s %s", name, cause);
+		log_error("%.200s %s", name, errmsg);
 	} else {
 		if (r.health.forgotten)
 			log_warning(HEALTH_FORGOTTEN, r.health.forgotten);
-		output_say_end(&r.output, &r.lost);
+		output_print_end(&r.output, &r.lost);
 	}
 	output_close(&r.output);
 	correlate_fini(&r.correlate);

@@ -31,16 +31,16 @@ void trace_init(struct trace *t, const struct plan *plan)
 	t->summary.states = plan->options->states;
 }
 
-int trace_load(struct trace *t, const struct object *programs, char *cause, size_t len)
+int trace_load(struct trace *t, const struct object *programs, char *errmsg, size_t len)
 {
 	const struct options *o = t->options;
-	int err = kernel_load(&t->kernel, programs, cause, len);
+	int err = kernel_load(&t->kernel, programs, errmsg, len);
 
 	if (err)
 		return err;
 	err = options_sends(o) ? perfbuf_open(&t->perfbuf, t->kernel.loaded.events_fd, o->pages) : 0;
 	if (err) {
-		snprintf(cause, len, "cannot make perf buffers of %" PRIu64 " pages for each CPU: %s; "
+		snprintf(errmsg, len, "cannot make perf buffers of %" PRIu64 " pages for each CPU: %s; "
 			 "give fewer by -b", o->pages,
 			 err == -EPERM ? "more locked memory than allowed without CAP_IPC_LOCK" :
 					 strerror(-err));
@@ -52,33 +52,33 @@ int trace_load(struct trace *t, const struct object *programs, char *cause, size
 	if (!err)
 		err = output_open(&t->output, o, STDOUT_FILENO);
 	if (err)
-		snprintf(cause, len, "out of memory");
+		snprintf(errmsg, len, "out of memory");
 	return err;
 }
 
-int trace_record(struct trace *t, char *cause, size_t len)
+int trace_record(struct trace *t, char *errmsg, size_t len)
 {
 	const char *path = t->options->record;
 
-	return path ? recording_create(&t->recording, path, t->output.realtime_ns, cause, len) : 0;
+	return path ? recording_create(&t->recording, path, t->output.realtime_ns, errmsg, len) : 0;
 }
 
 /* Attaches to IPVS after the connects that IPVS takes, and to state changes last. So if the tool sees a connect begin,
  * it also sees it go on. */
-int trace_attach(struct trace *t, char *cause, size_t len)
+int trace_attach(struct trace *t, char *errmsg, size_t len)
 {
-	static const enum hook_fact before[] = { HOOK_CONNECT, HOOK_CONNECT_RETURN, HOOK_RETRANSMIT, HOOK_ERROR };
+	static const enum hook_event before[] = { HOOK_CONNECT, HOOK_CONNECT_RETURN, HOOK_RETRANSMIT, HOOK_ERROR };
 	int err = 0;
 
 	attach_clear_leftovers(t->kernel.plan->host);
 	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]) && !err; i++)
-		err = kernel_attach(&t->kernel, before[i], cause, len);
+		err = kernel_attach(&t->kernel, before[i], errmsg, len);
 	if (err)
 		return err;
 	watch_ipvs(&t->watch, false);
-	err = kernel_attach(&t->kernel, HOOK_STATE, cause, len);
+	err = kernel_attach(&t->kernel, HOOK_STATE, errmsg, len);
 	if (!err)
-		err = kernel_attach(&t->kernel, HOOK_STATE_SECOND, cause, len);
+		err = kernel_attach(&t->kernel, HOOK_STATE_SECOND, errmsg, len);
 	if (err)
 		return err;
 	watch_begin(&t->watch);
@@ -177,14 +177,14 @@ static int print_rows(struct trace *t, uint64_t settle_ns)
 static void report_losses(struct trace *t, bool last)
 {
 	struct recording_lost lost = { .ts_ns = clock_now_ns(), .last = last };
-	uint64_t skipped[HOOK_FACTS];
+	uint64_t skipped[HOOK_EVENTS];
 	struct losses now = t->lost;
 	bool recorded = false;
 
-	for (int fact = 0; fact < HOOK_FACTS; fact++)
-		skipped[fact] = attach_skipped(&t->kernel.attached, (enum hook_fact)fact);
+	for (int event = 0; event < HOOK_EVENTS; event++)
+		skipped[event] = attach_skipped(&t->kernel.attached, (enum hook_event)event);
 	missed_losses(&t->kernel.loaded, skipped, unseen_count(&t->watch.unseen), &now);
-	if (losses_raise(&t->lost, &now, &lost.since))
+	if (losses_update(&t->lost, &now, &lost.since))
 		output_lost(&t->output, lost.ts_ns, &lost.since, last);
 	for (int i = 0; i < LOSSES_RECORDED; i++)
 		recorded |= lost.since.n[i] != 0;
@@ -199,7 +199,7 @@ void trace_find_losses(struct trace *t)
 
 static bool can_count(void *cookie)
 {
-	const uint64_t skipped[HOOK_FACTS] = { 0 };
+	const uint64_t skipped[HOOK_EVENTS] = { 0 };
 	const struct trace *t = cookie;
 	struct losses lost;
 
@@ -219,7 +219,7 @@ static bool can_probe(void *cookie)
  * if kernel.unprivileged_bpf_disabled is set. */
 static void drop_privilege(const struct trace *t)
 {
-	const struct privilege_spare spare[] = {
+	const struct privilege_fallback spare[] = {
 		{ privilege_bpf(), can_count },
 		{ privilege_admin(), can_probe },
 	};
@@ -267,9 +267,9 @@ int trace_step(struct trace *t, int ms)
 		watch_unseen(&t->watch);
 		watch_entries(&t->watch);
 		if (options_sends(t->options))
-			perfbuf_follow(&t->perfbuf, t->kernel.loaded.events_fd, cpu_came);
+			perfbuf_update_cpus(&t->perfbuf, t->kernel.loaded.events_fd, cpu_came);
 		report_losses(t, false);
-		priority_follow(&t->priority);
+		priority_check(&t->priority);
 		t->looked_ns = now;
 	}
 	return err;
@@ -278,7 +278,7 @@ int trace_step(struct trace *t, int ms)
 void trace_detach(struct trace *t, int *err)
 {
 	watch_unseen(&t->watch);
-	attach_close(&t->kernel.attached);
+	attach_detach_all(&t->kernel.attached);
 	if (!*err && options_sends(t->options))
 		*err = print_rows(t, 0);
 	report_losses(t, true);
@@ -313,16 +313,16 @@ int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 	return trace_end(t, err);
 }
 
-void trace_say_end(const struct trace *t)
+void trace_print_end(const struct trace *t)
 {
 	if (t->health.forgotten)
 		log_warning(HEALTH_FORGOTTEN, t->health.forgotten);
-	output_say_end(&t->output, &t->lost);
+	output_print_end(&t->output, &t->lost);
 }
 
 void trace_close(struct trace *t)
 {
-	attach_close(&t->kernel.attached);
+	attach_detach_all(&t->kernel.attached);
 	perfbuf_close(&t->perfbuf);
 	kernel_close(&t->kernel);
 	programs_close(&t->layout);

@@ -49,22 +49,22 @@ void trace_init(struct trace *t, const struct plan *plan);
 /**
  * trace_load - load programs and settings into the kernel, and set up buffers and output
  * @programs: compiled programs; not kept
- * @cause: one line, set on failure
+ * @errmsg: one line, set on failure
  * Return: 0 or a negative errno.
  */
-int trace_load(struct trace *t, const struct object *programs, char *cause, size_t len);
+int trace_load(struct trace *t, const struct object *programs, char *errmsg, size_t len);
 
 /**
  * trace_record - begin the recording that the options ask for, if any; after trace_load()
- * Return: 0 or a negative errno with @cause.
+ * Return: 0 or a negative errno with @errmsg.
  */
-int trace_record(struct trace *t, char *cause, size_t len);
+int trace_record(struct trace *t, char *errmsg, size_t len);
 
 /**
  * trace_attach - attach the programs to their hooks; those not needed may fail with a warning
- * Return: 0 or a negative errno with @cause.
+ * Return: 0 or a negative errno with @errmsg.
  */
-int trace_attach(struct trace *t, char *cause, size_t len);
+int trace_attach(struct trace *t, char *errmsg, size_t len);
 
 /**
  * trace_run - print rows until @stop is set, the options end it, or the reader closes the pipe
@@ -87,8 +87,8 @@ int trace_end(struct trace *t, int err);
 /** trace_find_losses - update @t->lost and report new losses */
 void trace_find_losses(struct trace *t);
 
-/** trace_say_end - print the last lines: rows printed, and events lost, each with its cause */
-void trace_say_end(const struct trace *t);
+/** trace_print_end - print the last lines: rows printed, and events lost, each with its cause */
+void trace_print_end(const struct trace *t);
 
 /** trace_close - detach first, then undo the rest */
 void trace_close(struct trace *t);

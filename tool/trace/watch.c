@@ -11,7 +11,7 @@
 
 static void set_adopt(void *cookie)
 {
-	kernel_tell(cookie);
+	kernel_update_settings(cookie);
 }
 
 /* The tool reads IPVS's table again if a connection was missed. It spends at most a hundredth of its time on that. */
@@ -31,9 +31,9 @@ void watch_unseen(struct watch *w)
 	const struct kernel *k = w->kernel;
 	uint64_t before = unseen_count(&w->unseen);
 
-	if (!kernel_sees_ipvs(k) || !settings_count_taken(&k->layout))
+	if (!kernel_sees_ipvs(k) || !settings_can_count_taken(&k->layout))
 		return;
-	unseen_look(&w->unseen, &k->loaded, k->plan->options->proc_root);
+	unseen_update(&w->unseen, &k->loaded, k->plan->options->proc_root);
 	w->mirror_stale |= unseen_count(&w->unseen) > before;
 	if (w->mirror_stale && clock_now_ns() >= w->mirror_after_ns) {
 		w->mirror_stale = false;
@@ -54,9 +54,9 @@ void watch_entries(struct watch *w)
 
 	if (entries > room / 10 * 9)
 		entries_sweep(&k->loaded);
-	if (w->told_entries || entries <= room)
+	if (w->warned_entries || entries <= room)
 		return;
-	w->told_entries = true;
+	w->warned_entries = true;
 	log_warning("IPVS has more than %" PRIu64 " connections at once: a connection that reuses an older entry may lack "
 		    "its real server; allow more by --max-conns", room);
 }
@@ -70,7 +70,7 @@ static void on_ipvs_unloaded(struct watch *w)
 	entries_forget(&k->loaded);
 	if (!w->summary)	/* else those counted as open have not ended yet */
 		k->adopt = 0;
-	kernel_tell(k);
+	kernel_update_settings(k);
 	log_info("ip_vs was unloaded; waiting for it");
 }
 
@@ -80,7 +80,7 @@ static void on_ipvs_loaded(struct watch *w)
 
 	log_info("ip_vs is loaded; its connections are %s from now on", w->summary ? "counted" : "shown");
 	if (layout_read(&k->layout))	/* the module's own types are there now */
-		kernel_tell(k);
+		kernel_update_settings(k);
 	watch_begin(w);
 }
 
@@ -101,8 +101,8 @@ void watch_ipvs(struct watch *w, bool running)
 
 static bool uses_kprobes(const struct kernel *k)
 {
-	for (int fact = 0; fact < HOOK_FACTS; fact++)
-		if (k->chosen[fact] && k->chosen[fact]->kind >= HOOK_KPROBE)
+	for (int event = 0; event < HOOK_EVENTS; event++)
+		if (k->chosen[event] && k->chosen[event]->kind >= HOOK_KPROBE)
 			return true;
 	return false;
 }

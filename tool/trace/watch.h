@@ -14,7 +14,7 @@ struct watch {
 	uint64_t ipvs;			/* the ip_vs that is probed: a number from host_ipvs() */
 	bool mirror_stale;		/* a connection was missed: IPVS's table must be read again */
 	uint64_t mirror_after_ns;	/* earliest time to read it again, CLOCK_MONOTONIC */
-	bool told_entries;		/* warned that IPVS has more connections than the map has room for */
+	bool warned_entries;		/* warned that IPVS has more connections than the map has room for */
 	bool kprobes_off;		/* at the last check; see host_kprobes_off() */
 };
 

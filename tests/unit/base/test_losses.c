@@ -22,19 +22,19 @@ static void every_cause_has_names(void **state)
 {
 	(void)state;
 	for (int i = 0; i < LOSSES; i++) {
-		const struct loss_cause *cause = &loss_causes[i];
+		const struct loss_cause *errmsg = &loss_causes[i];
 
-		assert_non_null(cause->key);
-		assert_int_equal(strspn(cause->key, "abcdefghijklmnopqrstuvwxyz_"), strlen(cause->key));
-		assert_in_range(strlen(cause->key), 1, 40);
-		assert_non_null(cause->at_end);
-		assert_null(strchr(cause->at_end, '\n'));
+		assert_non_null(errmsg->key);
+		assert_int_equal(strspn(errmsg->key, "abcdefghijklmnopqrstuvwxyz_"), strlen(errmsg->key));
+		assert_in_range(strlen(errmsg->key), 1, 40);
+		assert_non_null(errmsg->at_end);
+		assert_null(strchr(errmsg->at_end, '\n'));
 		for (int other = 0; other < i; other++) {
-			check_unique(cause->key, loss_causes[other].key);
-			check_unique(cause->metric, loss_causes[other].metric);
-			check_unique(cause->help, loss_causes[other].help);
-			check_unique(cause->at_once, loss_causes[other].at_once);
-			check_unique(cause->at_end, loss_causes[other].at_end);
+			check_unique(errmsg->key, loss_causes[other].key);
+			check_unique(errmsg->metric, loss_causes[other].metric);
+			check_unique(errmsg->help, loss_causes[other].help);
+			check_unique(errmsg->at_once, loss_causes[other].at_once);
+			check_unique(errmsg->at_end, loss_causes[other].at_end);
 		}
 	}
 }
@@ -47,17 +47,17 @@ static void metrics_are_counters(void **state)
 
 	(void)state;
 	for (int i = 0; i < LOSSES; i++) {
-		const struct loss_cause *cause = &loss_causes[i];
+		const struct loss_cause *errmsg = &loss_causes[i];
 
-		assert_int_equal(cause->help != NULL, cause->metric != NULL);
-		if (!cause->metric)
+		assert_int_equal(errmsg->help != NULL, errmsg->metric != NULL);
+		if (!errmsg->metric)
 			continue;
 		n++;
-		assert_int_equal(strncmp(cause->metric, prefix, strlen(prefix)), 0);
-		assert_string_equal(cause->metric + strlen(cause->metric) - strlen(suffix), suffix);
-		assert_int_equal(strspn(cause->metric, "abcdefghijklmnopqrstuvwxyz_"), strlen(cause->metric));
-		assert_int_equal(cause->help[strlen(cause->help) - 1], '.');
-		assert_null(strpbrk(cause->help, "\\\n\""));
+		assert_int_equal(strncmp(errmsg->metric, prefix, strlen(prefix)), 0);
+		assert_string_equal(errmsg->metric + strlen(errmsg->metric) - strlen(suffix), suffix);
+		assert_int_equal(strspn(errmsg->metric, "abcdefghijklmnopqrstuvwxyz_"), strlen(errmsg->metric));
+		assert_int_equal(errmsg->help[strlen(errmsg->help) - 1], '.');
+		assert_null(strpbrk(errmsg->help, "\\\n\""));
 	}
 	assert_int_equal(n, 6);
 }
@@ -113,7 +113,7 @@ static void check_raised(struct losses *so_far, const struct losses *now, const 
 	struct losses got;
 
 	memset(&got, 0x5a, sizeof(got));
-	assert_int_equal(losses_raise(so_far, now, &got), memcmp(since, &none, sizeof(none)) != 0);
+	assert_int_equal(losses_update(so_far, now, &got), memcmp(since, &none, sizeof(none)) != 0);
 	assert_memory_equal(&got, since, sizeof(got));
 	assert_memory_equal(so_far, after, sizeof(got));
 }
@@ -223,7 +223,7 @@ static void last_messages(void **state)
 	(void)state;
 	log_init("ours", LOG_INFO);
 	listen_to_stderr();
-	output_say_end(&o, &all);
+	output_print_end(&o, &all);
 	assert_string_equal(what_was_said(),
 		"ours: 1 lost: perf buffer full; enlarge it by -b\n"
 		"ours: 20 lost: not seen, as a BPF program was running on that CPU or kprobes were switched off\n"
@@ -237,13 +237,13 @@ static void last_messages(void **state)
 		"ours: 7 rows, 2 left out, 80000021 lost\n");
 	o.events = 7;
 	listen_to_stderr();
-	output_say_end(&o, &none);
-	output_say_uncounted(&none);
+	output_print_end(&o, &none);
+	output_warn_uncounted(&none);
 	assert_string_equal(what_was_said(), "ours: 7 rows, 0 lost\n");
 	o.options = &counts;
 	listen_to_stderr();
-	output_say_uncounted(&all);
-	output_say_end(&o, &none);
+	output_warn_uncounted(&all);
+	output_print_end(&o, &none);
 	assert_string_equal(what_was_said(),
 		"ours: 600000 connections not counted: too many real servers; allow more by --max-conns\n"
 		"ours: 7000000 times not in the percentiles: too many real servers; allow more by --max-conns\n"

@@ -21,7 +21,7 @@ static bool has_all(void *cookie, const struct hook *hook)
 {
 	unsigned *asked = cookie;
 
-	assert_in_range(hook->fact, 0, HOOK_FACTS - 1);
+	assert_in_range(hook->event, 0, HOOK_EVENTS - 1);
 	assert_non_null(hook->target);
 	assert_int_equal(hook->kind == HOOK_TRACEPOINT, hook->category != NULL);
 	++*asked;
@@ -35,11 +35,11 @@ static bool has_none(void *cookie, const struct hook *hook)
 	return false;
 }
 
-static void check_hook(const struct hook *hook, enum hook_fact fact, enum hook_kind kind,
+static void check_hook(const struct hook *hook, enum hook_event event, enum hook_kind kind,
 		       const char *category, const char *target, const char *program)
 {
 	assert_non_null(hook);
-	assert_int_equal(hook->fact, fact);
+	assert_int_equal(hook->event, event);
 	assert_int_equal(hook->kind, kind);
 	if (category)
 		assert_string_equal(hook->category, category);
@@ -49,7 +49,7 @@ static void check_hook(const struct hook *hook, enum hook_fact fact, enum hook_k
 	assert_string_equal(hook->program, program);
 }
 
-static void check_ipvs_and_connects(const struct hook *const chosen[HOOK_FACTS])
+static void check_ipvs_and_connects(const struct hook *const chosen[HOOK_EVENTS])
 {
 	check_hook(chosen[HOOK_CONNECT], HOOK_CONNECT, HOOK_KPROBE, NULL, "tcp_connect",
 		   "connect_kprobe");
@@ -68,11 +68,11 @@ static void check_ipvs_and_connects(const struct hook *const chosen[HOOK_FACTS])
 
 static void raw_tracepoint_comes_first(void **state)
 {
-	static const enum hook_wish wishes[] = { HOOK_WISH_ANY, HOOK_WISH_RAW };
+	static const enum hook_choice wishes[] = { HOOK_CHOICE_ANY, HOOK_CHOICE_RAW };
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(wishes); i++) {
-		const struct hook *chosen[HOOK_FACTS];
+		const struct hook *chosen[HOOK_EVENTS];
 		unsigned asked = 0;
 
 		hooks_choose(wishes[i], has_all, &asked, chosen);
@@ -84,17 +84,17 @@ static void raw_tracepoint_comes_first(void **state)
 			   "tcp_retransmit_skb", "retransmit_raw");
 		/* A fact without a hook of the wished kind has its best one. */
 		check_ipvs_and_connects(chosen);
-		assert_int_equal(asked, HOOK_FACTS);
+		assert_int_equal(asked, HOOK_EVENTS);
 	}
 }
 
 static void tracepoints_on_wish(void **state)
 {
-	const struct hook *chosen[HOOK_FACTS];
+	const struct hook *chosen[HOOK_EVENTS];
 	unsigned asked = 0;
 
 	(void)state;
-	hooks_choose(HOOK_WISH_TRACEPOINT, has_all, &asked, chosen);
+	hooks_choose(HOOK_CHOICE_TRACEPOINT, has_all, &asked, chosen);
 	check_hook(chosen[HOOK_STATE], HOOK_STATE, HOOK_TRACEPOINT, "sock",
 		   "inet_sock_set_state", "state_tracepoint");
 	check_hook(chosen[HOOK_RETRANSMIT], HOOK_RETRANSMIT, HOOK_TRACEPOINT, "tcp",
@@ -104,11 +104,11 @@ static void tracepoints_on_wish(void **state)
 
 static void kprobes_on_wish(void **state)
 {
-	const struct hook *chosen[HOOK_FACTS];
+	const struct hook *chosen[HOOK_EVENTS];
 	unsigned asked = 0;
 
 	(void)state;
-	hooks_choose(HOOK_WISH_KPROBE, has_all, &asked, chosen);
+	hooks_choose(HOOK_CHOICE_KPROBE, has_all, &asked, chosen);
 	check_hook(chosen[HOOK_STATE], HOOK_STATE, HOOK_KPROBE, NULL, "tcp_set_state",
 		   "state_kprobe");
 	check_hook(chosen[HOOK_RETRANSMIT], HOOK_RETRANSMIT, HOOK_KPROBE, NULL,
@@ -121,10 +121,10 @@ static void falls_back_fact_by_fact(void **state)
 {
 	static const char *const host[] = { "state_kprobe", "retransmit_tracepoint",
 					    "retransmit_kprobe", "ipvs_kprobe", NULL };
-	const struct hook *chosen[HOOK_FACTS];
+	const struct hook *chosen[HOOK_EVENTS];
 
 	(void)state;
-	hooks_choose(HOOK_WISH_ANY, has_listed, (void *)host, chosen);
+	hooks_choose(HOOK_CHOICE_ANY, has_listed, (void *)host, chosen);
 	assert_string_equal(chosen[HOOK_STATE]->program, "state_kprobe");
 	assert_string_equal(chosen[HOOK_RETRANSMIT]->program, "retransmit_tracepoint");
 	assert_null(chosen[HOOK_CONNECT]);
@@ -136,10 +136,10 @@ static void falls_back_fact_by_fact(void **state)
 static void state_without_raw(void **state)
 {
 	static const char *const host[] = { "state_kprobe", "state_tracepoint", NULL };
-	const struct hook *chosen[HOOK_FACTS];
+	const struct hook *chosen[HOOK_EVENTS];
 
 	(void)state;
-	hooks_choose(HOOK_WISH_ANY, has_listed, (void *)host, chosen);
+	hooks_choose(HOOK_CHOICE_ANY, has_listed, (void *)host, chosen);
 	assert_string_equal(chosen[HOOK_STATE]->program, "state_tracepoint");
 	assert_null(chosen[HOOK_IPVS]);
 }
@@ -148,30 +148,30 @@ static void wish_is_not_replaced(void **state)
 {
 	static const char *const no_kprobe[] = { "state_raw", "state_tracepoint", NULL };
 	static const char *const no_tracepoint[] = { "state_kprobe", NULL };
-	const struct hook *chosen[HOOK_FACTS];
+	const struct hook *chosen[HOOK_EVENTS];
 
 	(void)state;
-	hooks_choose(HOOK_WISH_KPROBE, has_listed, (void *)no_kprobe, chosen);
+	hooks_choose(HOOK_CHOICE_KPROBE, has_listed, (void *)no_kprobe, chosen);
 	assert_null(chosen[HOOK_STATE]);
-	hooks_choose(HOOK_WISH_RAW, has_listed, (void *)no_tracepoint, chosen);
+	hooks_choose(HOOK_CHOICE_RAW, has_listed, (void *)no_tracepoint, chosen);
 	assert_null(chosen[HOOK_STATE]);
-	hooks_choose(HOOK_WISH_TRACEPOINT, has_listed, (void *)no_tracepoint, chosen);
+	hooks_choose(HOOK_CHOICE_TRACEPOINT, has_listed, (void *)no_tracepoint, chosen);
 	assert_null(chosen[HOOK_STATE]);
-	hooks_choose(HOOK_WISH_KPROBE, has_listed, (void *)no_tracepoint, chosen);
+	hooks_choose(HOOK_CHOICE_KPROBE, has_listed, (void *)no_tracepoint, chosen);
 	assert_string_equal(chosen[HOOK_STATE]->program, "state_kprobe");
 }
 
 static void host_without_any(void **state)
 {
-	const struct hook *chosen[HOOK_FACTS];
+	const struct hook *chosen[HOOK_EVENTS];
 	unsigned asked = 0;
 
 	(void)state;
 	memset(chosen, 0xff, sizeof(chosen));
-	hooks_choose(HOOK_WISH_ANY, has_none, &asked, chosen);
-	for (int i = 0; i < HOOK_FACTS; i++)
+	hooks_choose(HOOK_CHOICE_ANY, has_none, &asked, chosen);
+	for (int i = 0; i < HOOK_EVENTS; i++)
 		assert_null(chosen[i]);
-	assert_in_range(asked, HOOK_FACTS, 64);
+	assert_in_range(asked, HOOK_EVENTS, 64);
 }
 
 static void next_goes_through_all(void **state)
@@ -180,7 +180,7 @@ static void next_goes_through_all(void **state)
 
 	(void)state;
 	for (const struct hook *hook = hooks_next(NULL); hook; hook = hooks_next(hook), n++) {
-		assert_in_range(hook->fact, 0, HOOK_FACTS - 1);
+		assert_in_range(hook->event, 0, HOOK_EVENTS - 1);
 		raw += hook->kind == HOOK_RAW_TRACEPOINT;
 	}
 	assert_int_equal(n, 17);
@@ -190,11 +190,11 @@ static void next_goes_through_all(void **state)
 static void every_fact_has_words(void **state)
 {
 	(void)state;
-	assert_string_equal(hooks_what(HOOK_STATE), "TCP state changes");
-	assert_string_equal(hooks_what(HOOK_IPVS), "IPVS connections");
-	for (int a = 0; a < HOOK_FACTS; a++)
+	assert_string_equal(hooks_describe(HOOK_STATE), "TCP state changes");
+	assert_string_equal(hooks_describe(HOOK_IPVS), "IPVS connections");
+	for (int a = 0; a < HOOK_EVENTS; a++)
 		for (int b = 0; b < a; b++)
-			assert_string_not_equal(hooks_what(a), hooks_what(b));
+			assert_string_not_equal(hooks_describe(a), hooks_describe(b));
 }
 
 static void every_kind_has_words(void **state)

@@ -65,7 +65,7 @@ static void no_library(void **state)
 {
 	struct compiler c = COMPILER_NONE;
 	struct object o, before;
-	char cause[256];
+	char errmsg[256];
 
 	(void)state;
 	memset(&o, 0x5a, sizeof(o));
@@ -73,8 +73,8 @@ static void no_library(void **state)
 	assert_int_equal(compiler_start(&c, "/no/such/libbcc.so.0", "", NULL, 0), 0);
 	assert_int_equal(compiler_finish(&c, &o), -ENOENT);
 	assert_memory_equal(&o, &before, sizeof(o));
-	compiler_cause(&c, cause, sizeof(cause));
-	assert_string_equal(cause, "/no/such/libbcc.so.0: cannot open shared object file: "
+	compiler_cause(&c, errmsg, sizeof(errmsg));
+	assert_string_equal(errmsg, "/no/such/libbcc.so.0: cannot open shared object file: "
 				   "No such file or directory");
 	compiler_stop(&c);
 	check_stopped(&c);
@@ -84,13 +84,13 @@ static void foreign_library(void **state)
 {
 	struct compiler c = COMPILER_NONE;
 	struct object o;
-	char cause[256];
+	char errmsg[256];
 
 	(void)state;
 	assert_int_equal(compiler_start(&c, "libm.so.6", "", NULL, 0), 0);
 	assert_int_equal(compiler_finish(&c, &o), -ENOSYS);
-	compiler_cause(&c, cause, sizeof(cause));
-	assert_string_equal(cause, "libm.so.6 lacks bpf_module_create_c_from_string");
+	compiler_cause(&c, errmsg, sizeof(errmsg));
+	assert_string_equal(errmsg, "libm.so.6 lacks bpf_module_create_c_from_string");
 	compiler_stop(&c);
 	check_stopped(&c);
 }
@@ -98,12 +98,12 @@ static void foreign_library(void **state)
 static void stop_before_start(void **state)
 {
 	struct compiler c = COMPILER_NONE;
-	char cause[16] = "untouched";
+	char errmsg[16] = "untouched";
 
 	(void)state;
 	assert_true(compiler_step(&c, true));
-	compiler_cause(&c, cause, sizeof(cause));
-	assert_string_equal(cause, "");
+	compiler_cause(&c, errmsg, sizeof(errmsg));
+	assert_string_equal(errmsg, "");
 	compiler_stop(&c);
 	compiler_stop(&c);
 	check_stopped(&c);
@@ -167,7 +167,7 @@ static void text_that_does_not_compile(void **state)
 {
 	struct compiler c = COMPILER_NONE;
 	struct object o, before;
-	char cause[256], small[8];
+	char errmsg[256], small[8];
 
 	(void)state;
 	need_libbcc();
@@ -177,9 +177,9 @@ static void text_that_does_not_compile(void **state)
 	assert_memory_equal(&o, &before, sizeof(o));
 	assert_non_null(c.words);
 	assert_non_null(strstr(c.words, "error: use of undeclared identifier 'nothing'"));
-	compiler_cause(&c, cause, sizeof(cause));
-	assert_non_null(strstr(cause, "error: use of undeclared identifier 'nothing'"));
-	assert_null(strchr(cause, '\n'));
+	compiler_cause(&c, errmsg, sizeof(errmsg));
+	assert_non_null(strstr(errmsg, "error: use of undeclared identifier 'nothing'"));
+	assert_null(strchr(errmsg, '\n'));
 	compiler_cause(&c, small, sizeof(small));
 	assert_in_range(strlen(small), 1, sizeof(small) - 1);
 	compiler_stop(&c);
@@ -191,14 +191,14 @@ static void missing_header_is_the_cause(void **state)
 {
 	struct compiler c = COMPILER_NONE;
 	struct object o;
-	char cause[256];
+	char errmsg[256];
 
 	(void)state;
 	need_libbcc();
 	assert_int_equal(compile(&c, "#include <net/no_such.h>\nint f(void *ctx) { return a; }\n",
 				 NULL, 0, &o), -EINVAL);
-	compiler_cause(&c, cause, sizeof(cause));
-	assert_non_null(strstr(cause, "'net/no_such.h' file not found"));
+	compiler_cause(&c, errmsg, sizeof(errmsg));
+	assert_non_null(strstr(errmsg, "'net/no_such.h' file not found"));
 	compiler_stop(&c);
 }
 
@@ -408,7 +408,7 @@ static void check_purpose(struct probe_defines *d, bool rows, bool counts)
 	struct object o;
 	size_t n = d->n;
 
-	probe_text_tell(d, rows, counts);
+	probe_text_report(d, rows, counts);
 	compile_well(probe_text_main(), d->flags, d->n, &o);
 	d->n = n;
 	assert_int_equal(object_program(&o, "state_tracepoint") != NULL, d->state_tracepoint);
@@ -481,7 +481,7 @@ static void main_text_with_second_program(void **state)
 	need_libbcc();
 	probe_text_defines(&d, 113, a, NULL);
 	free(a);
-	probe_text_tell(&d, true, false);
+	probe_text_report(&d, true, false);
 	probe_text_add(&d, "RAW_TRACEPOINTS");
 	compile_well(probe_text_main(), d.flags, d.n, &o);
 	assert_non_null(object_program(&o, "state_raw"));
@@ -512,7 +512,7 @@ static void main_text_with_named_kprobes(void **state)
 	(void)state;
 	need_libbcc();
 	probe_text_defines(&d, 4, NULL, NULL);
-	probe_text_tell(&d, true, false);
+	probe_text_report(&d, true, false);
 	compile_well(probe_text_main(), d.flags, d.n, &o);
 	assert_true(object_map(&o, "runs") < 0);
 	object_free(&o);

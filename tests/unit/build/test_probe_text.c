@@ -176,16 +176,16 @@ static void printed_text_begins_with_defines(void **state)
 
 static void what_programs_are_for(void **state)
 {
-	static const char *const flags[] = { "-DREAD_KERNEL=4", "-DTELL_ROWS=1", "-DTELL_COUNTS=0" };
-	static const char *const other[] = { "-DREAD_KERNEL=4", "-DTELL_ROWS=0", "-DTELL_COUNTS=1" };
+	static const char *const flags[] = { "-DREAD_KERNEL=4", "-DREPORT_ROWS=1", "-DREPORT_COUNTS=0" };
+	static const char *const other[] = { "-DREAD_KERNEL=4", "-DREPORT_ROWS=0", "-DREPORT_COUNTS=1" };
 	struct probe_defines d;
 
 	(void)state;
 	make(&d, 4, NULL, NULL);
-	probe_text_tell(&d, true, false);
+	probe_text_report(&d, true, false);
 	check_flags(&d, flags, N_OF(flags));
 	make(&d, 4, NULL, NULL);
-	probe_text_tell(&d, false, true);
+	probe_text_report(&d, false, true);
 	check_flags(&d, other, N_OF(other));
 }
 
@@ -207,8 +207,8 @@ static void left_out(void **state)
 
 	(void)state;
 	make(&d, 4, NULL, NULL);
-	probe_text_leave_out(&d, "state_kprobe");
-	probe_text_leave_out(&d, "retransmit_raw");
+	probe_text_omit(&d, "state_kprobe");
+	probe_text_omit(&d, "retransmit_raw");
 	check_flags(&d, flags, N_OF(flags));
 }
 

@@ -338,14 +338,14 @@ static void bad_ends(void **state)
 /* A list may be given in parts. */
 static void as_many_ends_as_there_is_room(void **state)
 {
-	char list[FILTER_ENDS_MAX * sizeof("10.0.0.1")] = "10.0.0.1";
+	char list[FILTER_ADDRESSES_MAX * sizeof("10.0.0.1")] = "10.0.0.1";
 	struct options o;
 
 	(void)state;
-	for (int i = 1; i < FILTER_ENDS_MAX; i++)
+	for (int i = 1; i < FILTER_ADDRESSES_MAX; i++)
 		strcat(list, ",10.0.0.1");
 	assert_int_equal(PARSE(&o, "-V", list), 0);
-	assert_int_equal(o.vips.n, FILTER_ENDS_MAX);
+	assert_int_equal(o.vips.n, FILTER_ADDRESSES_MAX);
 	CHECK_ERROR("--vip: more than 512 addresses; give fewer", "-V", list, "-V", "10.0.0.1");
 }
 
@@ -404,13 +404,13 @@ static void hooks_and_cache_dir(void **state)
 
 	(void)state;
 	assert_int_equal(PARSE(&o, "--hooks", "kprobe", "--cache-dir", "/x y"), 0);
-	assert_int_equal(o.hooks, HOOK_WISH_KPROBE);
+	assert_int_equal(o.hooks, HOOK_CHOICE_KPROBE);
 	assert_string_equal(o.cache_dir, "/x y");
 	assert_int_equal(PARSE(&o, "--hooks=tracepoint"), 0);
-	assert_int_equal(o.hooks, HOOK_WISH_TRACEPOINT);
+	assert_int_equal(o.hooks, HOOK_CHOICE_TRACEPOINT);
 	assert_null(o.cache_dir);
 	assert_int_equal(PARSE(&o, "--hooks=raw"), 0);
-	assert_int_equal(o.hooks, HOOK_WISH_RAW);
+	assert_int_equal(o.hooks, HOOK_CHOICE_RAW);
 	CHECK_ERROR("--hooks 'kprobes': give raw, tracepoint or kprobe", "--hooks", "kprobes");
 	CHECK_ERROR("--hooks '': give raw, tracepoint or kprobe", "--hooks=");
 	CHECK_ERROR("--cache-dir '': give a DIR", "--cache-dir", "");

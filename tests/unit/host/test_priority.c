@@ -54,7 +54,7 @@ static int takes_little(void)
 	for (int i = 0; i < 3; i++) {
 		spin(20);
 		usleep(80000);
-		priority_follow(&p);
+		priority_check(&p);
 		if (!runs_at(SCHED_RR))
 			return 2;
 	}
@@ -70,7 +70,7 @@ static int takes_much(void)
 		return REFUSED;
 	usleep(20000);
 	spin(100);
-	priority_follow(&p);
+	priority_check(&p);
 	return runs_at(SCHED_OTHER) && !p.realtime ? 0 : 1;
 }
 
@@ -82,7 +82,7 @@ static int not_wished(void)
 	if (getpriority(PRIO_PROCESS, 0) != -20)
 		return REFUSED;
 	spin(20);
-	priority_follow(&p);
+	priority_check(&p);
 	return !p.realtime && sched_getscheduler(0) == SCHED_OTHER ? 0 : 1;
 }
 

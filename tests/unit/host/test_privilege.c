@@ -208,7 +208,7 @@ static bool works(void *cookie)
 
 static int spare_needed(void)
 {
-	const struct privilege_spare spare = { privilege_bpf(), works };
+	const struct privilege_fallback spare = { privilege_bpf(), works };
 	bool answer = false;
 
 	return privilege_drop(privilege_ptrace(), &spare, 1, &answer);
@@ -216,7 +216,7 @@ static int spare_needed(void)
 
 static int spare_not_needed(void)
 {
-	const struct privilege_spare spare = { privilege_bpf(), works };
+	const struct privilege_fallback spare = { privilege_bpf(), works };
 	bool answer = true;
 
 	return privilege_drop(privilege_ptrace(), &spare, 1, &answer);

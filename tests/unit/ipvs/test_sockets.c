@@ -35,7 +35,7 @@ static void ipv4(void **state)
 {
 	static const uint8_t local[16] = { [10] = 0xff, [11] = 0xff, [12] = 10, 99, 0, 100 };
 	static const uint8_t remote[16] = { [10] = 0xff, [11] = 0xff, [12] = 10, 99, 0, 1 };
-	struct socket_ends ends;
+	struct socket_addresses ends;
 	char line[256];
 	size_t len = make_line(line, sizeof(line), AF_INET, "10.99.0.100", 41000, "10.99.0.1", 80, 1);
 
@@ -49,7 +49,7 @@ static void ipv4(void **state)
 
 static void ipv6(void **state)
 {
-	struct socket_ends ends;
+	struct socket_addresses ends;
 	uint8_t addr[16];
 	char line[256];
 	size_t len = make_line(line, sizeof(line), AF_INET6, "fd00:99::100", 41000, "::ffff:10.99.0.1", 443, 1);
@@ -66,7 +66,7 @@ static void ipv6(void **state)
 
 static void other_states(void **state)
 {
-	struct socket_ends ends;
+	struct socket_addresses ends;
 	char line[256];
 
 	(void)state;
@@ -81,7 +81,7 @@ static void other_states(void **state)
 static void what_is_no_line(void **state)
 {
 	static const char heading[] = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt";
-	struct socket_ends ends;
+	struct socket_addresses ends;
 	char line[256];
 	size_t needed;
 
@@ -99,7 +99,7 @@ static void what_is_no_line(void **state)
 
 static void those_of_this_process(void **state)
 {
-	struct socket_ends none = { .lport = 0 };
+	struct socket_addresses none = { .lport = 0 };
 	struct sockets s;
 
 	(void)state;

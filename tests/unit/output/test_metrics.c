@@ -25,7 +25,7 @@ static const struct losses no_losses;
 struct place {
 	char dir[32], path[64];
 	struct metrics m;
-	char cause[512];
+	char errmsg[512];
 };
 
 static int make_place(void **state)
@@ -36,7 +36,7 @@ static int make_place(void **state)
 	strcpy(p->dir, "/tmp/test_metrics.XXXXXX");
 	assert_non_null(mkdtemp(p->dir));
 	snprintf(p->path, sizeof(p->path), "%s/ipvs.prom", p->dir);
-	assert_int_equal(metrics_init(&p->m, p->path, "1.2", p->cause, sizeof(p->cause)), 0);
+	assert_int_equal(metrics_init(&p->m, p->path, "1.2", p->errmsg, sizeof(p->errmsg)), 0);
 	*state = p;
 	return 0;
 }
@@ -79,8 +79,8 @@ static char *written(struct place *p, const struct stats_real *real, size_t n)
 	const struct stats s = { .real = (struct stats_real *)real, .n = n };
 	char *text;
 
-	if (metrics_write(&p->m, &s, &no_losses, p->cause, sizeof(p->cause)))
-		fail_msg("%s", p->cause);
+	if (metrics_write(&p->m, &s, &no_losses, p->errmsg, sizeof(p->errmsg)))
+		fail_msg("%s", p->errmsg);
 	text = file_read(p->path);
 	assert_non_null(text);
 	return text;
@@ -160,7 +160,7 @@ static void golden(void **state)
 	real[1].vip = (struct endpoint){ { 0xfd, [15] = 1 }, 443, AF_INET6 };
 	memset(&real[1].real, 0, sizeof(real[1].real));
 	real[1].counter[STATS_NO_DESTINATION] = 11;
-	assert_int_equal(metrics_write(&p->m, &s, &lost, p->cause, sizeof(p->cause)), 0);
+	assert_int_equal(metrics_write(&p->m, &s, &lost, p->errmsg, sizeof(p->errmsg)), 0);
 	text = file_read(p->path);
 	for (size_t i = 0; i < N_OF(lines); i++) {
 		snprintf(line, sizeof(line), "%s\n", lines[i]);
@@ -340,7 +340,7 @@ static void always_whole(void **state)
 		const struct stats s = { .real = real, .n = 100 };
 
 		for (int i = 0; i < 300; i++)
-			if (metrics_write(&p->m, &s, &no_losses, p->cause, sizeof(p->cause)))
+			if (metrics_write(&p->m, &s, &no_losses, p->errmsg, sizeof(p->errmsg)))
 				_exit(1);
 		_exit(0);
 	}
@@ -382,10 +382,10 @@ static void cannot_write(void **state)
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
 	tight = (struct rlimit){ 40000, before.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
-	err = metrics_write(&p->m, &s, &no_losses, p->cause, sizeof(p->cause));
+	err = metrics_write(&p->m, &s, &no_losses, p->errmsg, sizeof(p->errmsg));
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(err, -EFBIG);
-	assert_non_null(strstr(p->cause, "/ipvs.prom: File too large"));
+	assert_non_null(strstr(p->errmsg, "/ipvs.prom: File too large"));
 	assert_int_equal(files_in(p->dir), 1);
 	text = file_read(p->path);
 	assert_int_equal(count(text, "\nipvs_tcp_resets_total{"), 1);
@@ -399,10 +399,10 @@ static void cannot_write(void **state)
 #define CHECK_REFUSED(path_, errno_, text)							\
 	do {											\
 		static struct metrics m;							\
-		char cause[512] = "";								\
+		char errmsg[512] = "";								\
 												\
-		assert_int_equal(metrics_init(&m, path_, "1", cause, sizeof(cause)), -(errno_));	\
-		assert_string_equal(cause, text);						\
+		assert_int_equal(metrics_init(&m, path_, "1", errmsg, sizeof(errmsg)), -(errno_));	\
+		assert_string_equal(errmsg, text);						\
 	} while (0)
 
 static void bad_places(void **state)
@@ -436,7 +436,7 @@ static void link_in_the_way(void **state)
 	snprintf(victim, sizeof(victim), "%s/victim", p->dir);
 	close(open(victim, O_CREAT | O_WRONLY, 0600));
 	assert_int_equal(symlink(victim, p->path), 0);
-	assert_int_equal(metrics_write(&p->m, &s, &no_losses, p->cause, sizeof(p->cause)), -EINVAL);
+	assert_int_equal(metrics_write(&p->m, &s, &no_losses, p->errmsg, sizeof(p->errmsg)), -EINVAL);
 	assert_int_equal(files_in(p->dir), 2);
 	unlink(p->path);
 	unlink(victim);
@@ -473,8 +473,8 @@ static void without_folder(void **state)
 
 	assert_non_null(getcwd(here, sizeof(here)));
 	assert_int_equal(chdir(p->dir), 0);
-	assert_int_equal(metrics_init(&p->m, "ipvs.prom", "1", p->cause, sizeof(p->cause)), 0);
-	assert_int_equal(metrics_write(&p->m, &s, &no_losses, p->cause, sizeof(p->cause)), 0);
+	assert_int_equal(metrics_init(&p->m, "ipvs.prom", "1", p->errmsg, sizeof(p->errmsg)), 0);
+	assert_int_equal(metrics_write(&p->m, &s, &no_losses, p->errmsg, sizeof(p->errmsg)), 0);
 	assert_int_equal(chdir(here), 0);
 	text = file_read(p->path);
 	assert_non_null(text);

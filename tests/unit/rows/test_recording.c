@@ -20,7 +20,7 @@ static const struct losses losses = { {
 
 struct place {
 	char dir[32], path[64];
-	char cause[192];
+	char errmsg[192];
 };
 
 static int make_place(void **state)
@@ -57,7 +57,7 @@ static const char *sample(unsigned number, size_t len)
 
 static void create(struct recording *r, struct place *p)
 {
-	assert_int_equal(recording_create(r, p->path, REALTIME_NS, p->cause, sizeof(p->cause)), 0);
+	assert_int_equal(recording_create(r, p->path, REALTIME_NS, p->errmsg, sizeof(p->errmsg)), 0);
 }
 
 static void finish(struct recording *r)
@@ -107,12 +107,12 @@ static int read_rounds(struct place *p, unsigned rounds)
 	struct losses lost;
 	int result;
 
-	p->cause[0] = '\0';
-	result = recording_open(&r, p->path, p->cause, sizeof(p->cause));
+	p->errmsg[0] = '\0';
+	result = recording_open(&r, p->path, p->errmsg, sizeof(p->errmsg));
 	if (!result)
 		assert_true(r.realtime_ns == REALTIME_NS);
 	while (!result) {
-		result = recording_next(&r, &item, p->cause, sizeof(p->cause));
+		result = recording_next(&r, &item, p->errmsg, sizeof(p->errmsg));
 		if (result)
 			break;
 		if (item.kind == RECORDING_SAMPLE) {
@@ -142,7 +142,7 @@ static int read_rounds(struct place *p, unsigned rounds)
 		}
 	}
 	if (result < 0)
-		assert_in_range(strlen(p->cause), 5, sizeof(p->cause) - 1);
+		assert_in_range(strlen(p->errmsg), 5, sizeof(p->errmsg) - 1);
 	recording_reader_close(&r);
 	return result;
 }
@@ -170,16 +170,16 @@ static void large_round(void **state)
 		recording_sample(&out, sample(i, 65500 + i % 8), 65500 + i % 8);
 	assert_int_equal(recording_round(&out, 5, 6), 0);
 	finish(&out);
-	assert_int_equal(recording_open(&in, p->path, p->cause, sizeof(p->cause)), 0);
+	assert_int_equal(recording_open(&in, p->path, p->errmsg, sizeof(p->errmsg)), 0);
 	for (unsigned i = 0; i < 40; i++) {
-		assert_int_equal(recording_next(&in, &item, p->cause, sizeof(p->cause)), 0);
+		assert_int_equal(recording_next(&in, &item, p->errmsg, sizeof(p->errmsg)), 0);
 		assert_int_equal(item.kind, RECORDING_SAMPLE);
 		assert_int_equal(item.len, 65500 + i % 8);
 		assert_memory_equal(item.data, sample(i, item.len), item.len);
 	}
-	assert_int_equal(recording_next(&in, &item, p->cause, sizeof(p->cause)), 0);
+	assert_int_equal(recording_next(&in, &item, p->errmsg, sizeof(p->errmsg)), 0);
 	assert_int_equal(item.kind, RECORDING_ROUND);
-	assert_int_equal(recording_next(&in, &item, p->cause, sizeof(p->cause)), 0);
+	assert_int_equal(recording_next(&in, &item, p->errmsg, sizeof(p->errmsg)), 0);
 	assert_int_equal(item.kind, RECORDING_END);
 	recording_reader_close(&in);
 }
@@ -312,15 +312,15 @@ static void blocks_moved(void **state)
 	memcpy(bytes, whole, at + size);
 	memcpy(bytes + at + size, whole + at, len - at);
 	store(p, bytes, len + size);
-	p->cause[0] = '\0';
+	p->errmsg[0] = '\0';
 	{
 		struct recording_reader in;
 		struct recording_item item;
 
-		assert_int_equal(recording_open(&in, p->path, p->cause, sizeof(p->cause)), 0);
-		assert_int_equal(recording_next(&in, &item, p->cause, sizeof(p->cause)), 0);
-		assert_int_equal(recording_next(&in, &item, p->cause, sizeof(p->cause)), -EBADMSG);
-		assert_string_equal(p->cause, "is damaged");
+		assert_int_equal(recording_open(&in, p->path, p->errmsg, sizeof(p->errmsg)), 0);
+		assert_int_equal(recording_next(&in, &item, p->errmsg, sizeof(p->errmsg)), 0);
+		assert_int_equal(recording_next(&in, &item, p->errmsg, sizeof(p->errmsg)), -EBADMSG);
+		assert_string_equal(p->errmsg, "is damaged");
 		recording_reader_close(&in);
 	}
 }
@@ -364,10 +364,10 @@ static void crafted_lengths(void **state)
 		memcpy(bytes + 40 + 16, &lengths[i], sizeof(length));
 		seal_first(bytes, 16);
 		store(p, bytes, len);
-		assert_int_equal(recording_open(&in, p->path, p->cause, sizeof(p->cause)), 0);
-		p->cause[0] = '\0';
-		assert_int_equal(recording_next(&in, &item, p->cause, sizeof(p->cause)), -EBADMSG);
-		assert_string_equal(p->cause, "is damaged");
+		assert_int_equal(recording_open(&in, p->path, p->errmsg, sizeof(p->errmsg)), 0);
+		p->errmsg[0] = '\0';
+		assert_int_equal(recording_next(&in, &item, p->errmsg, sizeof(p->errmsg)), -EBADMSG);
+		assert_string_equal(p->errmsg, "is damaged");
 		assert_int_equal(in.size, 16);	/* the block itself was taken */
 		recording_reader_close(&in);
 	}
@@ -398,12 +398,12 @@ static void losses_in_the_file(void **state)
 	assert_memory_equal(bytes + 112, end_head, sizeof(end_head));
 	assert_memory_equal(bytes + 128, numbers, sizeof(numbers));
 
-	assert_int_equal(recording_open(&in, p->path, p->cause, sizeof(p->cause)), 0);
+	assert_int_equal(recording_open(&in, p->path, p->errmsg, sizeof(p->errmsg)), 0);
 	for (int i = 0; i < 2; i++) {
 		const struct losses *got = i ? &item.end : &item.lost.since;
 
 		memset(&item, 0x5a, sizeof(item));
-		assert_int_equal(recording_next(&in, &item, p->cause, sizeof(p->cause)), 0);
+		assert_int_equal(recording_next(&in, &item, p->errmsg, sizeof(p->errmsg)), 0);
 		assert_int_equal(item.kind, i ? RECORDING_END : RECORDING_LOST);
 		assert_memory_equal(got->n, numbers, sizeof(numbers));
 		for (int other = LOSSES_RECORDED; other < LOSSES; other++)
@@ -429,19 +429,19 @@ static void losses_of_older_formats(void **state)
 		memcpy(bytes + 40, sizes[i], sizeof(sizes[i]));
 		seal_first(bytes, sizes[i][1]);
 		store(p, bytes, 40 + 16 + sizes[i][1]);
-		assert_int_equal(recording_open(&in, p->path, p->cause, sizeof(p->cause)), 0);
-		assert_int_equal(recording_next(&in, &item, p->cause, sizeof(p->cause)), -EBADMSG);
-		assert_string_equal(p->cause, "is damaged");
+		assert_int_equal(recording_open(&in, p->path, p->errmsg, sizeof(p->errmsg)), 0);
+		assert_int_equal(recording_next(&in, &item, p->errmsg, sizeof(p->errmsg)), -EBADMSG);
+		assert_string_equal(p->errmsg, "is damaged");
 		recording_reader_close(&in);
 	}
 }
 
-static void check_refused(struct place *p, const char *bytes, size_t len, const char *cause)
+static void check_refused(struct place *p, const char *bytes, size_t len, const char *errmsg)
 {
 	store(p, bytes, len);
 	assert_int_equal(read_rounds(p, 0), -EBADMSG);
-	if (!strstr(p->cause, cause))
-		fail_msg("'%s' does not say '%s'", p->cause, cause);
+	if (!strstr(p->errmsg, errmsg))
+		fail_msg("'%s' does not say '%s'", p->errmsg, errmsg);
 }
 
 /* Only the format of this tool is read, whether or not the rest of the head is sound. */
@@ -449,7 +449,7 @@ static void other_formats(void **state)
 {
 	static const uint32_t formats[] = { 0, 1, 2, 4, 257, UINT32_MAX };
 	struct place *p = *state;
-	char bytes[8192], cause[192];
+	char bytes[8192], errmsg[192];
 	size_t len;
 
 	write_rounds(p, 3);
@@ -457,17 +457,17 @@ static void other_formats(void **state)
 	for (size_t i = 0; i < N_OF(formats); i++) {
 		uint64_t sum = 0xcbf29ce484222325, word;
 
-		snprintf(cause, sizeof(cause), "has format %u with events of 128 bytes, this tool reads format 3 with 128; "
+		snprintf(errmsg, sizeof(errmsg), "has format %u with events of 128 bytes, this tool reads format 3 with 128; "
 			 "replay it by the release that recorded it", formats[i]);
 		memcpy(bytes + 12, &formats[i], sizeof(formats[i]));
-		check_refused(p, bytes, len, cause);
+		check_refused(p, bytes, len, errmsg);
 		for (size_t at = 0; at < 32; at += 8) {
 			memcpy(&word, bytes + at, sizeof(word));
 			sum = (sum ^ word) * 0x100000001b3;
 		}
 		memcpy(bytes + 32, &sum, sizeof(sum));
-		check_refused(p, bytes, len, cause);
-		assert_string_equal(p->cause, cause);
+		check_refused(p, bytes, len, errmsg);
+		assert_string_equal(p->errmsg, errmsg);
 	}
 }
 
@@ -505,11 +505,11 @@ static void cannot_be_read(void **state)
 	struct place *p = *state;
 	struct recording_reader r;
 
-	assert_int_equal(recording_open(&r, p->path, p->cause, sizeof(p->cause)), -ENOENT);
-	assert_string_equal(p->cause, "cannot be opened: No such file or directory");
+	assert_int_equal(recording_open(&r, p->path, p->errmsg, sizeof(p->errmsg)), -ENOENT);
+	assert_string_equal(p->errmsg, "cannot be opened: No such file or directory");
 	recording_reader_close(&r);
-	assert_int_equal(recording_open(&r, p->dir, p->cause, sizeof(p->cause)), -EISDIR);
-	assert_string_equal(p->cause, "cannot be read: Is a directory");
+	assert_int_equal(recording_open(&r, p->dir, p->errmsg, sizeof(p->errmsg)), -EISDIR);
+	assert_string_equal(p->errmsg, "cannot be read: Is a directory");
 	recording_reader_close(&r);
 }
 
@@ -538,16 +538,16 @@ static void cannot_be_made(void **state)
 	struct place *p = *state;
 	struct recording r;
 
-	assert_int_equal(recording_create(&r, p->dir, 0, p->cause, sizeof(p->cause)), -EISDIR);
-	assert_non_null(strstr(p->cause, "cannot record to /tmp/test_recording."));
-	assert_non_null(strstr(p->cause, ": Is a directory"));
+	assert_int_equal(recording_create(&r, p->dir, 0, p->errmsg, sizeof(p->errmsg)), -EISDIR);
+	assert_non_null(strstr(p->errmsg, "cannot record to /tmp/test_recording."));
+	assert_non_null(strstr(p->errmsg, ": Is a directory"));
 	recording_close(&r);
 	assert_int_equal(symlink("/dev/null", p->path), 0);
-	assert_int_equal(recording_create(&r, p->path, 0, p->cause, sizeof(p->cause)), -ELOOP);
-	assert_non_null(strstr(p->cause, "a symbolic link; give the file itself"));
+	assert_int_equal(recording_create(&r, p->path, 0, p->errmsg, sizeof(p->errmsg)), -ELOOP);
+	assert_non_null(strstr(p->errmsg, "a symbolic link; give the file itself"));
 	recording_close(&r);
-	assert_int_equal(recording_create(&r, "/dev/full", 0, p->cause, sizeof(p->cause)), -ENOSPC);
-	assert_string_equal(p->cause, "cannot record to /dev/full: No space left on device");
+	assert_int_equal(recording_create(&r, "/dev/full", 0, p->errmsg, sizeof(p->errmsg)), -ENOSPC);
+	assert_string_equal(p->errmsg, "cannot record to /dev/full: No space left on device");
 	recording_close(&r);
 }
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const struct host modern = {
-	.kprobes = true, .raw_tracepoints = true, .raw_skipped = true, .lru_maps = true, .error_tracepoint = true,
+	.kprobes = true, .raw_tracepoints = true, .raw_may_skip = true, .lru_maps = true, .error_tracepoint = true,
 };
 
 static void kind_is(const struct options *o, const char *kind)
@@ -43,10 +43,10 @@ static void check_defines(const struct host *host, bool rows, bool counts, const
 
 static void defines_of_hosts(void **state)
 {
-	static const char *const none[] = { "-DTELL_ROWS=1", "-DTELL_COUNTS=0" };
-	static const char *const all[] = { "-DTELL_ROWS=0", "-DTELL_COUNTS=1", "-DLRU_MAPS=1", "-DRAW_TRACEPOINTS=1",
+	static const char *const none[] = { "-DREPORT_ROWS=1", "-DREPORT_COUNTS=0" };
+	static const char *const all[] = { "-DREPORT_ROWS=0", "-DREPORT_COUNTS=1", "-DLRU_MAPS=1", "-DRAW_TRACEPOINTS=1",
 					   "-DSECOND_PROGRAM=1" };
-	static const char *const some[] = { "-DTELL_ROWS=1", "-DTELL_COUNTS=1", "-DLRU_MAPS=1" };
+	static const char *const some[] = { "-DREPORT_ROWS=1", "-DREPORT_COUNTS=1", "-DLRU_MAPS=1" };
 	static const struct host old = { .kprobes = true }, middle = { .kprobes = true, .lru_maps = true };
 
 	(void)state;
@@ -56,7 +56,7 @@ static void defines_of_hosts(void **state)
 }
 
 /* Chooses where tracepoints have what is needed, and offsets are known. */
-static void choose(const struct hook *chosen[HOOK_FACTS], const struct options *o, const struct host *host)
+static void choose(const struct hook *chosen[HOOK_EVENTS], const struct options *o, const struct host *host)
 {
 	const struct plan p = {
 		.options = o, .host = host, .defines = { .state_tracepoint = true, .retransmit_tracepoint = true },
@@ -67,7 +67,7 @@ static void choose(const struct hook *chosen[HOOK_FACTS], const struct options *
 	plan_choose(&p, &layout, chosen);
 }
 
-static bool possible(const struct hook *const chosen[HOOK_FACTS], const struct options *o, const struct host *host,
+static bool possible(const struct hook *const chosen[HOOK_EVENTS], const struct options *o, const struct host *host,
 		     char line[256])
 {
 	const struct plan p = { .options = o, .host = host };
@@ -78,10 +78,10 @@ static bool possible(const struct hook *const chosen[HOOK_FACTS], const struct o
 /* The second program is there to see what the first one was skipped for: behind raw tracepoints only. */
 static void second_program(void **state)
 {
-	static const struct options any = { 0 }, kprobe = { .hooks = HOOK_WISH_KPROBE },
-				    raw = { .hooks = HOOK_WISH_RAW }, tracepoint = { .hooks = HOOK_WISH_TRACEPOINT };
+	static const struct options any = { 0 }, kprobe = { .hooks = HOOK_CHOICE_KPROBE },
+				    raw = { .hooks = HOOK_CHOICE_RAW }, tracepoint = { .hooks = HOOK_CHOICE_TRACEPOINT };
 	struct host host = modern;
-	const struct hook *chosen[HOOK_FACTS];
+	const struct hook *chosen[HOOK_EVENTS];
 
 	(void)state;
 	choose(chosen, &any, &host);
@@ -98,7 +98,7 @@ static void second_program(void **state)
 	assert_string_equal(chosen[HOOK_STATE]->program, "state_raw");
 	assert_string_equal(chosen[HOOK_STATE_SECOND]->program, "state_second");
 
-	host.raw_skipped = false;
+	host.raw_may_skip = false;
 	choose(chosen, &any, &host);
 	assert_string_equal(chosen[HOOK_STATE]->program, "state_raw");
 	assert_null(chosen[HOOK_STATE_SECOND]);
@@ -109,7 +109,7 @@ static void hooks_of_connects(void **state)
 {
 	static const struct options ipvs = { 0 }, every = { .all = true };
 	struct host host = modern;
-	const struct hook *chosen[HOOK_FACTS];
+	const struct hook *chosen[HOOK_EVENTS];
 	char line[256];
 
 	(void)state;

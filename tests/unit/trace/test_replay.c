@@ -26,12 +26,12 @@ struct place {
 static int make_place(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
-	char cause[192];
+	char errmsg[192];
 
 	assert_non_null(p);
 	strcpy(p->path, "/tmp/test_replay.XXXXXX");
 	close(mkstemp(p->path));
-	assert_int_equal(recording_create(&p->r, p->path, 1000000000000000000, cause, sizeof(cause)), 0);
+	assert_int_equal(recording_create(&p->r, p->path, 1000000000000000000, errmsg, sizeof(errmsg)), 0);
 	p->o = (struct options){ .csv = true, .replay = p->path };
 	stop = 0;
 	signal(SIGPIPE, SIG_IGN);
@@ -262,9 +262,9 @@ static void any_events(void **state)
 
 	recording_close(&p->r);
 	for (int64_t realtime = INT64_MIN; ; realtime = INT64_MAX) {
-		char cause[192];
+		char errmsg[192];
 
-		assert_int_equal(recording_create(&p->r, p->path, realtime, cause, sizeof(cause)), 0);
+		assert_int_equal(recording_create(&p->r, p->path, realtime, errmsg, sizeof(errmsg)), 0);
 		for (int i = 0; i < 500; i++) {
 			struct event ev;
 

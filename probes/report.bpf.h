@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reports what the probes saw: as an event for the tool (TELL_ROWS), in counters (TELL_COUNTS), or both.
+ * Reports what the probes saw: as an event for the tool (REPORT_ROWS), in counters (REPORT_COUNTS), or both.
  */
 /* @err: sk_err when the socket became CLOSE; ERROR_UNKNOWN: not known, or it is another event */
-static inline void send_event(void *ctx, const struct sock_entry *e, u64 sk, u8 type, u8 oldstate, u8 newstate,
+static inline void emit_event(void *ctx, const struct sock_entry *e, u64 sk, u8 type, u8 oldstate, u8 newstate,
 			      u64 ts_ns, u64 since_ns, u32 err)
 {
 	struct event ev = {
@@ -30,26 +30,26 @@ static inline void send_event(void *ctx, const struct sock_entry *e, u64 sk, u8 
 static inline void report_change(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk, u8 oldstate,
 				 u8 newstate, u64 now, u32 err)
 {
-	if (TELL_COUNTS)
+	if (REPORT_COUNTS)
 		tally_change(s, e, oldstate, newstate, now, err);
-	if (TELL_ROWS)
-		send_event(ctx, e, sk, EVENT_STATE, oldstate, newstate, now, e->since_ns, err);
+	if (REPORT_ROWS)
+		emit_event(ctx, e, sk, EVENT_STATE, oldstate, newstate, now, e->since_ns, err);
 }
 
 static inline void report_retransmit(void *ctx, const struct sock_entry *e, u64 sk, u8 state, u64 now)
 {
-	if (TELL_COUNTS && state == TCP_SYN_SENT)
+	if (REPORT_COUNTS && state == TCP_SYN_SENT)
 		tally_retransmit(&e->conn);
-	if (TELL_ROWS)
-		send_event(ctx, e, sk, EVENT_RETRANSMIT, state, state, now, e->since_ns, ERROR_UNKNOWN);
+	if (REPORT_ROWS)
+		emit_event(ctx, e, sk, EVENT_RETRANSMIT, state, state, now, e->since_ns, ERROR_UNKNOWN);
 }
 
 /* Reports the row CLOSE -> SYN_SENT, which was held back until port and real server are known. */
 static inline void report_syn_sent(void *ctx, struct sock_entry *e, u64 sk)
 {
 	e->conn.flags &= ~CONN_PENDING;
-	if (TELL_COUNTS)
+	if (REPORT_COUNTS)
 		tally_connect(&e->conn);
-	if (TELL_ROWS)
-		send_event(ctx, e, sk, EVENT_STATE, TCP_CLOSE, TCP_SYN_SENT, e->since_ns, 0, ERROR_UNKNOWN);
+	if (REPORT_ROWS)
+		emit_event(ctx, e, sk, EVENT_STATE, TCP_CLOSE, TCP_SYN_SENT, e->since_ns, 0, ERROR_UNKNOWN);
 }
