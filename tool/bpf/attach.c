@@ -32,7 +32,7 @@ void attach_init(struct attached *a, const struct host *host, const struct loade
 }
 
 /* An event on one CPU is enough: the program runs on every CPU that hits the hook. */
-static int open_event(struct perf_event_attr *attr)
+static int open_tracing_event(struct perf_event_attr *attr)
 {
 	int fd;
 
@@ -68,7 +68,7 @@ static int open_tracepoint(const struct host *h, const char *category, const cha
 		return -errno;
 	attr.config = strtoull(id, NULL, 10);
 	free(id);
-	return open_event(&attr);
+	return open_tracing_event(&attr);
 }
 
 /* From 4.17 on: the kernel removes the kprobe when its descriptor is closed. */
@@ -82,7 +82,7 @@ static int open_kprobe_pmu(const struct host *h, const struct hook *hook)
 		.disabled = 1,
 	};
 
-	return open_event(&attr);
+	return open_tracing_event(&attr);
 }
 
 bool attach_allowed(const struct attached *a, const struct hook *hook)
@@ -284,7 +284,7 @@ static int set_program(struct attached *a, const struct hook *hook, int fd)
 	return ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) ? -errno : 0;
 }
 
-static const char *explain(int err)
+static const char *explain_attach(int err)
 {
 	switch (err) {
 	case -ENOENT:
@@ -322,7 +322,7 @@ int attach_hook(struct attached *a, const struct hook *hook, char *errmsg, size_
 fail:
 	attach_detach(a, event);
 	snprintf(errmsg, len, "cannot see %s: %s %s: %s", hooks_describe(event), hooks_kind(hook->kind),
-		 hook->target, explain(err));
+		 hook->target, explain_attach(err));
 	return err == -EADDRNOTAVAIL ? -ENOENT : err;
 }
 

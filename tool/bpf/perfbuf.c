@@ -28,7 +28,7 @@ static void mark_online(void *cookie, size_t cpu)
 		p->rings[cpu].online = true;
 }
 
-static int open_event(int cpu, size_t watermark)
+static int open_buffer_event(int cpu, size_t watermark)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE,
@@ -59,7 +59,7 @@ static int open_ring(struct perfbuf *p, int map_fd, int cpu)
 {
 	struct perfbuf_ring *ring = &p->rings[cpu];
 	struct epoll_event event = { .events = EPOLLIN };
-	int fd = open_event(cpu, p->data_size / WATERMARK);
+	int fd = open_buffer_event(cpu, p->data_size / WATERMARK);
 
 	if (fd == -ENODEV || fd == -ENXIO)
 		return 0;	/* not online */

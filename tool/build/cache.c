@@ -59,7 +59,7 @@ char *cache_key(const struct host *h, const char *text, const char *const flags[
 }
 
 __attribute__((format(printf, 4, 5)))
-static int fail(int err, char *why, size_t len, const char *fmt, ...)
+static int cache_failed(int err, char *why, size_t len, const char *fmt, ...)
 {
 	va_list args;
 
@@ -75,9 +75,9 @@ static int check_owner(int fd, const char *path, char *why, size_t len)
 	struct stat st;
 
 	if (fstat(fd, &st))
-		return fail(-errno, why, len, "cache %s: %s", path, strerror(errno));
+		return cache_failed(-errno, why, len, "cache %s: %s", path, strerror(errno));
 	if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH))
-		return fail(-EPERM, why, len, "cache %s not used: not root's alone (owner %u, mode %03o)",
+		return cache_failed(-EPERM, why, len, "cache %s not used: not root's alone (owner %u, mode %03o)",
 			    path, st.st_uid, st.st_mode & 0777);
 	return 0;
 }
@@ -87,13 +87,13 @@ static int open_dir(const char *dir, bool make, char *why, size_t len)
 	int fd, err;
 
 	if (make && mkdir(dir, 0700) && errno != EEXIST)
-		return fail(-errno, why, len, "cannot make cache %s: %s", dir, strerror(errno));
+		return cache_failed(-errno, why, len, "cannot make cache %s: %s", dir, strerror(errno));
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
 		err = -errno;
 		if (err == -ENOENT)
 			return err;
-		return fail(err, why, len, "cannot open cache %s: %s", dir, strerror(-err));
+		return cache_failed(err, why, len, "cannot open cache %s: %s", dir, strerror(-err));
 	}
 	err = check_owner(fd, dir, why, len);
 	if (err) {
@@ -211,7 +211,7 @@ int cache_load(const char *dir, const char *kind, const char *key, struct object
 	fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
 		err = errno == ENOENT ? -ENOENT
-				      : fail(-errno, why, len, "cannot open cache entry %s/%s: %s", dir,
+				      : cache_failed(-errno, why, len, "cannot open cache entry %s/%s: %s", dir,
 					     name, strerror(errno));
 		goto out;
 	}
@@ -221,7 +221,7 @@ int cache_load(const char *dir, const char *kind, const char *key, struct object
 	bytes = read_entry(fd, &size);
 	err = bytes ? decode_entry(bytes, size, key, o) : -EBADMSG;
 	if (err == -EBADMSG)
-		fail(err, why, len, "cache entry %s/%s is damaged; compiling anew", dir, name);
+		cache_failed(err, why, len, "cache entry %s/%s is damaged; compiling anew", dir, name);
 out:
 	free(bytes);
 	if (fd >= 0)
@@ -295,7 +295,7 @@ int cache_store(const char *dir, const char *kind, const char *key, const struct
 	unlinkat(dir_fd, temporary, 0);	/* left by a killed process with the same PID */
 	fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {
-		err = fail(-errno, why, len, "cannot write cache %s: %s", dir, strerror(errno));
+		err = cache_failed(-errno, why, len, "cannot write cache %s: %s", dir, strerror(errno));
 		goto out;
 	}
 	err = write_entry(fd, key, o);
@@ -305,7 +305,7 @@ int cache_store(const char *dir, const char *kind, const char *key, const struct
 		err = -errno;
 	if (err) {
 		unlinkat(dir_fd, temporary, 0);
-		fail(err, why, len, "cannot write cache %s: %s", dir, strerror(-err));
+		cache_failed(err, why, len, "cannot write cache %s: %s", dir, strerror(-err));
 		goto out;
 	}
 	prune(dir_fd, h, kind, name);

@@ -157,7 +157,7 @@ static int copy_programs(const struct libbcc *l, void *module, struct object *o)
 	return 0;
 }
 
-static int compile(const char *library, const char *text, const char *const flags[],
+static int compile_text(const char *library, const char *text, const char *const flags[],
 		   size_t n_flags, struct object *o)
 {
 	struct libbcc l = { 0 };
@@ -194,7 +194,7 @@ static void child(pid_t parent, int result_fd, int words_fd, const char *library
 	signal(SIGPIPE, SIG_DFL);
 	dup2(words_fd, STDOUT_FILENO);
 	dup2(words_fd, STDERR_FILENO);
-	err = compile(library, text, flags, n_flags, &o);
+	err = compile_text(library, text, flags, n_flags, &o);
 	if (!err)
 		err = object_encode(&o, &bytes, &len);
 	if (!file_write(result_fd, &err, sizeof(err)) && !err)

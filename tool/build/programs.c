@@ -13,7 +13,7 @@
 
 #define FLAGS_MAX 64
 
-static int compile(struct programs *p, const char *fallback)
+static int begin_compile(struct programs *p, const char *fallback)
 {
 	const char *flags[FLAGS_MAX];
 	size_t n = p->text.n_flags;
@@ -53,11 +53,11 @@ int programs_start(struct programs *p, const struct host *h, const struct progra
 			log_debug("%s", why);
 	}
 	log_debug("%s: compiling with %s", text->kind, h->libbcc);
-	return compile(p, NULL);
+	return begin_compile(p, NULL);
 }
 
 /* True if libbcc is too old for the headers of this kernel: its messages name syntax that it does not know. */
-static bool too_old(const char *words, char *line, size_t len)
+static bool is_libbcc_too_old(const char *words, char *line, size_t len)
 {
 	if (words && strstr(words, "asm_inline"))
 		snprintf(line, len, "libbcc before 0.12 compiles nothing for kernels from 5.4 on; update BCC");
@@ -68,11 +68,11 @@ static bool too_old(const char *words, char *line, size_t len)
 	return true;
 }
 
-static int explain(struct programs *p, int err)
+static int explain_compile(struct programs *p, int err)
 {
 	char errmsg[256], hint[160];
 
-	if (!too_old(p->compiler.words, errmsg, sizeof(errmsg)))
+	if (!is_libbcc_too_old(p->compiler.words, errmsg, sizeof(errmsg)))
 		compiler_cause(&p->compiler, errmsg, sizeof(errmsg));
 	switch (err) {
 	case -ENOENT:
@@ -120,16 +120,16 @@ int programs_step(struct programs *p, bool wait)
 
 		p->text.fallback = NULL;
 		compiler_stop(&p->compiler);
-		err = compile(p, fallback);
+		err = begin_compile(p, fallback);
 		return err ? err : programs_step(p, wait);
 	}
 	if (err == -EINVAL && p->text.optional) {
-		explain(p, err);
+		explain_compile(p, err);
 		log_warning("%s", p->errmsg);
 		err = 0;
 	}
 	if (err)
-		return explain(p, err);
+		return explain_compile(p, err);
 	compiler_stop(&p->compiler);
 	store(p);
 	return 0;

@@ -124,7 +124,7 @@ static const struct abbreviation {
 enum { N_ABBREVIATIONS = sizeof(abbreviations) / sizeof(abbreviations[0]) };
 
 __attribute__((format(printf, 2, 3)))
-static int fail(struct options *o, const char *fmt, ...)
+static int usage_error(struct options *o, const char *fmt, ...)
 {
 	va_list args;
 
@@ -175,12 +175,12 @@ static int parse_ports(struct options *o, const struct option_row *row, const ch
 		const char *from = next_entry(&rest, &len);
 
 		if (!len)
-			return fail(o, "--%s '%.64s': empty entry; give ports as 80,443", row->name, text);
+			return usage_error(o, "--%s '%.64s': empty entry; give ports as 80,443", row->name, text);
 		if (parse_number(from, len, 65535, &port) || !port)
-			return fail(o, "--%s '%.*s': not a port; give numbers from 1 to 65535",
+			return usage_error(o, "--%s '%.*s': not a port; give numbers from 1 to 65535",
 				    row->name, (int)(len < 64 ? len : 64), from);
 		if (list->n == FILTER_PORTS_MAX)
-			return fail(o, "--%s: more than %d ports; give fewer", row->name,
+			return usage_error(o, "--%s: more than %d ports; give fewer", row->name,
 				    FILTER_PORTS_MAX);
 		list->port[list->n++] = (uint16_t)port;
 		if (!*rest)
@@ -233,10 +233,10 @@ static int parse_addresses(struct options *o, const struct option_row *row, cons
 		size_t len = strcspn(from, ",");
 
 		if (list->n == FILTER_ADDRESSES_MAX)
-			return fail(o, "--%s: more than %d addresses; give fewer", row->name,
+			return usage_error(o, "--%s: more than %d addresses; give fewer", row->name,
 				    FILTER_ADDRESSES_MAX);
 		if (parse_address(from, len, list->end[list->n].addr, &list->end[list->n].port))
-			return fail(o, "--%s '%.*s': not an address; give them as 10.0.0.1:80,[fd00::1]:80",
+			return usage_error(o, "--%s '%.*s': not an address; give them as 10.0.0.1:80,[fd00::1]:80",
 				    row->name, (int)(len < 64 ? len : 64), from);
 		list->n++;
 		from += len;
@@ -260,7 +260,7 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 		return parse_addresses(o, row, text);
 	case NUMBER:
 		if (parse_number(text, strlen(text), UINT32_MAX, &number) || !number)
-			return fail(o, "--%s '%.64s': give a whole number from 1 to %u", row->name,
+			return usage_error(o, "--%s '%.64s': give a whole number from 1 to %u", row->name,
 				    text, UINT32_MAX);
 		*(uint64_t *)target = number;
 		return 0;
@@ -268,25 +268,25 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 		if (!text)
 			*(uint64_t *)target = FAILURES_DEFAULT;
 		else if (parse_number(text, strlen(text), FAILURES_MAX, target) || !*(uint64_t *)target)
-			return fail(o, "--%s='%.64s': give a whole number from 1 to %d", row->name, text,
+			return usage_error(o, "--%s='%.64s': give a whole number from 1 to %d", row->name, text,
 				    FAILURES_MAX);
 		return 0;
 	case CONNS:
 		if (parse_number(text, strlen(text), CONNS_MAX, &number) || !number)
-			return fail(o, "--%s '%.64s': give a whole number from 1 to %d", row->name, text,
+			return usage_error(o, "--%s '%.64s': give a whole number from 1 to %d", row->name, text,
 				    CONNS_MAX);
 		*(uint64_t *)target = number;
 		return 0;
 	case PAGES:
 		if (parse_number(text, strlen(text), PAGES_MAX, &number) || !number ||
 		    number & (number - 1))
-			return fail(o, "--%s '%.64s': give a power of two from 1 to %d", row->name, text,
+			return usage_error(o, "--%s '%.64s': give a power of two from 1 to %d", row->name, text,
 				    PAGES_MAX);
 		*(uint64_t *)target = number;
 		return 0;
 	case STRING:
 		if (!*text)
-			return fail(o, "--%s '': give a %s", row->name, row->value);
+			return usage_error(o, "--%s '': give a %s", row->name, row->value);
 		*(const char **)target = text;
 		return 0;
 	case HOOKS:
@@ -297,7 +297,7 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 		else if (!strcmp(text, "kprobe"))
 			o->hooks = HOOK_CHOICE_KPROBE;
 		else
-			return fail(o, "--hooks '%.64s': give raw, tracepoint or kprobe", text);
+			return usage_error(o, "--hooks '%.64s': give raw, tracepoint or kprobe", text);
 		return 0;
 	}
 	return 0;
@@ -322,12 +322,12 @@ static int refuse(struct options *o, int what, const char *word)
 	const struct option_row *row = find_row(optopt);
 
 	if (what == ':' && row)
-		return fail(o, "--%s: value missing; give --%s %s", row->name, row->name, row->value);
+		return usage_error(o, "--%s: value missing; give --%s %s", row->name, row->name, row->value);
 	if (row && row->kind == FLAG)
-		return fail(o, "'%.64s': --%s takes no value", word, row->name);
+		return usage_error(o, "'%.64s': --%s takes no value", word, row->name);
 	if (optopt > 0 && optopt < 128)
-		return fail(o, "unknown option '-%c'; see --help", optopt);
-	return fail(o, "unknown or ambiguous option '%.64s'; see --help", word);
+		return usage_error(o, "unknown option '-%c'; see --help", optopt);
+	return usage_error(o, "unknown or ambiguous option '%.64s'; see --help", word);
 }
 
 /* Arguments that belong to no option. */
@@ -349,12 +349,12 @@ static int parse_words(struct options *o, const struct words *w)
 	uint64_t *targets[] = { &o->interval, &o->tables };
 
 	if (w->n && !options_counts(o))
-		return fail(o, "unexpected word '%.64s'; see --help", w->word[0]);
+		return usage_error(o, "unexpected word '%.64s'; see --help", w->word[0]);
 	if (w->n > 2)
-		return fail(o, "unexpected word '%.64s'; see --help", w->word[2]);
+		return usage_error(o, "unexpected word '%.64s'; see --help", w->word[2]);
 	for (size_t i = 0; i < w->n; i++)
 		if (parse_number(w->word[i], strlen(w->word[i]), INTERVAL_MAX, targets[i]) || !*targets[i])
-			return fail(o, "%s '%.64s': give a number from 1 to %d", names[i], w->word[i], INTERVAL_MAX);
+			return usage_error(o, "%s '%.64s': give a number from 1 to %d", names[i], w->word[i], INTERVAL_MAX);
 	return 0;
 }
 
@@ -364,14 +364,14 @@ static int check_counting(struct options *o, const struct option_row *rows_optio
 	const char *name = o->summary ? "summary" : o->histogram ? "histogram" : "metrics";
 
 	if (o->summary && o->histogram)
-		return fail(o, "--summary and --histogram exclude each other; give one");
+		return usage_error(o, "--summary and --histogram exclude each other; give one");
 	if (options_counts(o) && rows_option)
-		return fail(o, "--%s and --%s exclude each other: it prints no rows; give one", name, rows_option->name);
+		return usage_error(o, "--%s and --%s exclude each other: it prints no rows; give one", name, rows_option->name);
 	if ((o->noclear || o->milliseconds) && !options_tables(o))
-		return fail(o, "--%s: goes with --summary or --histogram only",
+		return usage_error(o, "--%s: goes with --summary or --histogram only",
 			    o->noclear ? "noclear" : "milliseconds");
 	if (o->states && !o->histogram)
-		return fail(o, "--states: goes with --histogram only");
+		return usage_error(o, "--states: goes with --histogram only");
 	return 0;
 }
 
@@ -439,11 +439,11 @@ int options_parse(struct options *o, int argc, char *const argv[])
 	if (err)
 		return err;
 	if (o->csv && o->json)
-		return fail(o, "-s and -j exclude each other; give one");
+		return usage_error(o, "-s and -j exclude each other; give one");
 	if (o->ipv4 && o->ipv6)
-		return fail(o, "-4 and -6 exclude each other; give one, or none for both");
+		return usage_error(o, "-4 and -6 exclude each other; give one, or none for both");
 	if (o->replay && unfit)
-		return fail(o, "--replay and --%s exclude each other: a recording is printed as it was traced; "
+		return usage_error(o, "--replay and --%s exclude each other: a recording is printed as it was traced; "
 			    "give one", unfit->name);
 	return check_counting(o, rows_option);
 }

@@ -13,7 +13,7 @@
 _Static_assert(BUCKETS == STATS_BUCKETS, "the tool and the probes have the same buckets");
 _Static_assert(STATES == STATS_STATES, "the tool and the probes have the same states");
 
-static void set_endpoint(struct endpoint *e, const void *addr, uint16_t port, uint8_t family)
+static void set_stats_endpoint(struct endpoint *e, const void *addr, uint16_t port, uint8_t family)
 {
 	memset(e, 0, sizeof(*e));
 	memcpy(e->addr, addr, sizeof(e->addr));
@@ -57,7 +57,7 @@ static size_t index_of(const struct summary *s, const struct endpoint *vip, cons
 	return low;
 }
 
-static struct summary_pair *find_pair(const struct summary *s, const struct endpoint *vip,
+static struct summary_pair *find_summary_pair(const struct summary *s, const struct endpoint *vip,
 				 const struct endpoint *real)
 {
 	bool there;
@@ -89,8 +89,8 @@ int summary_expect(struct summary *s, const struct loaded *l, const struct ipvs_
 	bool there;
 	size_t at;
 
-	set_endpoint(&vip, e->vaddr, e->vport, family_of(e->vaddr));
-	set_endpoint(&real, e->daddr, e->dport, e->dest_family);
+	set_stats_endpoint(&vip, e->vaddr, e->vport, family_of(e->vaddr));
+	set_stats_endpoint(&real, e->daddr, e->dport, e->dest_family);
 	at = index_of(s, &vip, &real, &there);
 	if (there)
 		return 0;
@@ -114,9 +114,9 @@ void summary_open(struct summary *s, const struct ipvs_entry *e)
 	struct endpoint vip, real;
 	struct summary_pair *pair;
 
-	set_endpoint(&vip, e->vaddr, e->vport, family_of(e->vaddr));
-	set_endpoint(&real, e->daddr, e->dport, e->dest_family);
-	pair = find_pair(s, &vip, &real);
+	set_stats_endpoint(&vip, e->vaddr, e->vport, family_of(e->vaddr));
+	set_stats_endpoint(&real, e->daddr, e->dport, e->dest_family);
+	pair = find_summary_pair(s, &vip, &real);
 	if (pair)
 		pair->open++;
 }
@@ -147,8 +147,8 @@ static int add_tally_copy(struct tally_copies *all, const struct tally_key *key,
 		all->size = size;
 	}
 	copy = &all->list[all->n++];
-	set_endpoint(&copy->vip, key->vip, key->vport, family_of((const uint8_t *)key->vip));
-	set_endpoint(&copy->real, key->real, key->rport, key->family);
+	set_stats_endpoint(&copy->vip, key->vip, key->vport, family_of((const uint8_t *)key->vip));
+	set_stats_endpoint(&copy->real, key->real, key->rport, key->family);
 	if (!key->family)
 		memset(&copy->real, 0, sizeof(copy->real));
 	copy->tally = *tally;
@@ -273,7 +273,7 @@ int summary_read(const struct summary *s, const struct loaded *l, struct stats *
 		qsort(all.list, all.n, sizeof(*all.list), by_addresses);
 	for (size_t i = 0; i < all.n; i++) {
 		all.list[i].at = i;
-		take_tally(&stats.real[i], &all.list[i], find_pair(s, &all.list[i].vip, &all.list[i].real));
+		take_tally(&stats.real[i], &all.list[i], find_summary_pair(s, &all.list[i].vip, &all.list[i].real));
 	}
 	if (all.n)
 		qsort(all.list, all.n, sizeof(*all.list), by_id);

@@ -108,7 +108,7 @@ struct reading {
 	void *cookie;
 };
 
-static void on_line(void *cookie, const char *line, size_t len, uint32_t netns)
+static void on_conn_line(void *cookie, const char *line, size_t len, uint32_t netns)
 {
 	const struct reading *r = cookie;
 	struct ipvs_entry e;
@@ -123,7 +123,7 @@ int ipvs_read(const char *proc_root, ipvs_entry_seen seen, void *cookie)
 {
 	struct reading r = { seen, cookie };
 
-	return namespaces_read(proc_root, "ip_vs_conn", on_line, &r);
+	return namespaces_read(proc_root, "ip_vs_conn", on_conn_line, &r);
 }
 
 /* A line is "  0       1A       3F ...": a CPU, its connections, packets, bytes; all hexadecimal. */

@@ -72,7 +72,7 @@ int sockets_parse(const char *line, size_t len, struct socket_addresses *ends)
 	return at && state == TCP_ESTABLISHED ? 0 : -EINVAL;
 }
 
-static void on_line(void *cookie, const char *line, size_t len, uint32_t netns)
+static void on_socket_line(void *cookie, const char *line, size_t len, uint32_t netns)
 {
 	struct sockets *s = cookie;
 	struct socket_addresses ends;
@@ -104,7 +104,7 @@ int sockets_read(struct sockets *s, const char *proc_root, const char *name)
 	int err;
 
 	memset(s, 0, sizeof(*s));
-	err = namespaces_read(proc_root, name, on_line, s);
+	err = namespaces_read(proc_root, name, on_socket_line, s);
 	if (s->n)
 		qsort(s->ends, s->n, sizeof(*s->ends), compare_sockets);
 	return s->full ? -ENOMEM : err;

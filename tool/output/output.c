@@ -13,7 +13,7 @@
 
 #define BUFFER_SIZE (128 * 1024)
 
-static const struct output_format *choose(const struct options *options, int fd)
+static const struct output_format *choose_format(const struct options *options, int fd)
 {
 	if (options->json)
 		return &output_json;
@@ -31,7 +31,7 @@ int output_open(struct output *o, const struct options *options, int fd)
 	memset(o, 0, sizeof(*o));
 	o->options = options;
 	o->fd = fd;
-	o->format = choose(options, fd);
+	o->format = choose_format(options, fd);
 	if (o->format == &output_terminal)
 		output_terminal_init(o);
 	o->buffer = o->at = malloc(BUFFER_SIZE);

@@ -78,6 +78,12 @@ static inline void output_room(struct output *o)
 		output_flush(o);
 }
 
+/** output_limit_reached - true if there are as many rows as -n asks for */
+static inline bool output_limit_reached(const struct output *o)
+{
+	return o->options->count && o->rows == o->options->count;
+}
+
 /** output_row - add a row; writes only if the buffer is full */
 void output_row(struct output *o, const struct row *row);
 

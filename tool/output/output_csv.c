@@ -7,7 +7,7 @@
 
 /* A row is written through a local copy of o->at, for the reason given in output_text.c. */
 
-static char *put_comm_slow(char *at, const char comm[16])
+static char *csv_put_comm_slow(char *at, const char comm[16])
 {
 	char safe[80];
 	bool quoted;
@@ -26,7 +26,7 @@ static char *put_comm_slow(char *at, const char comm[16])
 	return at;
 }
 
-static inline char *put_endpoint(char *at, const struct endpoint *e)
+static inline char *csv_put_endpoint(char *at, const struct endpoint *e)
 {
 	at = put_addr_at(at, e);
 	put_one(&at, ',');
@@ -35,7 +35,7 @@ static inline char *put_endpoint(char *at, const struct endpoint *e)
 	return at;
 }
 
-static void header(struct output *o)
+static void csv_header(struct output *o)
 {
 	put_time_heads(o, ',');
 	put_text(o, "SKADDR,C-PID,C-COMM,IP,LADDR,LPORT,RADDR,RPORT,OLDSTATE,NEWSTATE,MS,"
@@ -43,7 +43,7 @@ static void header(struct output *o)
 	put_text(o, o->options->extended ? ",NETNS,UID,AGE-MS,GONE-MS\n" : "\n");
 }
 
-static char *put_optional(char *at, int64_t n)
+static char *csv_put_optional(char *at, int64_t n)
 {
 	put_one(&at, ',');
 	if (n >= 0)
@@ -53,13 +53,13 @@ static char *put_optional(char *at, int64_t n)
 
 static char *put_extended(char *at, const struct row *r)
 {
-	at = put_optional(at, r->netns ? (int64_t)r->netns : -1);
-	at = put_optional(at, r->uid);
-	at = put_optional(at, r->age_ms);
-	return put_optional(at, r->gone_ms);
+	at = csv_put_optional(at, r->netns ? (int64_t)r->netns : -1);
+	at = csv_put_optional(at, r->uid);
+	at = csv_put_optional(at, r->age_ms);
+	return csv_put_optional(at, r->gone_ms);
 }
 
-static void row(struct output *o, const struct row *r)
+static void csv_row(struct output *o, const struct row *r)
 {
 	char *at;
 
@@ -70,12 +70,12 @@ static void row(struct output *o, const struct row *r)
 	put_number(&at, r->pid);
 	put_one(&at, ',');
 	if (!put_plain_comm(&at, r->comm))
-		at = put_comm_slow(at, r->comm);
+		at = csv_put_comm_slow(at, r->comm);
 	PUT(&at, ",4,");
 	if (r->local.family == AF_INET6)
 		at[-2] = '6';
-	at = put_endpoint(at, &r->local);
-	at = put_endpoint(at, &r->remote);
+	at = csv_put_endpoint(at, &r->local);
+	at = csv_put_endpoint(at, &r->remote);
 	put_state(&at, r->oldstate);
 	put_one(&at, ',');
 	put_state(&at, r->newstate);
@@ -83,7 +83,7 @@ static void row(struct output *o, const struct row *r)
 	put_milliseconds(&at, r->span_ns);
 	put_one(&at, ',');
 	if (r->real.family)
-		at = put_endpoint(at, &r->real);
+		at = csv_put_endpoint(at, &r->real);
 	else
 		PUT(&at, ",,");
 	if (r->method)
@@ -97,4 +97,4 @@ static void row(struct output *o, const struct row *r)
 	o->at = at;
 }
 
-const struct output_format output_csv = { .header = header, .row = row };
+const struct output_format output_csv = { .header = csv_header, .row = csv_row };

@@ -21,7 +21,7 @@ static inline char *put_word(char *at, const char *word)
 	return at;
 }
 
-static inline char *put_optional(char *at, int64_t n)
+static inline char *json_put_optional(char *at, int64_t n)
 {
 	if (n < 0)
 		PUT(&at, "null");
@@ -61,12 +61,12 @@ static char *put_comm(struct output *o, char *at, const char comm[16])
 	return o->at;
 }
 
-static void header(struct output *o)
+static void json_header(struct output *o)
 {
 	(void)o;	/* no heading: each line names its own values */
 }
 
-static void row(struct output *o, const struct row *r)
+static void json_row(struct output *o, const struct row *r)
 {
 	char *at;
 
@@ -84,7 +84,7 @@ static void row(struct output *o, const struct row *r)
 	PUT(&at, ",\"uid\":");
 	put_number(&at, r->uid);
 	PUT(&at, ",\"netns\":");
-	at = put_optional(at, r->netns ? (int64_t)r->netns : -1);
+	at = json_put_optional(at, r->netns ? (int64_t)r->netns : -1);
 	PUT(&at, ",\"ip\":");
 	put_one(&at, r->local.family == AF_INET6 ? '6' : '4');
 	PUT(&at, ",\"laddr\":\"");
@@ -106,9 +106,9 @@ static void row(struct output *o, const struct row *r)
 	PUT(&at, ",\"reason\":");
 	at = put_word(at, r->reason);
 	PUT(&at, ",\"age_ms\":");
-	at = put_optional(at, r->age_ms);
+	at = json_put_optional(at, r->age_ms);
 	PUT(&at, ",\"gone_ms\":");
-	at = put_optional(at, r->gone_ms);
+	at = json_put_optional(at, r->gone_ms);
 	PUT(&at, "}\n");
 	o->at = at;
 }
@@ -151,4 +151,4 @@ static void end(struct output *o, const struct losses *lost)
 	put_text(o, "}\n");
 }
 
-const struct output_format output_json = { .header = header, .row = row, .lost = lost_since, .end = end };
+const struct output_format output_json = { .header = json_header, .row = json_row, .lost = lost_since, .end = end };

@@ -74,7 +74,7 @@ static void put_address(struct sink *s, const struct endpoint *e)
 	s->at = o.at;
 }
 
-static void put_endpoint(struct sink *s, const char *addr_key, const char *port_key, const struct endpoint *e)
+static void metrics_put_endpoint(struct sink *s, const char *addr_key, const char *port_key, const struct endpoint *e)
 {
 	put_words(s, addr_key);
 	if (e->family)
@@ -92,9 +92,9 @@ static void put_labels(struct sink *s, const struct stats_real *r)
 		put_words(s, "{vip=\"other\",vport=\"\",protocol=\"tcp\",real=\"other\",rport=\"\"");
 		return;
 	}
-	put_endpoint(s, "{vip=\"", "\",vport=\"", &r->vip);
+	metrics_put_endpoint(s, "{vip=\"", "\",vport=\"", &r->vip);
 	put_words(s, ",protocol=\"tcp\"");
-	put_endpoint(s, ",real=\"", "\",rport=\"", &r->real);
+	metrics_put_endpoint(s, ",real=\"", "\",rport=\"", &r->real);
 }
 
 static void put_head(struct sink *s, const char *name, const char *type, const char *help)
@@ -302,7 +302,7 @@ static bool gets_labels(struct metrics *m, const struct stats_real *r)
 	return true;
 }
 
-static void choose(struct metrics *m, const struct stats *s, struct chosen *c, struct stats_real *other)
+static void choose_labels(struct metrics *m, const struct stats *s, struct chosen *c, struct stats_real *other)
 {
 	memset(other, 0, sizeof(*other));
 	c->n = m->n_other = 0;
@@ -362,7 +362,7 @@ static int check_path(const char *path, char *errmsg, size_t len)
 	return -EINVAL;
 }
 
-static int fail(const struct metrics *m, int err, char *errmsg, size_t len)
+static int write_failed(const struct metrics *m, int err, char *errmsg, size_t len)
 {
 	snprintf(errmsg, len, "cannot write metrics to %.200s: %s%s", m->path, strerror(-err),
 		 err == -ENOENT ? "; make its folder first" : "");
@@ -383,7 +383,7 @@ int metrics_init(struct metrics *m, const char *path, const char *version, char 
 	err = temporary_name(name, path);
 	fd = err ? err : create(name);
 	if (fd < 0)
-		return fail(m, fd, errmsg, len);
+		return write_failed(m, fd, errmsg, len);
 	close(fd);
 	unlink(name);
 	return 0;
@@ -423,7 +423,7 @@ int metrics_write(struct metrics *m, const struct stats *s, const struct losses 
 		err = sink->fd;
 		goto out;
 	}
-	choose(m, s, &c, other);
+	choose_labels(m, s, &c, other);
 	put_all(sink, m, &c, lost);
 	err = sink->err;
 	if (close(sink->fd) && !err)
@@ -434,7 +434,7 @@ int metrics_write(struct metrics *m, const struct stats *s, const struct losses 
 		unlink(name);
 out:
 	if (err)
-		fail(m, err, errmsg, len);
+		write_failed(m, err, errmsg, len);
 out_with_cause:
 	free(other);
 	free(sink);

@@ -100,7 +100,7 @@ static void measure(struct widths *w, const struct counts *c)
 	}
 }
 
-static void pad(struct output *o, const char *start, int width)
+static void summary_pad(struct output *o, const char *start, int width)
 {
 	put_pad(o, start, width);
 	if (width > 32)
@@ -108,20 +108,20 @@ static void pad(struct output *o, const char *start, int width)
 	put_char(o, ' ');
 }
 
-static void put_heading(struct output *o, const struct widths *w)
+static void summary_put_heading(struct output *o, const struct widths *w)
 {
 	const char *start = o->at;
 
 	put_text(o, "VIP");
-	pad(o, start, w->vip);
+	summary_pad(o, start, w->vip);
 	start = o->at;
 	put_text(o, "REAL");
-	pad(o, start, w->real);
+	summary_pad(o, start, w->real);
 	for (int i = 0; i < N_CELLS; i++) {
 		start = o->at;
 		put_text(o, cells[i].head);
 		if (i < N_CELLS - 1)
-			pad(o, start, w->cell[i]);
+			summary_pad(o, start, w->cell[i]);
 	}
 	put_char(o, '\n');
 }
@@ -133,13 +133,13 @@ static void put_line(struct output *o, const struct widths *w, const struct stat
 	output_room(o);
 	start = o->at;
 	put_addr_port(o, &r->vip);
-	pad(o, start, w->vip);
+	summary_pad(o, start, w->vip);
 	start = o->at;
 	if (total)
 		put_text(o, "total");
 	else
 		put_addr_port(o, &r->real);
-	pad(o, start, w->real);
+	summary_pad(o, start, w->real);
 	for (int i = 0; i < N_CELLS; i++) {
 		char text[CELL_MAX];
 
@@ -147,7 +147,7 @@ static void put_line(struct output *o, const struct widths *w, const struct stat
 		start = o->at;
 		put_text(o, text);
 		if (i < N_CELLS - 1)
-			pad(o, start, w->cell[i]);
+			summary_pad(o, start, w->cell[i]);
 	}
 	put_char(o, '\n');
 }
@@ -172,7 +172,7 @@ void summary_text(struct output *o, const struct counts *c)
 	if (!c->lines || all <= room)
 		room = all;
 	measure(&w, c);
-	put_heading(o, &w);
+	summary_put_heading(o, &w);
 	for (size_t i = 0; i < ranking->n; i++) {
 		const struct stats_service *service = &ranking->service[i];
 

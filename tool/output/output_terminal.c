@@ -101,7 +101,7 @@ static bool fit_row(struct text_widths *w, const struct row *r)
 	return grown;
 }
 
-static void put_heading(struct output *o, const struct winsize *size)
+static void terminal_put_heading(struct output *o, const struct winsize *size)
 {
 	const char *start = o->at;
 
@@ -109,12 +109,12 @@ static void put_heading(struct output *o, const struct winsize *size)
 	o->screen.lines = lines_of(o, start, size);
 }
 
-static void header(struct output *o)
+static void terminal_header(struct output *o)
 {
 	struct winsize size;
 
 	get_size(o, &size);
-	put_heading(o, &size);
+	terminal_put_heading(o, &size);
 }
 
 static void put_reason(struct output *o, const struct row *r)
@@ -129,14 +129,14 @@ static void put_reason(struct output *o, const struct row *r)
 }
 
 /* The line of the cursor also takes a line of the screen. */
-static void row(struct output *o, const struct row *r)
+static void terminal_row(struct output *o, const struct row *r)
 {
 	struct winsize size;
 	const char *start;
 
 	get_size(o, &size);
 	if (fit_row(&o->screen.widths, r) || o->screen.lines >= size.ws_row - 1)
-		put_heading(o, &size);
+		terminal_put_heading(o, &size);
 	start = o->at;
 	text_columns(o, r, &o->screen.widths);
 	put_reason(o, r);
@@ -144,4 +144,4 @@ static void row(struct output *o, const struct row *r)
 	o->screen.lines += lines_of(o, start, &size);
 }
 
-const struct output_format output_terminal = { .header = header, .row = row };
+const struct output_format output_terminal = { .header = terminal_header, .row = terminal_row };

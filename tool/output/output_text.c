@@ -16,7 +16,7 @@ const struct text_widths output_widths_wide = { 16, 16, 2, 26, 5, 11, 32 };
  */
 
 /* put_spaces() adds at most 32. Only columns that grow on a terminal need more. */
-static inline void pad(char **at, const char *start, int width)
+static inline void text_pad(char **at, const char *start, int width)
 {
 	put_spaces(at, start, width);
 	if (width > 32)
@@ -29,7 +29,7 @@ static inline void put_field(struct output *o, const char *text, int width)
 	const char *start = o->at;
 
 	put_text(o, text);
-	pad(&o->at, start, width);
+	text_pad(&o->at, start, width);
 }
 
 static inline void put_number_field(char **at, uint64_t n, int width)
@@ -37,7 +37,7 @@ static inline void put_number_field(char **at, uint64_t n, int width)
 	const char *start = *at;
 
 	put_number(at, n);
-	pad(at, start, width);
+	text_pad(at, start, width);
 }
 
 static inline void put_hex_field(char **at, uint64_t n, int width)
@@ -45,7 +45,7 @@ static inline void put_hex_field(char **at, uint64_t n, int width)
 	const char *start = *at;
 
 	put_base16(at, n);
-	pad(at, start, width);
+	text_pad(at, start, width);
 }
 
 static inline void put_state_field(char **at, uint8_t state, int width)
@@ -53,7 +53,7 @@ static inline void put_state_field(char **at, uint8_t state, int width)
 	const char *start = *at;
 
 	put_state(at, state);
-	pad(at, start, width);
+	text_pad(at, start, width);
 }
 
 static char *put_addr_slow(struct output *o, char *at, const struct endpoint *e)
@@ -78,7 +78,7 @@ static inline char *put_addr_field(struct output *o, char *at, const struct endp
 		at = put_addr_slow(o, at, e);
 	else
 		put_octets(&at, e->addr + 12);
-	pad(&at, start, width);
+	text_pad(&at, start, width);
 	return at;
 }
 
@@ -90,12 +90,12 @@ static inline char *put_real_field(struct output *o, char *at, const struct endp
 		put_one(&at, '-');
 	else
 		at = put_addr_port_slow(o, at, e);
-	pad(&at, start, width);
+	text_pad(&at, start, width);
 	return at;
 }
 
 /* For names with escapes or multi-byte characters: they may have fewer columns than bytes. */
-static char *put_comm_slow(char *at, const char comm[16], const struct text_widths *w)
+static char *text_put_comm_slow(char *at, const char comm[16], const struct text_widths *w)
 {
 	char safe[80];
 	int columns = 0;
@@ -120,10 +120,10 @@ static inline char *put_comm_field(char *at, const char comm[16], const struct t
 	while (plain < w->comm_cut && comm[plain] > ' ' && comm[plain] < 0x7f && comm[plain] != '\\')
 		plain++;
 	if (plain != w->comm_cut && comm[plain])
-		return put_comm_slow(at, comm, w);
+		return text_put_comm_slow(at, comm, w);
 	memcpy(at, comm, 16);
 	at += plain;
-	pad(&at, start, w->comm);
+	text_pad(&at, start, w->comm);
 	return at;
 }
 
@@ -156,7 +156,7 @@ void text_header(struct output *o, const struct text_widths *w)
 	}
 }
 
-static void put_optional(struct output *o, int64_t n, int width)
+static void text_put_optional(struct output *o, int64_t n, int width)
 {
 	if (n < 0)
 		put_field(o, "-", width);
@@ -173,9 +173,9 @@ void text_end(struct output *o, const struct row *r)
 			put_char(o, ' ');
 		put_char(o, ' ');
 		put_field(o, r->method ? r->method : "-", 6);
-		put_optional(o, r->netns ? (int64_t)r->netns : -1, 10);
+		text_put_optional(o, r->netns ? (int64_t)r->netns : -1, 10);
 		put_number_field(&o->at, r->uid, 5);
-		put_optional(o, r->age_ms, 8);
+		text_put_optional(o, r->age_ms, 8);
 		if (r->gone_ms < 0)
 			put_char(o, '-');
 		else
@@ -197,7 +197,7 @@ static inline void columns(struct output *o, const struct row *r, const struct t
 	if (w->ip) {
 		start = at;
 		put_one(&at, r->local.family == AF_INET6 ? '6' : '4');
-		pad(&at, start, w->ip);
+		text_pad(&at, start, w->ip);
 	}
 	at = put_addr_field(o, at, &r->local, w->addr);
 	put_number_field(&at, r->local.port, 5);
@@ -208,7 +208,7 @@ static inline void columns(struct output *o, const struct row *r, const struct t
 	put_state_field(&at, r->newstate, 11);
 	start = at;
 	put_milliseconds(&at, r->span_ns);
-	pad(&at, start, w->ms);
+	text_pad(&at, start, w->ms);
 	o->at = put_real_field(o, at, &r->real, w->real);
 }
 
@@ -218,7 +218,7 @@ void text_columns(struct output *o, const struct row *r, const struct text_width
 }
 
 /* Inline, so that the compiler knows the widths. */
-static inline void row(struct output *o, const struct row *r, const struct text_widths *w)
+static inline void text_row(struct output *o, const struct row *r, const struct text_widths *w)
 {
 	columns(o, r, w);
 	put_text(o, r->reason ? r->reason : "-");
@@ -232,7 +232,7 @@ static void narrow_header(struct output *o)
 
 static void narrow_row(struct output *o, const struct row *r)
 {
-	row(o, r, &output_widths_narrow);
+	text_row(o, r, &output_widths_narrow);
 }
 
 static void wide_header(struct output *o)
@@ -242,7 +242,7 @@ static void wide_header(struct output *o)
 
 static void wide_row(struct output *o, const struct row *r)
 {
-	row(o, r, &output_widths_wide);
+	text_row(o, r, &output_widths_wide);
 }
 
 const struct output_format output_text = { .header = narrow_header, .row = narrow_row };

@@ -137,7 +137,7 @@ static const char *reason_word(const struct event *ev)
 	return ev->type == EVENT_STATE ? NULL : event_word(ev);
 }
 
-static void set_endpoint(struct endpoint *e, const __u32 addr[4], uint16_t port, uint8_t family)
+static void set_row_endpoint(struct endpoint *e, const __u32 addr[4], uint16_t port, uint8_t family)
 {
 	memcpy(e->addr, addr, sizeof(e->addr));
 	e->port = port;
@@ -166,9 +166,9 @@ static void make_row(struct row *row, const struct event *ev)
 	row->uid = c->owner.uid;
 	row->netns = c->tuple.netns;
 	memcpy(row->comm, c->owner.comm, sizeof(row->comm));
-	set_endpoint(&row->local, c->tuple.laddr, c->tuple.lport, c->family);
-	set_endpoint(&row->remote, c->tuple.raddr, c->tuple.rport, c->family);
-	set_endpoint(&row->real, c->real.addr, c->real.port, c->real.family);
+	set_row_endpoint(&row->local, c->tuple.laddr, c->tuple.lport, c->family);
+	set_row_endpoint(&row->remote, c->tuple.raddr, c->tuple.rport, c->family);
+	set_row_endpoint(&row->real, c->real.addr, c->real.port, c->real.family);
 	row->oldstate = ev->oldstate;
 	row->newstate = ev->newstate;
 	row->method = method_word(&c->real);

@@ -51,7 +51,7 @@ static uint16_t *hash_chain(struct health *h, const struct endpoint *vip, const 
 }
 
 /* Returns the link to the pair, or the end of its chain. */
-static uint16_t *find_pair(struct health *h, const struct endpoint *vip, const struct endpoint *real)
+static uint16_t *find_health_pair(struct health *h, const struct endpoint *vip, const struct endpoint *real)
 {
 	uint16_t *link = hash_chain(h, vip, real);
 
@@ -88,7 +88,7 @@ static void drop_oldest(struct health *h)
 		if (p->down < oldest->down || (p->down == oldest->down && p->last_ns < oldest->last_ns))
 			oldest = p;
 	}
-	drop_pair(h, find_pair(h, &oldest->vip, &oldest->real));
+	drop_pair(h, find_health_pair(h, &oldest->vip, &oldest->real));
 	h->forgotten++;
 }
 
@@ -142,7 +142,7 @@ static void make_event(struct row *event, const struct row *row, const char *wor
 
 static bool count_failure(struct health *h, const struct row *row, struct row *event)
 {
-	uint16_t at = *find_pair(h, &row->remote, &row->real);
+	uint16_t at = *find_health_pair(h, &row->remote, &row->real);
 	struct health_pair *p = at ? &h->pair[at - 1] : add_pair(h, row);
 
 	p->last_ns = row->ts_ns;
@@ -156,7 +156,7 @@ static bool count_failure(struct health *h, const struct row *row, struct row *e
 
 static bool count_success(struct health *h, const struct row *row, struct row *event)
 {
-	uint16_t *link = find_pair(h, &row->remote, &row->real);
+	uint16_t *link = find_health_pair(h, &row->remote, &row->real);
 	bool down;
 
 	if (!*link)

@@ -68,7 +68,7 @@ static void print_json(struct output *o, const struct finding *f)
 	put_text(o, "}\n");
 }
 
-static void report(struct checker *c, struct finding *f)
+static void report_finding(struct checker *c, struct finding *f)
 {
 	if (f->status == MISSING)
 		c->possible = false;
@@ -96,7 +96,7 @@ static void check_privilege(struct checker *c)
 		f.status = MISSING;
 		snprintf(f.mend, sizeof(f.mend), "sudo %s", "ipvs-tcpstate --check");
 	}
-	report(c, &f);
+	report_finding(c, &f);
 }
 
 static void check_lockdown(struct checker *c)
@@ -108,7 +108,7 @@ static void check_lockdown(struct checker *c)
 		strcpy(f.found, "confidentiality: no BPF program may read memory; boot without "
 				"lockdown=confidentiality");
 	}
-	report(c, &f);
+	report_finding(c, &f);
 }
 
 static void check_bpf(struct checker *c)
@@ -125,7 +125,7 @@ static void check_bpf(struct checker *c)
 								     : "bpf_probe_read_kernel",
 			 c->host->raw_tracepoints ? ", raw tracepoints" : "");
 	}
-	report(c, &f);
+	report_finding(c, &f);
 }
 
 static void check_kprobes(struct checker *c)
@@ -144,7 +144,7 @@ static void check_kprobes(struct checker *c)
 		f.status = c->plan->options->all ? WARNING : MISSING;
 		strcpy(f.found, "none (CONFIG_KPROBE_EVENTS): IPVS cannot be seen, only -a works");
 	}
-	report(c, &f);
+	report_finding(c, &f);
 }
 
 static void check_tracefs(struct checker *c)
@@ -162,7 +162,7 @@ static void check_tracefs(struct checker *c)
 		strcpy(f.found, "not mounted");
 		strcpy(f.mend, "mount -t tracefs nodev /sys/kernel/tracing");
 	}
-	report(c, &f);
+	report_finding(c, &f);
 }
 
 static void check_headers(struct checker *c)
@@ -186,7 +186,7 @@ static void check_headers(struct checker *c)
 	}
 	if (f.status)
 		distro_headers_hint(h->uts.release, f.mend, sizeof(f.mend));
-	report(c, &f);
+	report_finding(c, &f);
 }
 
 static void check_layout(struct checker *c)
@@ -201,12 +201,12 @@ static void check_layout(struct checker *c)
 	} else {
 		strcpy(f.found, "no BTF: compiled from the headers");
 	}
-	report(c, &f);
+	report_finding(c, &f);
 }
 
 /* True if this release of libbcc cannot compile the headers. Before 0.12 it does not know "asm inline". Headers use that
  * from 5.4 on, if the compiler of the kernel has it. @release: "0.10.0" */
-static bool too_old(const struct host *h, const char *release)
+static bool is_too_old(const struct host *h, const char *release)
 {
 	char path[PATH_MAX + 64], *text;
 	bool has;
@@ -235,7 +235,7 @@ static void check_libbcc(struct checker *c)
 	} else {
 		release = strstr(real, ".so.");
 		release = release ? release + strlen(".so.") : "not known";
-		old = too_old(c->host, release);
+		old = is_too_old(c->host, release);
 		snprintf(f.found, sizeof(f.found), "%.256s, release %.32s%s", real, release,
 			 old ? ": before 0.12 it compiles nothing for kernels from 5.4 on" : "");
 		if (old) {
@@ -244,7 +244,7 @@ static void check_libbcc(struct checker *c)
 			snprintf(f.mend, sizeof(f.mend), "%s (a later release)", hint);
 		}
 	}
-	report(c, &f);
+	report_finding(c, &f);
 }
 
 static bool can_read_ipvs(const char *pid)
@@ -305,7 +305,7 @@ static void check_ipvs(struct checker *c)
 		f.status = WARNING;
 		strcpy(f.found, "not loaded, and no such module for this kernel: only -a has rows");
 	}
-	report(c, &f);
+	report_finding(c, &f);
 }
 
 static void check_hooks(struct checker *c)
@@ -324,7 +324,7 @@ static void check_hooks(struct checker *c)
 		snprintf(f.found, sizeof(f.found), "%s: %s%s%s", hooks_describe((enum hook_event)event),
 			 hooks_kind(hook ? hook->kind : HOOK_NONE), hook ? " " : "",
 			 hook ? hook->target : "");
-		report(c, &f);
+		report_finding(c, &f);
 	}
 }
 
@@ -340,7 +340,7 @@ static void check_cache(struct checker *c)
 
 	if (!dir) {
 		strcpy(f.found, "not used (--no-cache)");
-		report(c, &f);
+		report_finding(c, &f);
 		return;
 	}
 	key = cache_key(c->host, text.text, text.flags, text.n_flags);
@@ -355,7 +355,7 @@ static void check_cache(struct checker *c)
 		snprintf(f.found, sizeof(f.found), "%s", *why ? why : strerror(-err));
 	}
 	free(key);
-	report(c, &f);
+	report_finding(c, &f);
 }
 
 static void check_journal(struct checker *c)
@@ -368,7 +368,7 @@ static void check_journal(struct checker *c)
 	if (journal_open(&journal, f.found, sizeof(f.found)))
 		f.status = MISSING;
 	journal_close(&journal);
-	report(c, &f);
+	report_finding(c, &f);
 }
 
 bool check_print(const struct plan *p, struct output *o)

@@ -31,7 +31,7 @@ struct reading {
 };
 
 /* True if the filters let the connection pass, as unseen_wanted() and adopt() in probes/join.bpf.h decide at its end. */
-static bool is_wanted(const struct options *o, const struct ipvs_entry *e)
+static bool is_wanted_entry(const struct options *o, const struct ipvs_entry *e)
 {
 	return !o->pid && filter_has_port(&o->lports, e->cport) && filter_has_port(&o->rports, e->vport) &&
 	       filter_has_address(&o->vips, e->vaddr, e->vport) && filter_has_address(&o->reals, e->daddr, e->dport);
@@ -50,7 +50,7 @@ static void add_candidate(struct reading *r, const struct ipvs_entry *e)
 {
 	struct candidates *c = &r->open;
 
-	if (!is_wanted(r->options, e) || !is_established(r, e))
+	if (!is_wanted_entry(r->options, e) || !is_established(r, e))
 		return;
 	if (c->n == c->size) {
 		size_t size = c->size ? 2 * c->size : 64;

@@ -9,7 +9,7 @@
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-static bool report(struct output *o, bool ok, const char *what, const char *how)
+static bool report_step(struct output *o, bool ok, const char *what, const char *how)
 {
 	put_text(o, ok ? "ok " : "failed ");
 	put_text(o, what);
@@ -20,7 +20,7 @@ static bool report(struct output *o, bool ok, const char *what, const char *how)
 	return ok;
 }
 
-static bool compile(const struct plan *p, const struct programs_text *text, struct programs *programs,
+static bool rehearse_compile(const struct plan *p, const struct programs_text *text, struct programs *programs,
 		    struct output *o, const char *what)
 {
 	char how[64] = "";
@@ -30,7 +30,7 @@ static bool compile(const struct plan *p, const struct programs_text *text, stru
 	if (ok)
 		snprintf(how, sizeof(how), "%u programs, %u instructions", programs->object.n_programs,
 			 programs->object.n_insns);
-	return report(o, ok, what, ok ? how : programs->errmsg);
+	return report_step(o, ok, what, ok ? how : programs->errmsg);
 }
 
 static bool has_any(void *cookie, const struct hook *hook)
@@ -57,7 +57,7 @@ static bool load(struct plan *p, const struct object *object, enum hook_choice w
 	hooks_choose(wish, has_any, p, chosen);
 	ok = !loader_open(&loaded, object, chosen, &sizes, errmsg, sizeof(errmsg));
 	loader_close(&loaded);
-	return report(o, ok, what, errmsg);
+	return report_step(o, ok, what, errmsg);
 }
 
 /* What the programs are for. */
@@ -95,7 +95,7 @@ static bool main_text(struct plan *p, int read_helper, const struct purpose *pur
 	set_defines(p, read_helper, purpose);
 	text = plan_main_text(p);
 	snprintf(what, sizeof(what), "compile for %s, reading by helper %d", purpose->what, read_helper);
-	ok = compile(p, &text, &programs, o, what);
+	ok = rehearse_compile(p, &text, &programs, o, what);
 	for (size_t i = 0; ok && i < N_OF(kinds); i++) {
 		snprintf(what, sizeof(what), "load for %s, hooks %s", purpose->what, kinds[i].what);
 		ok = load(p, &programs.object, kinds[i].wish, o, what);
@@ -110,7 +110,7 @@ static bool layout_text(const struct plan *p, struct output *o)
 	struct programs programs = PROGRAMS_NONE;
 	struct layout l = { 0 };
 	char how[256];
-	bool ok = compile(p, &text, &programs, o, "compile layout");
+	bool ok = rehearse_compile(p, &text, &programs, o, "compile layout");
 
 	layout_from_object(&l, &programs.object);
 	programs_close(&programs);
@@ -118,7 +118,7 @@ static bool layout_text(const struct plan *p, struct output *o)
 		 "sk_protocol %u/%u inet_sport %u inet_saddr %u ipvs_net %u dest_conn_flags %u", l.sk_err,
 		 l.skc_net, l.skc_v6_daddr, l.skc_v6_rcv_saddr, l.net_inum, l.sk_protocol,
 		 l.protocol_size, l.inet_sport, l.inet_saddr, l.ipvs_net, l.dest_conn_flags);
-	return ok && report(o, layout_knows_sockets(&l) && l.dest_conn_flags, "layout", how);
+	return ok && report_step(o, layout_knows_sockets(&l) && l.dest_conn_flags, "layout", how);
 }
 
 bool rehearse(struct plan *p, struct output *o)

@@ -21,7 +21,7 @@ struct replay {
 };
 
 /* True if the filters let the row pass. While tracing, the programs do this in the kernel. */
-static bool is_wanted(const struct options *o, const struct row *row)
+static bool is_wanted_row(const struct options *o, const struct row *row)
 {
 	return !(o->ipv4 && row->local.family != AF_INET) &&
 	       !(o->ipv6 && row->local.family != AF_INET6) &&
@@ -29,19 +29,14 @@ static bool is_wanted(const struct options *o, const struct row *row)
 	       filter_has_address(&o->vips, row->remote.addr, row->remote.port);
 }
 
-static bool row_limit_reached(const struct replay *r)
-{
-	return r->options->count && r->output.rows == r->options->count;
-}
-
-static void print_row(struct replay *r, const struct row *row)
+static void print_recorded_row(struct replay *r, const struct row *row)
 {
 	struct row event;
 
-	if (!is_wanted(r->options, row) || row_limit_reached(r))
+	if (!is_wanted_row(r->options, row) || output_limit_reached(&r->output))
 		return;
 	output_row(&r->output, row);
-	if (health_row(&r->health, row, &event) && !row_limit_reached(r))
+	if (health_row(&r->health, row, &event) && !output_limit_reached(&r->output))
 		output_row(&r->output, &event);
 }
 
@@ -52,7 +47,7 @@ static void print_round(struct replay *r, uint64_t before_ns, uint64_t rows)
 
 	correlate_sort(&r->correlate);
 	while (rows-- && correlate_next(&r->correlate, before_ns, &row))
-		print_row(r, &row);
+		print_recorded_row(r, &row);
 	correlate_keep(&r->correlate, before_ns);
 }
 

@@ -133,11 +133,6 @@ static void check_recording(struct trace *t, int err)
 	t->unrecorded = err;
 }
 
-static bool row_limit_reached(const struct trace *t)
-{
-	return t->options->count && t->output.rows == t->options->count;
-}
-
 static void write_row(struct trace *t, const struct row *row)
 {
 	output_row(&t->output, row);
@@ -150,7 +145,7 @@ static void print_row(struct trace *t, const struct row *row)
 	struct row event;
 
 	write_row(t, row);
-	if (health_row(&t->health, row, &event) && !row_limit_reached(t))
+	if (health_row(&t->health, row, &event) && !output_limit_reached(&t->output))
 		write_row(t, &event);
 }
 
@@ -164,7 +159,7 @@ static int print_rows(struct trace *t, uint64_t settle_ns)
 
 	perfbuf_drain(&t->perfbuf, on_sample, t);
 	correlate_sort(&t->correlate);
-	for (; !row_limit_reached(t) && correlate_next(&t->correlate, before_ns, &row); rows++)
+	for (; !output_limit_reached(&t->output) && correlate_next(&t->correlate, before_ns, &row); rows++)
 		if (!options_counts(t->options))
 			print_row(t, &row);
 	correlate_keep(&t->correlate, before_ns);
@@ -307,7 +302,7 @@ int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 	trace_begin(t);
 	output_header(&t->output);
 	err = output_flush(&t->output);
-	while (!*stop && !err && !row_limit_reached(t) && !(seconds && clock_now_ns() - started >= seconds * 1000000000))
+	while (!*stop && !err && !output_limit_reached(&t->output) && !(seconds && clock_now_ns() - started >= seconds * 1000000000))
 		err = trace_step(t, READ_MS);
 	trace_detach(t, &err);
 	return trace_end(t, err);
