@@ -196,13 +196,19 @@ static inline bool begins_life(u8 state)
 	return state == TCP_LISTEN || state == TCP_SYN_RECV;
 }
 
+/* The raw tracepoint is never skipped, or the second program stands behind it. */
+#ifdef SECOND_PROGRAM
+#define MAY_BE_SKIPPED(ch) ((ch)->source == FROM_KPROBE)
+#else
+#define MAY_BE_SKIPPED(ch) ((ch)->source != FROM_RAW)
+#endif
+
 /* True if this change may end the handshake of a socket without an element of "sockets", also where that end was skipped. */
 static inline bool may_connect(const struct change *ch)
 {
 	if (ch->oldstate == TCP_SYN_SENT)
 		return true;
-	/* The raw tracepoint is never skipped, or the second program stands behind it. */
-	return ch->source != FROM_RAW && ch->oldstate != TCP_CLOSE && !begins_life(ch->oldstate);
+	return MAY_BE_SKIPPED(ch) && ch->oldstate != TCP_CLOSE && !begins_life(ch->oldstate);
 }
 
 /* What a connect's elements have as their key: the addresses of the socket, not those that the tracepoint shows. */
@@ -316,11 +322,11 @@ static inline void read_raw(void *ctx, struct change *ch)
 
 #ifdef SECOND_PROGRAM
 /*
- * An interrupt, or from 7.0 on another thread, may bring a state change while the first program runs on this CPU. Kernels
- * that guard against recursion (from 6.2 on, some backports) skip the first program then: __bpf_trace_run() in
- * kernel/trace/bpf_trace.c. So a second program stands behind the first and does what that was skipped for. The first
- * leaves a note of each state change that it saw, on its CPU; the second takes the note away. Notes are a few, as state
- * changes nest.
+ * An interrupt, or on a raw tracepoint of later kernels another thread, may bring a state change while the first program
+ * runs on this CPU. Kernels that guard against recursion (from 6.2 on, some backports) skip the first program then, and
+ * perf's tracepoints always do: __bpf_trace_run() and trace_call_bpf() in kernel/trace/bpf_trace.c. So a second program
+ * stands behind the first and does what that was skipped for. The first leaves a note of each state change that it saw, on
+ * its CPU; the second takes the note away. Notes are a few, as state changes nest.
  */
 struct notes {
 	u64 note[8];
@@ -421,6 +427,7 @@ int state_tracepoint(void *ctx)
 
 	if (FIELD(STATE_PROTOCOL_TYPE, STATE_PROTOCOL) == IPPROTO_TCP)
 		state_change(ctx, &ch);
+	leave_note(&ch);
 	return 0;
 }
 #endif

@@ -27,7 +27,8 @@ void plan_take_layout(struct plan *p, const struct object *layout)
 	p->offsets_final = true;
 }
 
-/* State: all is read from the socket. */
+/* State: all is read from the socket. Where a thread may lose its CPU within the program, all that comes
+ * to this CPU meanwhile would be skipped: so there only behind the tracepoint, unless it is asked for. */
 static bool has_raw(const struct plan *p, enum hook_fact fact)
 {
 	if (fact == HOOK_ERROR)
@@ -36,7 +37,10 @@ static bool has_raw(const struct plan *p, enum hook_fact fact)
 		return p->defines.retransmit_tracepoint;
 	if (!p->defines.state_tracepoint || !layout_knows_sockets(&p->offsets))
 		return false;
-	return fact == HOOK_STATE || p->host->raw_skipped;
+	if (fact == HOOK_STATE_SECOND)
+		return p->host->raw_skipped;
+	return !p->host->raw_preemptible ||
+	       p->options->hooks == HOOK_WISH_RAW;
 }
 
 static bool has_kprobes(const struct plan *p)
@@ -102,13 +106,20 @@ void plan_make(struct plan *p, const struct options *options, const struct host 
 	free(retransmit);
 }
 
+/* Whether the program for state changes may be skipped, and a second one can stand behind it. */
+static bool may_be_skipped(const struct plan *p, const struct hook *state)
+{
+	if (!state)
+		return false;
+	return state->kind == HOOK_RAW_TRACEPOINT ||
+	       (state->kind == HOOK_TRACEPOINT && p->host->raw_preemptible &&
+		p->options->hooks == HOOK_WISH_ANY);
+}
+
 void plan_choose(struct plan *p)
 {
-	const struct hook *state;
-
 	hooks_choose(p->options->hooks, has_hook, p, p->chosen);
-	state = p->chosen[HOOK_STATE];
-	if (!state || state->kind != HOOK_RAW_TRACEPOINT)
+	if (!may_be_skipped(p, p->chosen[HOOK_STATE]))
 		p->chosen[HOOK_STATE_SECOND] = NULL;
 }
 

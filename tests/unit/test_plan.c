@@ -85,11 +85,16 @@ static void second_program(void **state)
 	assert_string_equal(p.chosen[HOOK_STATE]->program, "state_tracepoint");
 	assert_null(p.chosen[HOOK_STATE_SECOND]);
 
+	/* Where a thread may lose its CPU within the program, the tracepoint is better, unless it is asked for. */
+	host.raw_preemptible = true;
+	choose(&p, &any, &host);
+	assert_string_equal(p.chosen[HOOK_STATE]->program, "state_tracepoint");
+	assert_string_equal(p.chosen[HOOK_STATE_SECOND]->program, "state_second");
 	choose(&p, &raw, &host);
 	assert_string_equal(p.chosen[HOOK_STATE]->program, "state_raw");
 	assert_string_equal(p.chosen[HOOK_STATE_SECOND]->program, "state_second");
 
-	host.raw_skipped = false;
+	host.raw_preemptible = host.raw_skipped = false;
 	choose(&p, &any, &host);
 	assert_string_equal(p.chosen[HOOK_STATE]->program, "state_raw");
 	assert_null(p.chosen[HOOK_STATE_SECOND]);

@@ -611,8 +611,7 @@ first_rows()
 	note "$known of $shown first rows with real server, $again come again, $other rows with another than the log"
 	expect "first rows, those that come again, rows with another real server than the log" "$((2 * n)) 0 0" "$shown $again $other"
 	between "later rows without real server" 0 "$without" "$(skipped_at_most)"
-	# By other hooks the kernel may skip IPVS's, and the tool says how often.
-	[ ! "${hooks-}" ] || skipped=$(lost)
+	! kernel_skips || skipped=$(lost)
 	between "first rows with real server" $((2 * n * 99 / 100 - skipped)) "$known" $((2 * n))
 	between "lost" 0 "$(lost)" "$(skipped_at_most)"
 }
@@ -666,7 +665,7 @@ race()
 # skips is counted, more than one of a connection too.
 skipped_at_most()
 {
-	[ "${hooks-}" ] && echo 200 || echo 0
+	kernel_skips && echo 200 || echo 0
 }
 
 # race_lives DIRECT MS - prints what does not fit to the files "hasty" and "servers", then how many connections have first
