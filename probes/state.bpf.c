@@ -197,14 +197,20 @@ static inline bool is_first_state(u8 state)
 	return state == TCP_LISTEN || state == TCP_SYN_RECV;
 }
 
+/* The raw tracepoint is never skipped, or the second program is attached after it. */
+#ifdef SECOND_PROGRAM
+#define MAY_BE_SKIPPED(ch) ((ch)->source == FROM_KPROBE)
+#else
+#define MAY_BE_SKIPPED(ch) ((ch)->source != FROM_RAW)
+#endif
+
 /* True if this change, or one before it that the kernel skipped, may end the handshake of a socket that has no element in
  * "sockets". */
 static inline bool may_connect(const struct change *ch)
 {
 	if (ch->oldstate == TCP_SYN_SENT)
 		return true;
-	/* The raw tracepoint is never skipped, or the second program is attached after it. */
-	return ch->source != FROM_RAW && ch->oldstate != TCP_CLOSE && !is_first_state(ch->oldstate);
+	return MAY_BE_SKIPPED(ch) && ch->oldstate != TCP_CLOSE && !is_first_state(ch->oldstate);
 }
 
 /* Reads the key of a connect's elements: the addresses of the socket, not those that the tracepoint shows. */
@@ -318,10 +324,10 @@ static inline void read_raw(void *ctx, struct change *ch)
 
 #ifdef SECOND_PROGRAM
 /*
- * An interrupt, or from 7.0 on another thread, may change a state while the first program runs on this CPU. Kernels that
- * guard against recursion (from 6.2 on, some backports) skip the first program then: __bpf_trace_run() in
- * kernel/trace/bpf_trace.c. So a second program is attached after the first, and handles the changes that the first
- * missed. The first leaves a note of each state change that it saw, on its CPU, and the second removes the note. There is
+ * An interrupt may change a state while the first program runs on this CPU, and so may another thread on a raw tracepoint
+ * from 7.0 on. The kernel skips the first program then, if it guards raw tracepoints against recursion (from 6.2 on, some
+ * backports); it always does so on perf's tracepoints: __bpf_trace_run() and trace_call_bpf() in kernel/trace/bpf_trace.c.
+ * So a second program is attached after the first, and handles the changes that the first missed. The first leaves a note of each state change that it saw, on its CPU, and the second removes the note. There is
  * room for several notes, because state changes nest.
  */
 struct notes {
@@ -424,6 +430,7 @@ int state_tracepoint(void *ctx)
 
 	if (FIELD(STATE_PROTOCOL_TYPE, STATE_PROTOCOL) == IPPROTO_TCP)
 		state_change(ctx, &ch);
+	leave_note(&ch);
 	return 0;
 }
 #endif

@@ -84,7 +84,7 @@ ipvs_has_counted()
 # is counted, and one that is skipped takes at most the five rows of a connection with it.
 concurrent()
 {
-	local expected missing most=10
+	local expected missing most
 	network "$1"
 	service "$vip:80" "$real_1" "$real_2"
 	server "$real_1" "$real_2"
@@ -95,7 +95,9 @@ concurrent()
 	if [ "${hooks-}" ] || by_kprobe; then
 		missing=$(comm -23 <(echo "$expected") <(rows | sort) | wc -l)
 		note "$missing of 505 missing, $(lost) said to be lost"
-		! by_kprobe || most=$((5 * $(lost)))
+		# Each that is said to be lost may be the first of five. By tracepoint the last of a socket is lost without a word.
+		most=$((5 * $(lost)))
+		by_kprobe || most=$((most + 10))
 		between "rows missing" 0 "$missing" "$most"
 		expect "rows that nobody expected" "" "$(comm -13 <(echo "$expected") <(rows | sort))"
 		return

@@ -141,6 +141,13 @@ by_kprobe()
 	[ "${hooks-}" = kprobe ] || [ ! -e /sys/kernel/tracing/events/sock/inet_sock_set_state ]
 }
 
+# kernel_skips - whether the kernel may skip a program of the tool in an interrupt. By the tool's own hooks that happens from
+# 7.0 on alone: its program for state changes is on perf's tracepoint there, in whose course no kprobe runs, so none on IPVS.
+kernel_skips()
+{
+	[ "${hooks-}" ] || by_kprobe || [[ $(uname -r) != [1-6].* ]]
+}
+
 # milliseconds OLDSTATE NEWSTATE REASON - MS of such rows
 milliseconds()
 {

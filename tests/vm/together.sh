@@ -14,8 +14,8 @@
 # look at JSON; build/peers/split gives each row to the test in whose namespaces its socket is. A row of nobody's, or
 # one that a tool says it has lost, is a failure of the last verdict.
 #
-# With --hooks the kernel skips a kprobe or a tracepoint where it meets a BPF program that runs. The tools say how many;
-# if they say so, a test that failed has had no fair tool, and runs once more with one of its own.
+# Where the kernel skips programs (kernel_skips) the tools say how many; if they say so, a test that failed has had no fair
+# tool, and runs once more with one of its own.
 
 the_tools="one tool for many tests: nothing lost, no row of nobody's"	# name of the last verdict
 at_once=12	# tests that have clients at the same time: with more, packets wait so long that TCP sends them again
@@ -51,7 +51,7 @@ run_together()
 	for ((i = 0; i < ${#put_off[@]}; i++)); do
 		eval "words=(${put_off[i]})"
 		end_one $i
-		if [ "$status" != 0 ] && [ "$status" != 4 ] && { [ "$tries" -gt 1 ] || [ "${hooks-}" ]; }; then
+		if [ "$status" != 0 ] && [ "$status" != 4 ] && { [ "$tries" -gt 1 ] || kernel_skips; }; then
 			failed+=("$i")
 		else
 			tell "${hooks:+"--hooks $hooks: "}${words[0]}"
@@ -145,7 +145,7 @@ the_tools()
 		expect "rows of nobody's test, $format" "" \
 			"$(sed '/^{"event":"end",/d; /"event":"lost"/d' "$folder/$format/unclaimed")"
 	done
-	if [ "${hooks-}" ]; then
+	if kernel_skips; then
 		between "lost at most" 0 "$(sort -rn "$folder/lost" | awk '{ print $1; exit }')" 100
 	else
 		expect "lost" "0 text

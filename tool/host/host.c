@@ -192,6 +192,9 @@ static void probe_bpf(struct host *h)
 	h->raw_may_skip = fd >= 0 && counts_skips(fd);
 	if (fd >= 0)
 		close(fd);
+	/* The callers of raw tracepoints are in an SRCU section since then, include/linux/tracepoint.h:
+	 * nothing on the host shows it. Perf's tracepoints still hold their CPU. */
+	h->raw_preemptible = strtoul(h->uts.release, NULL, 10) >= 7;
 	h->lru_maps = has_lru_maps();
 }
 

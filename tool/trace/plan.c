@@ -13,7 +13,9 @@ struct known {
 	const struct layout *layout;
 };
 
-/* True if the raw tracepoint can be used. The programs for state changes read everything from the socket there. */
+/* True if the raw tracepoint can be used. The programs for state changes read everything from the socket there. If a thread
+ * may lose its CPU within a raw tracepoint's program, the kernel skips that program for everything that this CPU handles
+ * until the thread goes on. So the first program is on the tracepoint there, unless --hooks asks for the raw one. */
 static bool has_raw(const struct known *k, enum hook_event event)
 {
 	const struct plan *p = k->plan;
@@ -24,7 +26,9 @@ static bool has_raw(const struct known *k, enum hook_event event)
 		return p->defines.retransmit_tracepoint;
 	if (!p->defines.state_tracepoint || !layout_knows_sockets(k->layout))
 		return false;
-	return event == HOOK_STATE || p->host->raw_may_skip;
+	if (event == HOOK_STATE_SECOND)
+		return p->host->raw_may_skip;
+	return !p->host->raw_preemptible || p->options->hooks == HOOK_CHOICE_RAW;
 }
 
 static bool has_kprobes(const struct plan *p)
@@ -93,12 +97,21 @@ void plan_make(struct plan *p, const struct options *options, const struct host 
 	free(retransmit);
 }
 
+/* True if the kernel may skip this program for state changes, and a second one can be attached after it. */
+static bool needs_second(const struct plan *p, const struct hook *state)
+{
+	if (!state)
+		return false;
+	return state->kind == HOOK_RAW_TRACEPOINT ||
+	       (state->kind == HOOK_TRACEPOINT && p->host->raw_preemptible && p->options->hooks == HOOK_CHOICE_ANY);
+}
+
 void plan_choose(const struct plan *p, const struct layout *layout, const struct hook *chosen[HOOK_EVENTS])
 {
 	struct known known = { p, layout };
 
 	hooks_choose(p->options->hooks, has_hook, &known, chosen);
-	if (!chosen[HOOK_STATE] || chosen[HOOK_STATE]->kind != HOOK_RAW_TRACEPOINT)
+	if (!needs_second(p, chosen[HOOK_STATE]))
 		chosen[HOOK_STATE_SECOND] = NULL;
 }
 

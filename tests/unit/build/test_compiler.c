@@ -493,7 +493,7 @@ static void main_text_with_second_program(void **state)
 	probe_text_add(&d, "SECOND_PROGRAM");
 	compile_well(probe_text_main(), d.flags, d.n, &o);
 	assert_true(uses_map(&o, object_program(&o, "state_raw"), "notes"));
-	assert_false(uses_map(&o, object_program(&o, "state_tracepoint"), "notes"));
+	assert_true(uses_map(&o, object_program(&o, "state_tracepoint"), "notes"));
 	assert_true(uses_map(&o, object_program(&o, "state_second"), "notes"));
 	for (uint32_t i = 0; i < o.n_programs; i++)
 		assert_in_range(o.programs[i].n_insns, 2, 4096);

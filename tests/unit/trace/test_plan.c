@@ -94,11 +94,16 @@ static void second_program(void **state)
 	assert_string_equal(chosen[HOOK_STATE]->program, "state_tracepoint");
 	assert_null(chosen[HOOK_STATE_SECOND]);
 
+	/* Where a thread may lose its CPU within the program, the tracepoint is better, unless it is asked for. */
+	host.raw_preemptible = true;
+	choose(chosen, &any, &host);
+	assert_string_equal(chosen[HOOK_STATE]->program, "state_tracepoint");
+	assert_string_equal(chosen[HOOK_STATE_SECOND]->program, "state_second");
 	choose(chosen, &raw, &host);
 	assert_string_equal(chosen[HOOK_STATE]->program, "state_raw");
 	assert_string_equal(chosen[HOOK_STATE_SECOND]->program, "state_second");
 
-	host.raw_may_skip = false;
+	host.raw_preemptible = host.raw_may_skip = false;
 	choose(chosen, &any, &host);
 	assert_string_equal(chosen[HOOK_STATE]->program, "state_raw");
 	assert_null(chosen[HOOK_STATE_SECOND]);
