@@ -134,13 +134,6 @@ static inline void count(int slot)
 	count_by(slot, 1);
 }
 
-static inline u64 counted(int slot)
-{
-	u64 *counter = counts.lookup(&slot);
-
-	return counter ? *counter : 0;
-}
-
 #ifdef NAMED_KPROBES
 /* kprobe_profile counts a kprobe's hits. Hits less runs is how often the kernel skipped the program. Each CPU has slots of
  * its own, and there no program on a kprobe interrupts another one. The tool sizes the map. */
