@@ -108,7 +108,7 @@ int connect_return(struct pt_regs *ctx)
 		return 0;
 	VERIFIER_CHECKED(e);
 	cl.e = *e;
-	join(s, sk, &cl, true, AT_RETURN, false);
+	join(s, sk, &cl, true, AT_RETURN);
 	e = sockets.lookup(&sk);
 	if (e && e->conn.flags & CONN_PENDING)
 		report_syn_sent(ctx, e, sk);

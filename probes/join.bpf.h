@@ -194,9 +194,8 @@ static inline void set_taken(struct client *cl, const struct found *n)
  * Joins the connect of socket @sk to its entry.
  * @cl: @cl->e.conn has the socket's addresses, ports, namespace and family; changed
  * @known: the socket has an element in "sockets", as with -a from its first event on; @cl->e is a copy of it
- * @second: the second program for state changes calls, and the first may have reported all of this connect
  */
-static inline enum joined join(const struct settings *s, u64 sk, struct client *cl, bool known, enum moment at, bool second)
+static inline enum joined join(const struct settings *s, u64 sk, struct client *cl, bool known, enum moment at)
 {
 	bool waits, reported, claimed = false, found;
 	u32 retransmits, key_netns = 0;
@@ -214,7 +213,7 @@ static inline enum joined join(const struct settings *s, u64 sk, struct client *
 	} else if (!reported) {
 		if (known && !found)
 			return JOINED;		/* it did not get as far as tcp_connect(), or that was not seen */
-		if (!found || second || (!known && !unseen_wanted(s, &cl->e.conn.tuple, cl->e.conn.family)))
+		if (!found || (!known && !unseen_wanted(s, &cl->e.conn.tuple, cl->e.conn.family)))
 			return JOINED_NOT;
 		set_unseen(cl, sk, known, &n);
 	}

@@ -36,7 +36,7 @@ static inline enum joined join_at_retransmit(const struct settings *s, u64 sk, b
 		read_tuple(s, sk, &skc, &cl.e.conn.tuple);
 		cl.e.conn.tuple.netns = sock_netns(s, sk);
 		cl.e.conn.family = skc.family;
-		return join(s, sk, &cl, known, AT_RETRANSMIT, false);
+		return join(s, sk, &cl, known, AT_RETRANSMIT);
 	}
 	if (known)
 		return JOINED;

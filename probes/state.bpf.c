@@ -14,7 +14,6 @@ struct change {
 	u8 oldstate;
 	u8 newstate;
 	enum source source;	/* a constant for the compiler */
-	bool second;		/* so is this; true in the second program, see below */
 };
 
 #ifdef STATE_SKADDR
@@ -163,11 +162,6 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 	if (waits)
 		e.conn.flags |= CONN_PENDING;
 	kept = ch->newstate != TCP_CLOSE && !sockets.update(&sk, &e);
-	/* No room: it is not known whether the first program has reported this change. */
-	if (ch->second && !kept) {
-		count_by(COUNT_NESTED, -1);
-		return false;
-	}
 	if (REPORT_ROWS && !waits)
 		emit_event(ctx, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now, 0, change_error(s, ch, &e));
 	/* Count each socket once: its next changes reach this point too. */
@@ -238,7 +232,7 @@ static inline void join_at_change(void *ctx, const struct settings *s, const str
 		cl.e = *e;
 	}
 	read_key(ctx, s, ch, &cl.e.conn);
-	join(s, ch->sk, &cl, e, ch->newstate == TCP_CLOSE ? AT_CLOSE : AT_ANSWER, ch->second);
+	join(s, ch->sk, &cl, e, ch->newstate == TCP_CLOSE ? AT_CLOSE : AT_ANSWER);
 }
 
 /* True if the time of this change is needed. Most counters need the times of only two changes. */
@@ -318,7 +312,6 @@ static inline void read_raw(void *ctx, struct change *ch)
 	ch->oldstate = FIELD(u64, 8);
 	ch->newstate = FIELD(u64, 16);
 	ch->source = FROM_RAW;
-	ch->second = false;
 }
 #endif
 
@@ -327,67 +320,71 @@ static inline void read_raw(void *ctx, struct change *ch)
  * An interrupt may change a state while the first program runs on this CPU, and so may another thread on a raw tracepoint
  * from 7.0 on. The kernel skips the first program then, if it guards raw tracepoints against recursion (from 6.2 on, some
  * backports); it always does so on perf's tracepoints: __bpf_trace_run() and trace_call_bpf() in kernel/trace/bpf_trace.c.
- * So a second program is attached after the first, and handles the changes that the first missed. The first leaves a note of each state change that it saw, on its CPU, and the second removes the note. There is
- * room for several notes, because state changes nest.
+ * So a second program is attached after the first, and handles the changes that the first missed.
+ *
+ * The first program leaves a note of each state change that it saw, on its CPU. The second removes the note, if there is
+ * one. Several notes may be there at a time, because state changes nest. From 7.0 on a thread may also lose its CPU between
+ * the two programs, and continue on another CPU: then the second finds the note on the first one.
  */
+#define NOTES 8
+
 struct notes {
-	u64 note[8];
+	u64 note[NOTES];	/* 0: none */
 	u64 next;
+	u64 pad[7];		/* those of each CPU have cache lines of their own */
 };
 
-BPF_TABLE("percpu_array", int, struct notes, notes, 1);
+BPF_TABLE("array", int, struct notes, notes, CPUS);
 
 static inline u64 make_note(const struct change *ch)
 {
 	return ch->sk ^ (u64)ch->newstate << 56;
 }
 
+/* The kernel does not run the first program twice at a time on a CPU, so nothing comes between. */
 static inline void leave_note(const struct change *ch)
 {
-	int zero = 0;
-	struct notes *n = notes.lookup(&zero);
+	int cpu = bpf_get_smp_processor_id();
+	struct notes *n = notes.lookup(&cpu);
 
-	if (n)
-		n->note[n->next++ & 7] = make_note(ch);
+	if (!n)
+		return;
+#pragma unroll
+	for (int i = 0; i < NOTES; i++)
+		if (!n->note[i]) {
+			n->note[i] = make_note(ch);
+			return;
+		}
+	/* These are old: the kernel has skipped the second program for them. */
+	n->note[n->next++ & (NOTES - 1)] = make_note(ch);
 }
 
-static inline bool take_note(const struct change *ch)
+static inline bool take_note_of(int cpu, u64 note)
 {
-	u64 mine = make_note(ch);
-	int zero = 0;
-	struct notes *n = notes.lookup(&zero);
+	struct notes *n = notes.lookup(&cpu);
 
 	if (!n)
 		return false;
 #pragma unroll
-	for (int i = 0; i < 8; i++)
-		if (n->note[i] == mine) {
+	for (int i = 0; i < NOTES; i++)
+		if (n->note[i] == note) {
 			n->note[i] = 0;
 			return true;
 		}
 	return false;
 }
 
-/*
- * Called if there is no note. From 7.0 on a thread may lose its CPU between the two programs, and continue on another one.
- * Then the socket's element shows whether the first program saw the change: the element has the new state, or was removed
- * with the socket. A connect without an element is looked up in "connecting": if the first program saw the change, it has
- * left nothing there.
- */
-static inline bool seen_already(const struct change *ch)
+static inline bool take_note(const struct change *ch)
 {
-	struct settings *s = get_settings();
-	u64 sk = ch->sk;
-	struct sock_entry *e = sockets.lookup(&sk);
+	u64 note = make_note(ch);
 
-	if (e)
-		return e->conn.state == ch->newstate;
-	if (!s || ch->newstate != TCP_CLOSE || (ch->oldstate == TCP_SYN_SENT && !(s->flags & SETTING_ALL)))
-		return !s;
-	/* If a socket is not shown, its end is not lost, whichever program was skipped. */
-	if (!(s->flags & SETTING_ALL) || s->flags & SETTING_FILTERS)
-		count(COUNT_NESTED);
-	return true;
+	if (take_note_of(bpf_get_smp_processor_id(), note))
+		return true;
+#pragma clang loop unroll(disable)
+	for (int cpu = 0; cpu < CPUS; cpu++)
+		if (take_note_of(cpu, note))
+			return true;
+	return false;
 }
 
 int state_second(void *ctx)
@@ -395,9 +392,8 @@ int state_second(void *ctx)
 	struct change ch;
 
 	read_raw(ctx, &ch);
-	if (take_note(&ch) || seen_already(&ch))
+	if (take_note(&ch))
 		return 0;
-	ch.second = true;
 	count(COUNT_NESTED);
 	state_change(ctx, &ch);
 	return 0;
