@@ -8,6 +8,7 @@
 #include "trace/compile.h"
 #include "trace/counting.h"
 #include "trace/plan.h"
+#include "trace/printing.h"
 #include "trace/rehearse.h"
 #include "trace/replay.h"
 #include "trace/trace.h"
@@ -116,11 +117,12 @@ static int finish_stdout(void)
 /* --check, --rehearse */
 static int check(struct plan *plan)
 {
+	const struct output_settings settings = printing_settings(plan->options);
 	struct output out;
 	bool possible;
 	int err;
 
-	if (output_open(&out, plan->options, STDOUT_FILENO)) {
+	if (output_open(&out, &settings, STDOUT_FILENO)) {
 		log_error("out of memory");
 		return FAILED;
 	}

@@ -34,7 +34,7 @@ static void check_line(const struct output *o, char *text)
 	expect(lines_are_text(text, lines, o->screen.colour));
 	if (o->format == &output_csv)
 		expect(lines_fields(text) ==
-		       15U + o->options->time + o->options->timestamp + (o->options->extended ? 4 : 0));
+		       15U + o->settings.time + o->settings.timestamp + (o->settings.extended ? 4 : 0));
 	else if (o->format == &output_json)
 		expect(lines_is_json(text));
 	else
@@ -60,7 +60,7 @@ static void check_entry(const struct journal_entry *e)
 /* One printer each, in memory of exactly the size that a row is promised. */
 static struct output outputs[5];
 
-static void start_printers(const struct options *options, const uint8_t clock[8])
+static void start_printers(const struct output_settings *settings, bool colour, const uint8_t clock[8])
 {
 	static const struct output_format *const formats[] = {
 		&output_text, &output_wide, &output_terminal, &output_csv, &output_json,
@@ -72,13 +72,13 @@ static void start_printers(const struct options *options, const uint8_t clock[8]
 		if (!buffers[i])
 			buffers[i] = fuzz_copy((const uint8_t[OUTPUT_ROW_MAX]){ 0 }, OUTPUT_ROW_MAX - 1);
 		outputs[i] = (struct output){
-			.options = options, .format = formats[i], .fd = -1, .buffer = buffers[i],
+			.settings = *settings, .format = formats[i], .fd = -1, .buffer = buffers[i],
 			.end = buffers[i] + OUTPUT_ROW_MAX, .clock_s = -1, .stamp_s = -1,
 		};
 		memcpy(&outputs[i].realtime_ns, clock, 8);
 		if (formats[i] == &output_terminal) {
 			output_terminal_init(&outputs[i]);
-			outputs[i].screen.colour = options->ipv4;
+			outputs[i].screen.colour = colour;
 		}
 	}
 }
@@ -132,17 +132,16 @@ static bool add(struct correlate *c, const uint8_t *data, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct correlate c;
-	static struct options options;
+	static struct output_settings settings;
 	unsigned events = 0, rows = 0;
 
 	if (size < HEAD)
 		return 0;
-	options.time = data[0] & 1;
-	options.timestamp = data[0] & 2;
-	options.extended = data[0] & 4;
-	options.ipv4 = data[0] & 8;	/* colours */
-	options.wide = data[0] & 16;
-	start_printers(&options, data + 1);
+	settings.time = data[0] & 1;
+	settings.timestamp = data[0] & 2;
+	settings.extended = data[0] & 4;
+	settings.wide = data[0] & 16;
+	start_printers(&settings, data[0] & 8, data + 1);
 	if (!c.size)
 		expect(!correlate_init(&c));
 	data += HEAD;

@@ -13,25 +13,25 @@
 
 #define BUFFER_SIZE (128 * 1024)
 
-static const struct output_format *choose_format(const struct options *options, int fd)
+static const struct output_format *choose_format(const struct output_settings *s, int fd)
 {
-	if (options->json)
+	if (s->json)
 		return &output_json;
-	if (options->csv)
+	if (s->csv)
 		return &output_csv;
 	if (isatty(fd))
 		return &output_terminal;
-	return options->wide ? &output_wide : &output_text;
+	return s->wide ? &output_wide : &output_text;
 }
 
-int output_open(struct output *o, const struct options *options, int fd)
+int output_open(struct output *o, const struct output_settings *settings, int fd)
 {
 	struct timespec real, mono;
 
 	memset(o, 0, sizeof(*o));
-	o->options = options;
+	o->settings = *settings;
 	o->fd = fd;
-	o->format = choose_format(options, fd);
+	o->format = choose_format(settings, fd);
 	if (o->format == &output_terminal)
 		output_terminal_init(o);
 	o->buffer = o->at = malloc(BUFFER_SIZE);
@@ -102,7 +102,7 @@ void output_print_end(const struct output *o, const struct losses *lost)
 	for (int i = 0; i < LOSSES; i++)
 		if (lost->n[i])
 			log_warning("%" PRIu64 " %s", lost->n[i], loss_causes[i].at_end);
-	if (options_counts(o->options))
+	if (o->settings.counts)
 		log_info("%" PRIu64 " lost", losses_rows(lost));
 	else if (filtered)
 		log_info("%" PRIu64 " rows, %" PRIu64 " left out, %" PRIu64 " lost", o->rows, filtered,
@@ -204,11 +204,11 @@ void put_times(struct output *o, const struct row *row, char separator)
 {
 	bool pad = separator == ' ';
 
-	if (o->options->time) {
+	if (o->settings.time) {
 		put_clock(o, row->ts_ns);
 		put_char(o, separator);
 	}
-	if (o->options->timestamp) {
+	if (o->settings.timestamp) {
 		const char *start = o->at;
 		bool earlier = row->ts_ns < o->first_ts_ns;
 		uint64_t us = (earlier ? o->first_ts_ns - row->ts_ns : row->ts_ns - o->first_ts_ns) / 1000;
@@ -229,13 +229,13 @@ void put_time_heads(struct output *o, char separator)
 	bool pad = separator == ' ';
 	const char *start = o->at;
 
-	if (o->options->time) {
+	if (o->settings.time) {
 		put_text(o, "TIME");
 		put_pad(o, start, pad ? 8 : 0);
 		put_char(o, separator);
 	}
 	start = o->at;
-	if (o->options->timestamp) {
+	if (o->settings.timestamp) {
 		put_text(o, "TIME(s)");
 		put_pad(o, start, pad ? 9 : 0);
 		put_char(o, separator);

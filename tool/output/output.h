@@ -4,7 +4,6 @@
 #define OUTPUT_H
 
 #include "base/losses.h"
-#include "cli/options.h"
 #include "output/put.h"
 #include "rows/row.h"
 
@@ -35,8 +34,18 @@ struct screen {
 	bool colour;
 };
 
+/** What a printer needs to know of the command line. */
+struct output_settings {
+	bool json, csv;			/* neither: text, or on a terminal the format for people */
+	bool wide, extended;		/* more columns */
+	bool time, timestamp;		/* before each row */
+	bool counts;			/* counts are printed, no rows */
+	bool histogram, states, milliseconds;
+	uint64_t limit;			/* rows to print; 0: all */
+};
+
 struct output {
-	const struct options *options;
+	struct output_settings settings;
 	const struct output_format *format;
 	int fd;
 	int err;			/* negative errno of the first write that failed */
@@ -54,13 +63,12 @@ struct output {
 };
 
 /**
- * output_open - choose the format that @options ask for
+ * output_open - choose the format that @settings ask for
  * @o:       filled; the caller frees it with output_close()
- * @options: must outlive @o
  * @fd:      not closed; if it is a terminal, text uses the terminal format
  * Return: 0 or -ENOMEM.
  */
-int output_open(struct output *o, const struct options *options, int fd);
+int output_open(struct output *o, const struct output_settings *settings, int fd);
 
 /**
  * output_flush - write out the buffer
@@ -81,7 +89,7 @@ static inline void output_room(struct output *o)
 /** output_limit_reached - true if there are as many rows as -n asks for */
 static inline bool output_limit_reached(const struct output *o)
 {
-	return o->options->count && o->rows == o->options->count;
+	return o->settings.limit && o->rows == o->settings.limit;
 }
 
 /** output_row - add a row; writes only if the buffer is full */

@@ -3,9 +3,9 @@
 
 void counts_header(struct output *o)
 {
-	if (o->options->json || !o->options->csv)
+	if (o->settings.json || !o->settings.csv)
 		return;
-	if (o->options->histogram)
+	if (o->settings.histogram)
 		histogram_header_csv(o);
 	else
 		summary_header_csv(o);
@@ -16,7 +16,7 @@ static void begin_text(struct output *o, const struct counts *c)
 {
 	if (c->lines)
 		put_text(o, "\033[H\033[2J");
-	if (!c->lines && !o->options->time)
+	if (!c->lines && !o->settings.time)
 		return;
 	put_clock(o, c->ts_ns);
 	put_char(o, '\n');
@@ -24,12 +24,12 @@ static void begin_text(struct output *o, const struct counts *c)
 
 void counts_print(struct output *o, const struct counts *c)
 {
-	bool histogram = o->options->histogram;
+	bool histogram = o->settings.histogram;
 
 	output_room(o);
-	if (o->options->json) {
+	if (o->settings.json) {
 		(histogram ? histogram_json : summary_json)(o, c);
-	} else if (o->options->csv) {
+	} else if (o->settings.csv) {
 		(histogram ? histogram_csv : summary_csv)(o, c);
 	} else {
 		begin_text(o, c);
@@ -39,7 +39,7 @@ void counts_print(struct output *o, const struct counts *c)
 
 void counts_head_csv(struct output *o)
 {
-	if (o->options->time)
+	if (o->settings.time)
 		put_text(o, "TIME,");
 	put_text(o, "VIP,VPORT,REALADDR,REALPORT,");
 }
@@ -56,7 +56,7 @@ static void put_endpoint_csv(struct output *o, const struct endpoint *e)
 
 void counts_place_csv(struct output *o, const struct counts *c, const struct stats_real *r, bool total)
 {
-	if (o->options->time) {
+	if (o->settings.time) {
 		put_clock(o, c->ts_ns);
 		put_char(o, ',');
 	}

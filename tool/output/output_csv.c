@@ -40,7 +40,7 @@ static void csv_header(struct output *o)
 	put_time_heads(o, ',');
 	put_text(o, "SKADDR,C-PID,C-COMM,IP,LADDR,LPORT,RADDR,RPORT,OLDSTATE,NEWSTATE,MS,"
 		    "REALADDR,REALPORT,METHOD,REASON");
-	put_text(o, o->options->extended ? ",NETNS,UID,AGE-MS,GONE-MS\n" : "\n");
+	put_text(o, o->settings.extended ? ",NETNS,UID,AGE-MS,GONE-MS\n" : "\n");
 }
 
 static char *csv_put_optional(char *at, int64_t n)
@@ -91,7 +91,7 @@ static void csv_row(struct output *o, const struct row *r)
 	put_one(&at, ',');
 	if (r->reason)
 		put_raw(&at, r->reason, strlen(r->reason));
-	if (o->options->extended)
+	if (o->settings.extended)
 		at = put_extended(at, r);
 	put_one(&at, '\n');
 	o->at = at;

@@ -108,7 +108,7 @@ static void put_times_text(struct output *o, const struct counts *c, const struc
 	put_text(o, t->state ? ", state = " : "");
 	put_text(o, t->state ? t->state : "");
 	put_char(o, '\n');
-	put_powers(o, t->histogram, o->options->milliseconds);
+	put_powers(o, t->histogram, o->settings.milliseconds);
 }
 
 void histogram_text(struct output *o, const struct counts *c)
@@ -119,7 +119,7 @@ void histogram_text(struct output *o, const struct counts *c)
 void histogram_header_csv(struct output *o)
 {
 	counts_head_csv(o);
-	put_text(o, o->options->states ? "STATE,FROM-US,TO-US,COUNT\n" : "FROM-US,TO-US,COUNT\n");
+	put_text(o, o->settings.states ? "STATE,FROM-US,TO-US,COUNT\n" : "FROM-US,TO-US,COUNT\n");
 }
 
 static void put_times_csv(struct output *o, const struct counts *c, const struct times *t)

@@ -117,12 +117,12 @@ static void json_row(struct output *o, const struct row *r)
 static void put_losses(struct output *o, const struct losses *lost, bool end)
 {
 	for (int i = 0; i < LOSSES; i++) {
-		const struct loss_cause *errmsg = &loss_causes[i];
+		const struct loss_cause *loss = &loss_causes[i];
 
-		if ((errmsg->at_end_only && !end) || (errmsg->of_counts && !options_counts(o->options)))
+		if ((loss->at_end_only && !end) || (loss->of_counts && !o->settings.counts))
 			continue;
 		put_text(o, ",\"");
-		put_text(o, errmsg->key);
+		put_text(o, loss->key);
 		put_text(o, "\":");
 		put_u64(o, lost->n[i]);
 	}

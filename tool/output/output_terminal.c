@@ -32,7 +32,7 @@ static bool has_colour(void)
 
 void output_terminal_init(struct output *o)
 {
-	o->screen.widths = o->options->wide ? output_widths_wide : output_widths_narrow;
+	o->screen.widths = o->settings.wide ? output_widths_wide : output_widths_narrow;
 	o->screen.colour = has_colour();
 }
 

@@ -144,7 +144,7 @@ void text_header(struct output *o, const struct text_widths *w)
 	put_field(o, "NEWSTATE", 11);
 	put_field(o, "MS", w->ms);
 	put_field(o, "REAL", w->real);
-	if (o->options->extended) {
+	if (o->settings.extended) {
 		put_field(o, "REASON", REASON_WIDTH);
 		put_field(o, "METHOD", 6);
 		put_field(o, "NETNS", 10);
@@ -168,7 +168,7 @@ void text_end(struct output *o, const struct row *r)
 {
 	int reason = (int)strlen(r->reason ? r->reason : "-");
 
-	if (o->options->extended) {
+	if (o->settings.extended) {
 		for (; reason < REASON_WIDTH; reason++)
 			put_char(o, ' ');
 		put_char(o, ' ');

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "output/output.h"
 #include "rows/recording.h"
+#include "trace/printing.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -94,6 +95,7 @@ static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char 
 
 static int open_all(struct replay *r, int fd, char *errmsg, size_t len)
 {
+	const struct output_settings settings = printing_settings(r->options);
 	int err = recording_open(&r->in, r->options->replay, errmsg, len);
 
 	if (err)
@@ -102,7 +104,7 @@ static int open_all(struct replay *r, int fd, char *errmsg, size_t len)
 	if (!err)
 		err = health_init(&r->health, r->options->down);
 	if (!err)
-		err = output_open(&r->output, r->options, fd);
+		err = output_open(&r->output, &settings, fd);
 	if (err)
 		snprintf(errmsg, len, "cannot be replayed: out of memory");
 	else

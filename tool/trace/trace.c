@@ -6,6 +6,7 @@
 #include "bpf/missed.h"
 #include "host/privilege.h"
 #include "trace/compile.h"
+#include "trace/printing.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -34,6 +35,7 @@ void trace_init(struct trace *t, const struct plan *plan)
 int trace_load(struct trace *t, const struct object *programs, char *errmsg, size_t len)
 {
 	const struct options *o = t->options;
+	const struct output_settings settings = printing_settings(o);
 	int err = kernel_load(&t->kernel, programs, errmsg, len);
 
 	if (err)
@@ -50,7 +52,7 @@ int trace_load(struct trace *t, const struct object *programs, char *errmsg, siz
 	if (!err)
 		err = health_init(&t->health, o->down);
 	if (!err)
-		err = output_open(&t->output, o, STDOUT_FILENO);
+		err = output_open(&t->output, &settings, STDOUT_FILENO);
 	if (err)
 		snprintf(errmsg, len, "out of memory");
 	return err;

@@ -192,7 +192,7 @@ static const char *what_was_said(void)
 /* What can be done about a loss is said once for each cause, however often it comes, but not where all is about to be said. */
 static void told_once(void **state)
 {
-	static const struct options csv = { .csv = true };
+	static const struct output_settings csv = { .csv = true };
 	static const struct losses all = { { 1, 1, 1, 1, 1, 1, 1, 1 } }, full = { { [LOSS_BUFFER_FULL] = 5 } };
 	struct output o;
 
@@ -216,9 +216,9 @@ static void told_once(void **state)
 
 static void last_messages(void **state)
 {
-	static const struct options rows_only = { .csv = true }, counts = { .csv = true, .summary = true };
+	static const struct output_settings rows_only = { .csv = true }, counts = { .csv = true, .counts = true };
 	static const struct losses all = { { 1, 20, 300, 4000, 50000, 600000, 7000000, 80000000 } }, none;
-	struct output o = { .options = &rows_only, .rows = 7, .events = 80000009 };
+	struct output o = { .settings = rows_only, .rows = 7, .events = 80000009 };
 
 	(void)state;
 	log_init("ours", LOG_INFO);
@@ -240,7 +240,7 @@ static void last_messages(void **state)
 	output_print_end(&o, &none);
 	output_warn_uncounted(&none);
 	assert_string_equal(what_was_said(), "ours: 7 rows, 0 lost\n");
-	o.options = &counts;
+	o.settings = counts;
 	listen_to_stderr();
 	output_warn_uncounted(&all);
 	output_print_end(&o, &none);

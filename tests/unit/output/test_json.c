@@ -4,13 +4,14 @@
 
 #include "output/output.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const struct options json = { .json = true, .wide = true, .time = true };
+static const struct output_settings json = { .json = true, .wide = true, .time = true };
 
 static const struct row sample = {
 	.ts_ns = 5000001234, .skaddr = 0xffff8f3a12345678, .span_ns = 12345678, .pid = 1234,
@@ -221,7 +222,7 @@ static void line_of_losses(void **state)
 		[LOSS_REASONS] = 7,
 	} };
 	char text[OUTPUT_ROW_MAX] = "";
-	struct output out = { .options = &json, .at = text, .end = text + sizeof(text), .stamp_s = -1 };
+	struct output out = { .settings = json, .at = text, .end = text + sizeof(text), .stamp_s = -1 };
 
 	(void)state;
 	out.format = &output_json;

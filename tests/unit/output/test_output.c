@@ -5,6 +5,7 @@
 #include "../endpoint.h"
 #include "output/output.h"
 
+#include <stdio.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -46,7 +47,7 @@ static const struct row behind_ipvs_v6 = {
 };
 
 /* What the output writes with @o for @rows, for the caller to free. */
-static char *written(const struct options *o, bool header, const struct row *rows, size_t n)
+static char *written(const struct output_settings *o, bool header, const struct row *rows, size_t n)
 {
 	int fd = memfd_create("rows", 0);
 	struct output out;
@@ -72,7 +73,7 @@ static char *written(const struct options *o, bool header, const struct row *row
 	return text;
 }
 
-static void check(const struct options *o, bool header, const struct row *rows, size_t n,
+static void check(const struct output_settings *o, bool header, const struct row *rows, size_t n,
 		  const char *expected)
 {
 	char *text = written(o, header, rows, n);
@@ -83,7 +84,7 @@ static void check(const struct options *o, bool header, const struct row *rows, 
 
 static void text_golden(void **state)
 {
-	static const struct options o = { 0 };
+	static const struct output_settings o = { 0 };
 	const struct row rows[] = { behind_ipvs, direct_v6, behind_ipvs_v6 };
 
 	(void)state;
@@ -96,7 +97,7 @@ static void text_golden(void **state)
 
 static void wide_golden(void **state)
 {
-	static const struct options o = { .wide = true };
+	static const struct output_settings o = { .wide = true };
 	const struct row rows[] = { behind_ipvs, direct_v6, behind_ipvs_v6 };
 
 	(void)state;
@@ -109,7 +110,7 @@ static void wide_golden(void **state)
 
 static void csv_golden(void **state)
 {
-	static const struct options o = { .csv = true, .wide = true };	/* -w changes nothing */
+	static const struct output_settings o = { .csv = true, .wide = true };	/* -w changes nothing */
 	const struct row rows[] = { behind_ipvs, direct_v6, behind_ipvs_v6 };
 
 	(void)state;
@@ -122,8 +123,8 @@ static void csv_golden(void **state)
 
 static void times_golden(void **state)
 {
-	static const struct options narrow = { .time = true, .timestamp = true };
-	static const struct options csv = { .time = true, .timestamp = true, .csv = true };
+	static const struct output_settings narrow = { .time = true, .timestamp = true };
+	static const struct output_settings csv = { .time = true, .timestamp = true, .csv = true };
 	const struct row rows[] = { behind_ipvs, direct_v6 };
 
 	(void)state;
@@ -185,7 +186,7 @@ static void ms_of(char ms[32], uint64_t us)
 /* The format strings are those of tools/tcpstates.py. */
 static void narrow_columns_of_tcpstates(void **state)
 {
-	static const struct options o = { 0 };
+	static const struct output_settings o = { 0 };
 	char line[256];
 	char *text = written(&o, true, NULL, 0);
 
@@ -212,7 +213,7 @@ static void narrow_columns_of_tcpstates(void **state)
 
 static void wide_columns_of_tcpstates(void **state)
 {
-	static const struct options o = { .wide = true };
+	static const struct output_settings o = { .wide = true };
 	char line[256];
 	char *text = written(&o, true, NULL, 0);
 
@@ -241,7 +242,7 @@ static void wide_columns_of_tcpstates(void **state)
 
 static void csv_columns_of_tcpstates(void **state)
 {
-	static const struct options o = { .csv = true };
+	static const struct output_settings o = { .csv = true };
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(columns); i++) {
@@ -402,7 +403,7 @@ static void columns_after_hostile_names(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(names); i++) {
-		static const struct options narrow = { 0 }, wide = { .wide = true };
+		static const struct output_settings narrow = { 0 }, wide = { .wide = true };
 		struct row r = behind_ipvs;
 		char line[256];
 
@@ -442,7 +443,7 @@ static void csv_quotes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(names); i++) {
-		static const struct options csv = { .csv = true };
+		static const struct output_settings csv = { .csv = true };
 		struct row r = behind_ipvs;
 		char line[256];
 
@@ -458,7 +459,7 @@ static void csv_quotes(void **state)
 /* Long addresses push the rest to the right; white space still splits the fields. */
 static void longest_row(void **state)
 {
-	static const struct options text = { .time = true, .timestamp = true };
+	static const struct output_settings text = { .time = true, .timestamp = true };
 	struct row r = { .ts_ns = 1, .skaddr = UINT64_MAX, .span_ns = UINT64_MAX, .pid = UINT32_MAX,
 			 .local = IPV6_LONG(65535), .remote = IPV6_LONG(65535),
 			 .real = IPV6_LONG(65535), .oldstate = 13, .newstate = 13,
@@ -487,7 +488,7 @@ static void longest_row(void **state)
 /* An event may come later than the first row and be older; tcpstates shows -0.000001. */
 static void time_before_the_first_row(void **state)
 {
-	static const struct options o = { .timestamp = true, .csv = true };
+	static const struct output_settings o = { .timestamp = true, .csv = true };
 	struct row rows[] = { behind_ipvs, behind_ipvs };
 	char *text;
 
@@ -501,7 +502,7 @@ static void time_before_the_first_row(void **state)
 static void many_rows_keep_their_order(void **state)
 {
 	enum { N = 3000 };	/* several buffers full */
-	static const struct options o = { .csv = true };
+	static const struct output_settings o = { .csv = true };
 	struct row *rows = calloc(N, sizeof(*rows));
 	char *text, *line, *rest;
 	unsigned n = 0;
@@ -526,7 +527,7 @@ static void many_rows_keep_their_order(void **state)
 
 static void nothing_is_written_before_it_has_to(void **state)
 {
-	static const struct options o = { 0 };
+	static const struct output_settings o = { 0 };
 	int fd = memfd_create("rows", 0);
 	struct output out;
 
@@ -543,7 +544,7 @@ static void nothing_is_written_before_it_has_to(void **state)
 
 static void reader_that_left(void **state)
 {
-	static const struct options o = { 0 };
+	static const struct output_settings o = { 0 };
 	struct output out;
 	int pipe_fd[2];
 
@@ -564,7 +565,7 @@ static void reader_that_left(void **state)
 
 static void full_device(void **state)
 {
-	static const struct options o = { 0 };
+	static const struct output_settings o = { 0 };
 	int fd = open("/dev/full", O_WRONLY);
 	struct output out;
 

@@ -44,7 +44,7 @@ static int make_stats(void **state)
 }
 
 /* What is printed of it, for the caller to free. */
-static char *printed(const struct options *options, const struct stats *s, int lines)
+static char *printed(const struct output_settings *options, const struct stats *s, int lines)
 {
 	char *text = calloc(1, 65536);
 	struct stats_ranking ranking;
@@ -70,7 +70,7 @@ static char *printed(const struct options *options, const struct stats *s, int l
 
 #define EXPECT(text, s, lines, ...)							\
 	do {										\
-		const struct options options_ = { __VA_ARGS__ };			\
+		const struct output_settings options_ = { __VA_ARGS__ };			\
 		char *text_ = printed(&options_, s, lines);				\
 											\
 		assert_string_equal(text_, text);					\
@@ -93,7 +93,7 @@ static void summary_in_text(void **state)
 	       "[fd00::1]:443 total         2    0     0       0       0       0     2      0     2      0     0    "
 	       "-     -     -     -     -\n"
 	       "[fd00::1]:443 -             2    0     0       0       0       0     2      0     2      0     0    "
-	       "-     -     -     -     -\n", &stats, 0, .summary = true);
+	       "-     -     -     -     -\n", &stats, 0, .counts = true);
 }
 
 static void summary_with_the_time(void **state)
@@ -103,12 +103,12 @@ static void summary_with_the_time(void **state)
 	(void)state;
 	setenv("TZ", "UTC", 1);
 	EXPECT("00:00:00\nVIP REAL  CONN ESTAB REFUSED TIMEOUT UNREACH ABORT NODEST ERROR SYNRTX RESET OPEN P50 P90 "
-	       "P99 MAX LIFE50\n", &none, 0, .summary = true, .time = true);
+	       "P99 MAX LIFE50\n", &none, 0, .counts = true, .time = true);
 }
 
 static void screens_have_an_end(void **state)
 {
-	const struct options options = { .summary = true };
+	const struct output_settings options = { .counts = true };
 	char *text = printed(&options, &stats, 6);
 	int lines = 0;
 
@@ -131,7 +131,7 @@ static void summary_in_csv(void **state)
 	       "10.0.0.1,80,10.0.0.3,8080,4,0,4,0,0,0,0,0,0,0,0,,,,,\n"
 	       "10.0.0.1,80,10.0.0.2,8080,12,12,0,0,0,0,0,0,0,1,3,0.007,0.007,1.981,2.000,0.012\n"
 	       "fd00::1,443,total,,2,0,0,0,0,0,2,0,2,0,0,,,,,\n"
-	       "fd00::1,443,,,2,0,0,0,0,0,2,0,2,0,0,,,,,\n", &stats, 0, .summary = true, .csv = true);
+	       "fd00::1,443,,,2,0,0,0,0,0,2,0,2,0,0,,,,,\n", &stats, 0, .counts = true, .csv = true);
 }
 
 static void summary_in_json(void **state)
@@ -146,7 +146,7 @@ static void summary_in_json(void **state)
 	       "\"real\":null," NUMBERS
 	       "{\"time\":\"1970-01-01T00:00:00.001500Z\",\"event\":\"summary\",\"vip\":{\"addr\":\"10.0.0.1\","
 	       "\"port\":80},\"real\":{\"addr\":\"10.0.0.2\",\"port\":8080}," NUMBERS,
-	       &first, 0, .summary = true, .json = true);
+	       &first, 0, .counts = true, .json = true);
 }
 
 static void histogram_in_text(void **state)
@@ -220,7 +220,7 @@ static void states_have_histograms(void **state)
 /* More than fits the buffer at once: nothing is cut. */
 static void many_real_servers(void **state)
 {
-	const struct options options = { .summary = true, .csv = true };
+	const struct output_settings options = { .counts = true, .csv = true };
 	struct stats many = { .real = calloc(400, sizeof(*many.real)), .n = 400 };
 	char *text;
 	int lines = 0;

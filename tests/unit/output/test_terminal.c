@@ -38,7 +38,7 @@ struct terminal {
 	size_t len;
 };
 
-static void open_terminal(struct terminal *t, const struct options *o, int lines, int columns)
+static void open_terminal(struct terminal *t, const struct output_settings *o, int lines, int columns)
 {
 	struct termios raw;
 
@@ -99,7 +99,7 @@ static const char *pattern_of(struct terminal *t)
 
 static void heading_again_after_a_screenful(void **state)
 {
-	static const struct options o = { 0 };
+	static const struct output_settings o = { 0 };
 	struct terminal t;
 
 	(void)state;
@@ -113,7 +113,7 @@ static void heading_again_after_a_screenful(void **state)
 
 static void lines_that_wrap_are_counted(void **state)
 {
-	static const struct options o = { 0 };
+	static const struct output_settings o = { 0 };
 	struct terminal t;
 
 	(void)state;
@@ -126,7 +126,7 @@ static void lines_that_wrap_are_counted(void **state)
 
 static void window_that_changes(void **state)
 {
-	static const struct options o = { 0 };
+	static const struct output_settings o = { 0 };
 	struct terminal t;
 
 	(void)state;
@@ -143,7 +143,7 @@ static void window_that_changes(void **state)
 
 static void window_of_unknown_size(void **state)
 {
-	static const struct options o = { 0 };
+	static const struct output_settings o = { 0 };
 	struct terminal t;
 
 	(void)state;
@@ -156,7 +156,7 @@ static void window_of_unknown_size(void **state)
 
 static void columns_grow_with_their_addresses(void **state)
 {
-	static const struct options o = { 0 };
+	static const struct output_settings o = { 0 };
 	struct row rows[] = { plain, plain, plain, plain };
 	struct terminal t;
 
@@ -183,7 +183,7 @@ static void columns_grow_with_their_addresses(void **state)
 static bool coloured(const char *term, const char *no_color, const char *reason, bool retransmit,
 		     const char *end)
 {
-	static const struct options o = { 0 };
+	static const struct output_settings o = { 0 };
 	struct row row = plain;
 	struct terminal t;
 	bool is;
@@ -220,7 +220,7 @@ static void colour(void **state)
 /* These are for programs, whoever reads them. */
 static void csv_and_json_stay_as_they_are(void **state)
 {
-	static const struct options formats[] = { { .csv = true }, { .json = true } };
+	static const struct output_settings formats[] = { { .csv = true }, { .json = true } };
 
 	(void)state;
 	setenv("TERM", "xterm", 1);
