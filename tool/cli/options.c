@@ -42,7 +42,7 @@ static const struct option_row rows[] = {
 	{ 'x', "extended", FLAG, AT(extended), NULL,
 	  "more columns: forwarding method, namespace, uid, age in IPVS" },
 	{ 'j', "json", FLAG, AT(json), NULL, "one JSON object a line" },
-	{ 'Y', "journal", FLAG, AT(journal), NULL, "log rows to the systemd journal too" },
+	{ 'Y', "journal", FLAG, AT(journal), NULL, "also log rows to the systemd journal" },
 	{ 'L', "localport", PORTS, AT(lports), "PORTS", "only these local ports, comma-separated" },
 	{ 'D', "remoteport", PORTS, AT(rports), "PORTS",
 	  "only these remote ports, comma-separated" },
@@ -52,35 +52,35 @@ static const struct option_row rows[] = {
 	{ 'p', "pid", NUMBER, AT(pid), "PID", "only sockets that this process opened" },
 	{ '4', "ipv4", FLAG, AT(ipv4), NULL, "only IPv4 sockets" },
 	{ '6', "ipv6", FLAG, AT(ipv6), NULL, "only IPv6 sockets" },
-	{ 'a', "all", FLAG, AT(all), NULL, "every TCP socket, not only those that IPVS sends on" },
+	{ 'a', "all", FLAG, AT(all), NULL, "every TCP socket, not only those that IPVS handles" },
 	{ 'r', "retransmits", FLAG, AT(retransmits), NULL,
-	  "every retransmit, not those of the first SYN only" },
+	  "every retransmit, not only those of the first SYN" },
 	{ DOWN, "down", FAILURES, AT(down), "[=N]",
-	  "a row too when a real server goes down, N connects failed (3), or up" },
+	  "also a row when a real server goes down (N connects failed, 3) or up" },
 	{ SUMMARY, "summary", FLAG, AT(summary), NULL,
 	  "counts for each real server, every INTERVAL seconds" },
 	{ HISTOGRAM, "histogram", FLAG, AT(histogram), NULL,
 	  "connect times of each real server, as a histogram" },
 	{ STATES, "states", FLAG, AT(states), NULL,
-	  "with --histogram: times in each state, not of connects" },
+	  "with --histogram: times in each TCP state, not connect times" },
 	{ METRICS, "metrics", STRING, AT(metrics), "FILE",
 	  "counts for Prometheus to FILE, every INTERVAL seconds (15)" },
-	{ 'C', "noclear", FLAG, AT(noclear), NULL, "with these: do not clear the screen" },
-	{ 'm', "milliseconds", FLAG, AT(milliseconds), NULL, "with --histogram: not microseconds" },
+	{ 'C', "noclear", FLAG, AT(noclear), NULL, "with tables: do not clear the screen" },
+	{ 'm', "milliseconds", FLAG, AT(milliseconds), NULL, "with --histogram: in milliseconds" },
 	{ 'n', "count", NUMBER, AT(count), "COUNT", "stop after COUNT rows" },
 	{ 'd', "duration", NUMBER, AT(seconds), "SECONDS", "stop after SECONDS" },
 	{ 'b', "buffer-pages", PAGES, AT(pages), "PAGES",
 	  "perf buffer of each CPU in pages, a power of two (256)" },
-	{ 263, "max-conns", CONNS, AT(max_conns), "N", "track so many connections at a time (65536)" },
-	{ RECORD, "record", STRING, AT(record), "FILE", "keep the events in FILE too, for --replay" },
+	{ 263, "max-conns", CONNS, AT(max_conns), "N", "track at most N connections at a time (65536)" },
+	{ RECORD, "record", STRING, AT(record), "FILE", "also save the events in FILE, for --replay" },
 	{ REPLAY, "replay", STRING, AT(replay), "FILE",
 	  "print the rows of a recording; -: stdin; needs no root" },
-	{ 'v', "verbose", FLAG, AT(verbose), NULL, "say on stderr what is found and done" },
+	{ 'v', "verbose", FLAG, AT(verbose), NULL, "report on stderr what the tool finds and does" },
 	{ 261, "check", FLAG, AT(check), NULL,
-	  "say what this host has and lacks for tracing, and stop" },
+	  "report what this host has and lacks for tracing, and stop" },
 	{ 256, "ebpf", FLAG, AT(ebpf), NULL, "print the text of the BPF program and stop" },
 	{ 257, "version", FLAG, AT(version), NULL, "print the version and stop" },
-	{ 258, "no-cache", FLAG, AT(no_cache), NULL, "compile anew; neither read nor write the cache" },
+	{ 258, "no-cache", FLAG, AT(no_cache), NULL, "compile again; neither read nor write the cache" },
 	{ 259, "cache-dir", STRING, AT(cache_dir), "DIR",
 	  "keep compiled programs in DIR (/var/cache/ipvs-tcpstate)" },
 	{ 264, "proc-root", STRING, AT(proc_root), "DIR", NULL },
@@ -468,14 +468,14 @@ void options_help(FILE *to, const char *name)
 		fprintf(to, "  %-26s %s\n", left, rows[i].help);
 	}
 	fprintf(to, "\nexamples:\n"
-		"  %s           # connections that IPVS sends on\n"
+		"  %s           # connections that IPVS handles\n"
 		"  %s -a        # all TCP connections, as tcpstates\n"
 		"  %s -T        # with the time of day\n"
 		"  %s -tw       # with seconds since the first row, wide enough for IPv6\n"
 		"  %s -stT      # CSV with times and timestamps\n"
-		"  %s -Y        # to the systemd journal too\n"
+		"  %s -Y        # also to the systemd journal\n"
 		"  %s -D 80,443 # only remote ports 80 and 443\n"
-		"  %s --down    # say too which real servers go down and up\n"
+		"  %s --down    # also report real servers that go down or up\n"
 		"  %s -n 1      # stop after one row\n"
 		"  %s --summary 5      # counts for each real server, every 5 seconds\n"
 		"  %s --histogram 10 1 # connect times, once, after 10 seconds\n",
