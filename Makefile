@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
-# Of a BCC toolkit; on Debian its tools have names with a suffix, in the usual places.
+# Where a BCC toolkit is installed. On Debian it is in the usual directories, and its tools' names have a suffix.
 BCC_PREFIX ?= /usr
 BCC_SUFFIX ?= $(if $(wildcard /etc/debian_version),-bpfcc)
 V ?= 0
@@ -15,12 +15,12 @@ BUILD := build
 
 accepts = $(shell printf '\043include <stdio.h>\n' | $(CC) -O2 -Werror $(1) -xc -S -o /dev/null - 2>/dev/null && echo '$(1)')
 
-# What the code needs, after the user's own choices. A compiler before gcc 7 warns of more, as of { 0 } for a structure in a
-# structure, and builds it all the same.
+# Flags that the code needs. They come after the user's own. gcc before version 7 warns about more, such as { 0 } for a
+# structure inside a structure; there, warnings are not errors.
 FLAGS := -std=gnu11 -Wall -Wextra $(if $(call accepts,-Wimplicit-fallthrough),-Werror) \
 	-Wshadow -Wstrict-prototypes -Wformat=2 -MMD -MP -D_GNU_SOURCE -I. -Itool
 
-# What makes it harder to misuse a mistake, as far as this compiler has it. FORTIFY works with an optimizer only.
+# Hardening flags, as far as this compiler accepts them. FORTIFY works only with optimization.
 fortify = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(1)
 HARDEN := -fPIE $(or $(call accepts,-fstack-protector-strong),-fstack-protector) \
 	$(call accepts,-fstack-clash-protection) $(call accepts,-fcf-protection) \
@@ -35,16 +35,16 @@ SOURCES := $(sort $(wildcard tool/*.c tool/*/*.c))
 EMBEDDED := embedded_main embedded_layout
 OBJECTS := $(SOURCES:tool/%.c=$(BUILD)/%.o) $(EMBEDDED:%=$(BUILD)/%.o)
 
-# Unit tests: each tests/unit/*/test_*.c is a program, linked with all of the tool
-# but main.c, under the sanitizers.
+# Unit tests: each tests/unit/*/test_*.c is a program. It is linked with the whole tool except
+# main.c, with the sanitizers.
 UNITS := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_PROGRAMS := $(patsubst %.c,$(BUILD)/unit/%,$(notdir $(UNITS)))
 vpath test_%.c $(sort $(dir $(UNITS)))
 UNIT_OBJECTS := $(patsubst tool/%.c,$(BUILD)/unit/tool/%.o,$(filter-out tool/main.c,$(SOURCES))) \
 	$(EMBEDDED:%=$(BUILD)/unit/tool/%.o)
 
-# Fuzz targets: each tests/fuzz/fuzz_*.c is a program, linked with what it needs of the tool, under the sanitizers; by
-# clang's libFuzzer, or where that is missing by $(CC) with a main() that tries the inputs that were kept.
+# Fuzz targets: each tests/fuzz/fuzz_*.c is a program. It is linked with the parts of the tool that it needs, with the
+# sanitizers. clang's libFuzzer drives it; without libFuzzer, $(CC) builds it with a main() that runs the kept inputs.
 FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_PROGRAMS := $(FUZZERS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 FUZZ_OBJECTS := $(patsubst tool/%.c,$(BUILD)/fuzz/tool/%.o,$(filter-out tool/main.c,$(SOURCES))) $(BUILD)/fuzz/tool/embedded_layout.o
@@ -52,14 +52,14 @@ CLANG ?= clang
 FUZZ_SANITIZE := -O2 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 libfuzzer = $(shell printf 'int LLVMFuzzerTestOneInput(void);int LLVMFuzzerTestOneInput(void){return 0;}' | \
 	$(CLANG) -fsanitize=fuzzer,address,undefined -xc -o /dev/null - 2>/dev/null && echo yes)
-# Asked once, and only where it matters.
+# Evaluated once, and only if it is used.
 HAS_LIBFUZZER = $(eval HAS_LIBFUZZER := $$(libfuzzer))$(HAS_LIBFUZZER)
 FUZZ_CC = $(if $(HAS_LIBFUZZER),$(CLANG),$(CC)) $(FUZZ_SANITIZE)
-# For all but what only checks.
+# Coverage for libFuzzer: for the tool and the targets, not for the helpers that only check.
 FUZZ_COVERED = $(if $(HAS_LIBFUZZER),-fsanitize=fuzzer-no-link)
 FUZZ_MAIN = $(if $(HAS_LIBFUZZER),-fsanitize=fuzzer,$(BUILD)/fuzz/replay.o)
 
-# Programs that make and take connections for tests, demo and bench.
+# Programs that open and accept connections for the tests, the demo and the bench.
 PEERS := $(sort $(wildcard tests/peers/*.c))
 PEER_PROGRAMS := $(PEERS:tests/peers/%.c=$(BUILD)/peers/%)
 
@@ -82,7 +82,7 @@ setup: ## install what all targets need; setup-PURPOSE what one needs (see scrip
 setup-%:
 	$(Q)scripts/setup $*
 
-# These install what is missing first, so they build by a second make.
+# These targets first install what is missing. So they start a second make to build.
 demo: ## show the tool on real connections behind IPVS, in a VM where this kernel cannot; KERNEL=NAME or a directory
 	$(Q)scripts/demo --setup $(if $(KERNEL),"$(KERNEL)")
 	$(Q)$(MAKE) --no-print-directory $(BUILD)/ipvs-tcpstate
@@ -143,7 +143,7 @@ fuzzers: $(FUZZ_PROGRAMS)
 
 peers: $(PEER_PROGRAMS)
 
-# What goes where: FROM:MODE:TO
+# Files to install: FROM:MODE:TO
 FILES = $(BUILD)/ipvs-tcpstate:755:$(PREFIX)/sbin/ipvs-tcpstate \
 	man/ipvs-tcpstate.8:644:$(PREFIX)/share/man/man8/ipvs-tcpstate.8 \
 	man/ipvs-tcpstate_example.txt:644:$(PREFIX)/share/doc/ipvs-tcpstate/ipvs-tcpstate_example.txt \
@@ -164,7 +164,7 @@ put = @set -e; for file in $(1); do \
 	from=$${file%%:*} to="$(DESTDIR)$${file\#\#*:}" mode=$${file\#*:}; printf '  %-5s %s\n' INST "$$to"; \
 	install -D -m "$${mode%%:*}" "$$from" "$$to"; done
 remove = @for file in $(1); do rm -fv "$(DESTDIR)$${file\#\#*:}"; done
-# remove_empty DIR, DIRS - folders below DIR, with those above them, as far as they are empty
+# remove_empty DIR, DIRS - removes DIRS below DIR, and their parents below DIR, if they are empty
 remove_empty = @! cd "$(DESTDIR)$(1)" 2>/dev/null || rmdir -p --ignore-fail-on-non-empty $(2) 2>/dev/null || :
 
 install: all ## install below $(DESTDIR)$(PREFIX)
@@ -240,7 +240,7 @@ $(BUILD)/unit/test_%: test_%.c $(UNIT_OBJECTS)
 	$(call say,UNIT,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(FLAGS) $(SANITIZE) -o $@ $< $(filter %.o,$^) -lcmocka $(LIBS)
 
-# What the machine's headers say has the names that the tool has, so it is compiled apart.
+# The machine's headers use the same names as the tool's, so this file is compiled separately.
 $(BUILD)/unit/test_abi: $(BUILD)/unit/abi_system.o
 
 $(BUILD)/unit/abi_system.o: tests/unit/base/abi_system.c
@@ -265,7 +265,7 @@ $(BUILD)/fuzz/%.o: tests/fuzz/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FLAGS) -c -o $@ $<
 
-# An archive, so that a target has no code, and counts none, that it does not use.
+# An archive, so that a target contains and counts only the code that it uses.
 $(BUILD)/fuzz/tool.a: $(FUZZ_OBJECTS) $(BUILD)/fuzz/common.o $(BUILD)/fuzz/lines.o
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# bash completion of @NAME@. scripts/completion fills in what stands between at signs.
+# bash completion of @NAME@. scripts/completion replaces the words between at signs.
 
-# _@ID@_ports - the ports of IPVS's virtual services and of the sockets that listen
+# _@ID@_ports - offers the ports of IPVS's virtual services and of listening sockets
 _@ID@_ports()
 {
 	local first second state rest
@@ -20,13 +20,13 @@ _@ID@_ports()
 _@ID@()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD - 1]} value='' given=''
-	# bash splits --option=value at the sign.
+	# bash splits --option=value at the equals sign.
 	if [[ $cur == = ]]; then
 		cur=''
 	elif [[ $option == = ]]; then
 		option=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
-	# Of letters joined as in -sD only the last can take the next word.
+	# In joined letters such as -sD only the last one can take the next word.
 	[[ $option != -[!-]* ]] || option=-${option: -1}
 	case $option in
 	@VALUES@) ;;

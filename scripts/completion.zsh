@@ -1,9 +1,9 @@
 #compdef @NAME@
 # SPDX-License-Identifier: Apache-2.0
 #
-# zsh completion of @NAME@. scripts/completion fills in what stands between at signs.
+# zsh completion of @NAME@. scripts/completion replaces the words between at signs.
 
-# the ports of IPVS's virtual services and of the sockets that listen; in a list with commas the last is completed
+# offers the ports of IPVS's virtual services and of listening sockets; in a comma-separated list it completes the last one
 _@ID@_ports()
 {
 	local first second state rest

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Another Debian suite's packages, for scripts/kernel and scripts/root, through an apt configuration of our own:
-# nothing is installed here, and this machine's package lists stay as they are.
+# Gets packages of another Debian suite for scripts/kernel and scripts/root, with an apt configuration of its own:
+# it installs nothing here, and does not change this machine's package lists.
 
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# suite_own_sources - this machine's own sources, a line "RELEASE URI" each: from apt's lists or, where there are
-# none yet, from its two kinds of files
+# suite_own_sources - prints this machine's own sources, one "RELEASE URI" a line: from apt's lists or, if there are
+# none yet, from both kinds of source files
 suite_own_sources()
 {
 	# shellcheck disable=SC2016 # apt expands these
@@ -19,13 +19,13 @@ suite_own_sources()
 		/^Suites:/ { for (i = 2; i <= NF; i++) print $i, uri }'
 }
 
-# suite_mirror RELEASE - where this machine gets the packages of a release of its own
+# suite_mirror RELEASE - prints the mirror of one of this machine's own releases
 suite_mirror()
 {
 	suite_own_sources | awk -v release="$1" '$1 == release && $2 ~ /debian/ { print $2; exit }'
 }
 
-# suite_sources SUITE - its lines for a sources.list; fails where this machine has no mirror of Debian
+# suite_sources SUITE - prints the lines for a sources.list; fails if this machine has no Debian mirror
 suite_sources()
 {
 	local own main security
@@ -39,13 +39,13 @@ suite_sources()
 	[ "$1" = sid ] || [ -z "$security" ] || echo "deb [signed-by=$keyring] $security $1-security main"
 }
 
-# suite_use DIR SUITE - read the package lists of SUITE into DIR, for suite_apt_get and suite_apt_cache
+# suite_use DIR SUITE - reads the package lists of SUITE into DIR, for suite_apt_get and suite_apt_cache
 suite_use()
 {
 	suite_dir=$1
 	mkdir -p "$suite_dir/lists/partial" "$suite_dir/archives/partial" || return
 	suite_sources "$2" >"$suite_dir/sources.list" || return
-	# Check-Valid-Until: a mirror or snapshot may be older than a test kernel needs to care about.
+	# Check-Valid-Until: the lists of a mirror or snapshot may be out of date; that does not matter for a test kernel.
 	cat >"$suite_dir/apt.conf" <<-END
 	Dir::State "$suite_dir";
 	Dir::State::status "/dev/null";

@@ -1,29 +1,29 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What the suites share. A suite sources this file and its tests, calls "run" for each test and, called as
-# "SUITE --one FUNCTION [ARG...]", hands the rest to one_test: each test is a process of its own in a network
-# namespace of its own, in an empty folder, with a time limit. (A suite that needs no network empties "contained".)
-# A suite that is called with --list says so in "listing": then "run" prints the name and does no more.
+# Functions that the suites share. A suite sources this file and its tests, and calls "run" for each test. If the suite is
+# called as "SUITE --one FUNCTION [ARG...]", it passes the rest to one_test: each test is a process of its own, in its own
+# network namespace and its own empty folder, with a time limit. (A suite that needs no network empties "contained".)
+# A suite that is called with --list sets "listing": then "run" only prints the name.
 
 top=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd -P)
 self=$(cd "${0%/*}" && pwd -P)/${0##*/}
 built=${BUILD:-$top/build}
 tool=$built/ipvs-tcpstate
 contained=(unshare --net --)	# command that runs each test
-tool_options=(${hooks:+"--hooks=$hooks"})	# of every start of the tool; "hooks" comes by the environment
+tool_options=(${hooks:+"--hooks=$hooks"})	# options for every start of the tool; "hooks" comes from the environment
 peers=$built/peers
 # shellcheck disable=SC2034 # for the tests
 nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 client_in=()	# command that runs the client, for another namespace
 limit=${limit:-240}	# seconds for one test
-patience=${patience:-60}	# seconds for one condition
-pause=${pause:-0.05}	# seconds between looks at it
-tries=${TRIES:-1}	# of each test; more are for a machine that is too busy to say something about tests
-listing=''	# where it is set, tests are only named
+patience=${patience:-60}	# seconds to wait for one condition
+pause=${pause:-0.05}	# seconds between two checks of a condition
+tries=${TRIES:-1}	# tries for each test; more than one is for a machine so busy that a failure proves nothing
+listing=''	# if set, tests are only listed
 PATH=$PATH:/usr/sbin:/sbin
 
-# take_arguments [--list | PATTERN...] - of a suite; without any, T in the environment is one
+# take_arguments [--list | PATTERN...] - reads the arguments of a suite; without any, T in the environment is the pattern
 take_arguments()
 {
 	[ "${1-}" != --list ] || { listing=1; shift; }
@@ -31,7 +31,7 @@ take_arguments()
 	[ $# != 0 ] || patterns=(${T:+"$T"})
 }
 
-# run_all FUNCTION - FUNCTION calls "run" for each test
+# run_all FUNCTION - runs all tests; FUNCTION calls "run" for each test
 run_all()
 {
 	failures=0 number=0
@@ -44,8 +44,8 @@ run_all()
 	[ $failures = 0 ]
 }
 
-# run NAME FUNCTION [ARG...] - run a test and print its verdict. With TRIES=N in the environment one that fails has N
-# tries altogether. What failed is shown all the same, and tests/check counts it.
+# run NAME FUNCTION [ARG...] - runs a test and prints its verdict. With TRIES=N in the environment a test has up to N tries.
+# A failed try is always shown, and tests/check counts it.
 run()
 {
 	local name=${hooks:+"--hooks $hooks: "}$1 dir status try
@@ -62,7 +62,7 @@ run()
 	tell "$name"
 }
 
-# tell NAME - the verdict by "status" and what is in "dir"
+# tell NAME - prints the verdict, from "status" and the files in "dir"
 tell()
 {
 	local text=''
@@ -83,7 +83,7 @@ tell()
 	[ "${V-0}" != 1 ] || show_log
 }
 
-# alone NAME - the command that runs this one test; in a VM "vm_name" is set
+# alone NAME - prints the command that runs only this test; in a VM "vm_name" is set
 alone()
 {
 	local suite=${self%/*} quote="'"
@@ -92,7 +92,8 @@ alone()
 	echo "make check-$suite${vm_name:+ KERNEL=$vm_name} T='${1//$quote/$quote\\$quote$quote}'"
 }
 
-# attempt FUNCTION [ARG...] - sets dir and status: 0 passed, 4 skipped, any other failed, as attempt itself has then
+# attempt FUNCTION [ARG...] - runs a test once. Sets dir and status: 0 passed, 4 skipped, others failed. Fails if the test
+# failed
 attempt()
 {
 	local began_us=${EPOCHREALTIME/[.,]/}
@@ -108,7 +109,7 @@ attempt()
 	[ $status = 0 ] || [ $status = 4 ]
 }
 
-# took - what V=1 shows of a test's time
+# took - logs the time of a test, for V=1
 took()
 {
 	local tenths=$(((${EPOCHREALTIME/[.,]/} - began_us) / 100000))
@@ -120,7 +121,7 @@ show_log()
 	sed 's/^/    /' "$dir/log"
 }
 
-# wanted NAME - whether the array "patterns" has it, or a pattern that fits, or nothing at all
+# wanted NAME - true if the array "patterns" is empty, or has this name or a pattern that matches it
 wanted()
 {
 	local pattern
@@ -133,13 +134,13 @@ wanted()
 	return 1
 }
 
-# left_behind - whether something is; a suite may have more to say
+# left_behind - true if a test has left something behind; a suite may define its own check
 left_behind()
 {
 	return 1
 }
 
-# one_test FUNCTION [ARG...] - in the process that "run" made
+# one_test FUNCTION [ARG...] - runs a test, in the process that "run" started
 one_test()
 {
 	set -eEu -o pipefail
@@ -184,13 +185,13 @@ skip()
 	exit 4
 }
 
-# note TEXT - shown beside PASS
+# note TEXT - adds TEXT to the PASS line
 note()
 {
 	echo " ($*)" >note
 }
 
-# wait_for COMMAND [ARG...] - until COMMAND is true
+# wait_for COMMAND [ARG...] - waits until COMMAND is true
 wait_for()
 {
 	local deadline=$((SECONDS + patience))
@@ -201,7 +202,7 @@ wait_for()
 	done
 }
 
-# expect WHAT EXPECTED ACTUAL - compare texts
+# expect WHAT EXPECTED ACTUAL - fails if the two texts differ
 expect()
 {
 	[ "$2" != "$3" ] || return 0
@@ -210,17 +211,17 @@ expect()
 	exit 1
 }
 
-# between WHAT LOW NUMBER HIGH - decimal fractions
+# between WHAT LOW NUMBER HIGH - fails unless NUMBER, a decimal fraction, is in the range
 between()
 {
 	awk -v low="$2" -v n="$3" -v high="$4" 'BEGIN { exit !(n ~ /^[0-9.]+$/ && n >= low && n <= high) }' ||
 		fail "$1: $3 is not between $2 and $4"
 }
 
-# ---- this kernel; in a mount namespace of the suite's own
+# ---- the running kernel, in the suite's own mount namespace
 
-# borrow_headers - for a kernel without headers package of its own: those of another are enough for what is tested
-# here, as the probes include no more than the names of the registers. Debian has half of them in a "common" tree.
+# borrow_headers - lends the headers of another kernel to a kernel without a headers package. They are good enough for these
+# tests, as the probes include only the names of the registers. On Debian half of the headers are in a "common" tree.
 borrow_headers()
 {
 	local modules build common
@@ -235,7 +236,7 @@ borrow_headers()
 	done
 }
 
-# mount_tracefs - where they are missing
+# mount_tracefs - mounts tracefs and debugfs if they are missing
 mount_tracefs()
 {
 	[ -e /sys/kernel/tracing/events ] || mount -t tracefs nodev /sys/kernel/tracing
@@ -260,20 +261,20 @@ is_gone()
 }
 
 # shellcheck disable=SC2154 # cache: the suite's
-# tool_start [OPTION...] - rows go to the file "rows", messages to "err"; returns once it traces. In a VM tests may share
-# a tool: then "group" is set, see tests/vm/together.sh.
+# tool_start [OPTION...] - starts the tool and returns once it traces. Rows go to the file "rows", messages to "err". In a VM
+# several tests may share a tool: then "group" is set, see tests/vm/together.sh.
 tool_start()
 {
 	[ ! "${group-}" ] || { shared_start "$@"; return; }
 	: >rows
 	: >err
-	"$tool" --cache-dir "$cache" "${tool_options[@]}" "$@" >>rows 2>err &	# ">>": a test may cut off what it has checked
+	"$tool" --cache-dir "$cache" "${tool_options[@]}" "$@" >>rows 2>err &	# ">>": a test may truncate the file
 	tool_pid=$!
 	pids+=("$tool_pid")
 	wait_for ready
 }
 
-# tool_start_stamped [OPTION...] - as tool_start, each line in "rows" with the time at which it came first
+# tool_start_stamped [OPTION...] - same as tool_start, but adds to each line in "rows" the time at which it arrived
 tool_start_stamped()
 {
 	: >rows
@@ -284,7 +285,7 @@ tool_start_stamped()
 	wait_for ready
 }
 
-# tool_end - the tool ends, with status 0
+# tool_end - waits until the tool ends, with status 0
 tool_end()
 {
 	local status=0
@@ -294,7 +295,7 @@ tool_end()
 	expect "exit status of the tool" 0 "$status"
 }
 
-# tool_stop [SIGNAL]
+# tool_stop [SIGNAL] - sends the signal (INT) to the tool and waits until it ends
 tool_stop()
 {
 	[ ! "${group-}" ] || { shared_stop; return; }
@@ -302,7 +303,7 @@ tool_stop()
 	tool_end
 }
 
-# compile_all OPTION... - have compiled programs for rows, for counters and for both in the cache
+# compile_all OPTION... - fills the cache with compiled programs for rows, for counters and for both
 compile_all()
 {
 	tool_start -v "$@"
@@ -315,14 +316,14 @@ compile_all()
 	rm -f compiled.rec
 }
 
-# compiled - what is kept of them
+# compiled - lists the cached programs with inode and time
 compiled()
 {
 	stat -c '%n %i %y' "$cache"/*.{rows,counts,both}.*
 }
 
-# three_entries OPTION... - what compile_all() has compiled is for every command line: with these options, and those of a line
-# each
+# three_entries OPTION... - checks that the programs from compile_all() work for every command line: for these options
+# together with those of each line below
 three_entries()
 {
 	local line before words
@@ -358,21 +359,22 @@ has_rows()
 	[ "$(wc -l <rows)" -gt "$1" ]	# one line is the header
 }
 
-# rows [FILE] - rows of the plain text format without what differs from run to run:
+# rows [FILE] - prints the rows of the plain text format without the fields that differ from run to run:
 # PID COMM LADDR:LPORT RADDR:RPORT OLDSTATE NEWSTATE REAL REASON
 rows()
 {
 	awk 'NR > 1 { print $2, $3, $4 ":" $5, $6 ":" $7, $8, $10, $12, $13 }' "${1:-rows}"
 }
 
-# lost - how many events the tool says it has lost
+# lost - prints how many events the tool reports as lost
 lost()
 {
-	[ ! "${group-}" ] || { echo 0; return; }	# of a tool that is shared the last verdict tells
+	[ ! "${group-}" ] || { echo 0; return; }	# the last verdict is about the losses of a shared tool
 	sed -n 's/.* rows, \(.* left out, \)\{0,1\}\([0-9]*\) lost$/\2/p' err
 }
 
-# misuse STATUS PATTERN COMMAND... - COMMAND writes one line to stderr that matches, and nothing to stdout
+# misuse STATUS PATTERN COMMAND... - checks that COMMAND exits with STATUS, and writes one line to stderr, which
+# matches, and nothing to stdout
 misuse()
 {
 	local status=0 expected=$1 pattern=$2
@@ -399,26 +401,26 @@ run_misuse()
 
 # ---- peers
 
-# server [OPTION...] ADDR:PORT... - returns once it listens; its connections are in the file "servers"
+# server [OPTION...] ADDR:PORT... - starts a server and returns once it listens; "servers" is its log of connections
 server()
 {
 	"$peers/server" --log servers "$@" >>server_pids
 }
 
-# client [OPTION...] ADDR:PORT - its lines are added to the file "clients"
+# client [OPTION...] ADDR:PORT - runs the client; its lines are added to the file "clients"
 client()
 {
 	"${client_in[@]}" "$peers/client" "$@" >>clients
 }
 
-# client_begin [OPTION...] ADDR:PORT - in the background; $! is its pid
+# client_begin [OPTION...] ADDR:PORT - starts the client in the background; $! is its pid
 client_begin()
 {
 	"${client_in[@]}" "$peers/client" "$@" >>clients &
 	pids+=($!)
 }
 
-# client_fails [OPTION...] ADDR:PORT
+# client_fails [OPTION...] ADDR:PORT - runs the client; at least one connect must fail
 client_fails()
 {
 	local status=0

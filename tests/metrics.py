@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a file of metrics says, and what the rows of a recording of the same run say of it, in the same form.
+"""Prints what a file of metrics contains, or what the rows of a recording of the same run amount to, in the same form.
 
     metrics.py counts FILE.prom       VIP:PORT REAL:PORT|- and connects, established, refused, timeout, unreachable,
                                       aborted, no-destination, error, SYN retransmits, resets
     metrics.py times FILE.prom        VIP:PORT REAL:PORT|- and the sum and the cumulative buckets of the connect time
-    metrics.py row-counts ROWS.json   the first, of rows (-j)
-    metrics.py row-times ROWS.json    the second, of rows
+    metrics.py row-counts ROWS.json   as counts, from rows (-j)
+    metrics.py row-times ROWS.json    as times, from rows
     metrics.py state-times ROWS.json HISTOGRAM.json
-                                      number, VIP:PORT, REAL:PORT|- and state of each histogram (--states -j) whose
-                                      buckets are those of the rows' times; status 1 where one is not
+                                      number, VIP:PORT, REAL:PORT|- and state of each histogram (--states -j) that has the
+                                      same buckets as the rows' times; status 1 if one has not
     metrics.py row-quantile Q ROWS.json
-                                      VIP:PORT REAL:PORT|- and what Prometheus' histogram_quantile() makes of the rows
+                                      VIP:PORT REAL:PORT|- and the result of Prometheus' histogram_quantile() for the rows
 """
 
 import json
@@ -110,7 +110,7 @@ def row_times(path):
 
 
 def quantile(q, us):
-    """As histogram_quantile() has it: linear within a bucket, and the last bound where it is beyond."""
+    """Computes the same as histogram_quantile(): linear within a bucket; the last bound if the rank is beyond it."""
     rank, below, low = q * len(us), 0, 0
     for bound in BOUNDS_US:
         upto = sum(u < bound for u in us)
@@ -121,7 +121,7 @@ def quantile(q, us):
 
 
 def state_times(rows_path, path):
-    """The rows' times are rounded to microseconds, the buckets' are cut: that is one more at most."""
+    """Times in rows are rounded to microseconds, times in buckets are truncated: they differ by one at most."""
     expected = {}
     for key, row in rows(rows_path):
         if row["event"] == "state" and row["oldstate"] != "CLOSE":

@@ -1,34 +1,35 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of tests/compile/run
 # SPDX-License-Identifier: Apache-2.0
 #
-# The tool built where its users are: with the headers of Linux 3.10 and glibc 2.17, as on RHEL 7, in the language that gcc
-# 4.8 has, and libseccomp 2.3. None of them is to be had on a newer machine, so its own headers lose what those have not:
-#   - bpf(2) and perf events, as if there were no headers of them, and those of other newer things;
-#   - numbers of system calls, prctl(2)'s, capabilities, socket options, and what glibc's headers have defined since.
-# What cannot be taken away is looked for afterwards: functions of a newer glibc in the program, by the versions that this
-# machine's libc has of them; words of newer compilers and of a newer libseccomp in the sources. -Wpedantic has compilers name
-# what C11 has not, such as a declaration behind a label; clang refuses what gcc took for a constant from 8 on only.
+# Builds the tool for the systems of its users: headers of Linux 3.10 and glibc 2.17, as on RHEL 7, the C of gcc 4.8, and
+# libseccomp 2.3. A newer machine has none of them. So this script hides in the machine's own headers what the old ones lack:
+#   - bpf(2) and perf events, as if they had no headers, and the headers of other newer features;
+#   - newer numbers of system calls, of prctl(2), capabilities and socket options, and newer names in glibc's headers.
+# Some things cannot be hidden, so the script searches for them afterwards: functions of a newer glibc in the program, by the
+# symbol versions in this machine's libc; keywords of newer compilers and of a newer libseccomp in the sources. -Wpedantic
+# makes compilers report what C11 lacks, such as a declaration after a label. clang rejects what gcc accepts as a constant
+# only from version 8 on.
 
-# Headers that 3.10 has not; of perf_event.h it has half.
+# Headers that 3.10 lacks; it has half of perf_event.h.
 lacking=(linux/bpf.h linux/bpf_common.h linux/btf.h linux/perf_event.h linux/io_uring.h linux/landlock.h linux/memfd.h
 	linux/nsfs.h linux/openat2.h linux/pidfd.h)
-# Those that have more now.
+# Headers that have more names now.
 grown=(asm/unistd.h asm/socket.h linux/prctl.h linux/capability.h fcntl.h sched.h stdio.h sys/mman.h sys/random.h
 	sys/socket.h)
-# The last that 3.10 has: of the calls of each machine, PR_..., CAP_..., SO_...
+# The last numbers that 3.10 has: system calls of each machine, PR_..., CAP_..., SO_...
 case $(uname -m) in
 aarch64) last_call=273 ;;
 *) last_call=313 ;;
 esac
 last_prctl=40 last_capability=36 last_option=45
-# What glibc's headers have since 2.17, or may have
+# Names that glibc's headers have since 2.17, or may have
 new_names='O_TMPFILE|F_OFD_[A-Z]*|F_(ADD|GET)_SEALS|F_SEAL_[A-Z_]*|F_[GS]ET_RW_HINT|F_[GS]ET_FILE_RW_HINT|RENAME_[A-Z]*'
 new_names+='|AT_STATX_[A-Z_]*|AT_RECURSIVE|STATX_[A-Z_]*|MFD_[A-Z_]*|GRND_[A-Z]*|MAP_FIXED_NOREPLACE|MAP_SYNC|MADV_FREE'
 new_names+='|MADV_COLD|MADV_PAGEOUT|CLONE_PIDFD|CLONE_NEWCGROUP|CLONE_NEWTIME|SCHED_DEADLINE|SCHED_RESET_ON_FORK'
 new_names+='|PR_CAP_AMBIENT[A-Z_]*'
-# Those of glibc that its headers put in place of old ones, so that it is no choice of ours.
+# glibc functions that its headers substitute for old ones, so the tool has no choice.
 moved='f?stat(64)?|lstat(64)?|fstatat(64)?|mknod(at)?|fcntl64|__isoc23_.*'
-# gcc 4.9 and later; libseccomp 2.4 and later
+# Names from gcc 4.9 and later, and from libseccomp 2.4 and later
 new_words='_Generic|_Atomic|_Thread_local|__auto_type|__has_[a-z_]*|__builtin_[a-z]*_overflow|fallthrough|nonstring'
 new_words+='|seccomp_(api|notify|transaction|precompute)[a-z_]*|seccomp_export_[a-z]*_mem|SCMP_ACT_(LOG|KILL_[A-Z]*|NOTIFY)'
 new_words+='|SCMP_(CMP|A[0-5])_?(32|64)|SCMP_FLTATR_(CTL_(LOG|SSB|OPTIMIZE|WAITKILL)|API_[A-Z]*)'
@@ -39,13 +40,13 @@ defined()
 	echo "#include <$1>" | "$cc" -D_GNU_SOURCE -E -dM -xc - 2>/dev/null | sed -n 's/^#define \([A-Za-z_0-9]*\) /\1 /p'
 }
 
-# newer PREFIX LAST HEADER - prints names of plain numbers above LAST
+# newer PREFIX LAST HEADER - prints the names of numbers above LAST
 newer()
 {
 	defined "$3" | awk -v prefix="$1" -v last="$2" 'index($1, prefix) == 1 && $2 ~ /^[0-9]+$/ && $2 > last { print $1 }'
 }
 
-# lost HEADER - prints what 3.10 and glibc 2.17 have not of it
+# lost HEADER - prints the names in HEADER that 3.10 and glibc 2.17 lack
 lost()
 {
 	case $1 in
@@ -57,7 +58,8 @@ lost()
 	defined "$1" | awk '{ print $1 }' | grep -xE "$new_names"
 }
 
-# old_headers DIR - makes them, for "cc". A name is taken away once, as the tool may define it then.
+# old_headers DIR - writes the old headers for the compiler "cc". They undefine a name only once, as the tool may define it
+# afterwards.
 old_headers()
 {
 	local header guard
@@ -73,7 +75,7 @@ old_headers()
 	} >"$1/$header"; done
 }
 
-# refused TEXT - whether the old headers do not compile TEXT, which the machine's own do
+# refused TEXT - true if TEXT compiles with the machine's headers, but not with the old headers
 refused()
 {
 	local text="#include <fcntl.h>\n#include <sys/prctl.h>\n#include <sys/syscall.h>\n$1\n"
@@ -84,7 +86,7 @@ refused()
 		{ echo "compiled with the old headers: $1"; return 1; }
 }
 
-# new_functions PROGRAM - prints those that glibc has since 2.18 or later
+# new_functions PROGRAM - prints the functions that glibc has only since 2.18 or later
 new_functions()
 {
 	local libc
@@ -99,7 +101,7 @@ new_functions()
 		END { for (name in known) if (!(name in old)) print name }' - <(readelf --dyn-syms -W "$libc")
 }
 
-# build_old CC - the tool, in build/old-CC
+# build_old CC - builds the tool in build/old-CC
 build_old()
 {
 	local cc=$1 build=build/old-$1 headers=$top/build/old-headers-$1 new
@@ -116,7 +118,7 @@ build_old()
 	"$top/$build/ipvs-tcpstate" --help | grep -q '^usage\|^Usage'
 }
 
-# judge NAME COMMAND... - prints the verdict
+# judge NAME COMMAND... - runs COMMAND and prints the verdict
 judge()
 {
 	local name=$1 log
@@ -132,7 +134,7 @@ judge()
 	return 1
 }
 
-# try_old - build and use it
+# try_old - builds the old tool and runs it
 try_old()
 {
 	local cc
@@ -142,7 +144,7 @@ try_old()
 			continue
 		fi
 		judge "compile: headers of 3.10, $cc" build_old "$cc" || continue
-		# Some of the host's suite; for all of it: BUILD=$PWD/build/old-gcc tests/check host
+		# Runs a part of the host suite. To run all of it: BUILD=$PWD/build/old-gcc tests/check host
 		ln -sfn ../peers "$top/build/old-$cc/peers"
 	done
 	[ "$(id -u)" = 0 ] && [ -x "$top/build/peers/client" ] && [ -x "$top/build/old-gcc/ipvs-tcpstate" ] || return 0

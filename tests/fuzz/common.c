@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The sanitizers call these. Freed memory is watched for a while only, as cold memory is what takes the time. */
+/* The sanitizers call these. The quarantine of freed memory is small, as cold memory takes most of the time. */
 /* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
@@ -25,11 +25,11 @@ const char *__ubsan_default_options(void)
 
 void fuzz_failed(const char *file, int line, const char *what)
 {
-	dprintf(STDERR_FILENO, "%s:%d: not so: %s\n", file, line, what);	/* stderr may be a target's */
+	dprintf(STDERR_FILENO, "%s:%d: not so: %s\n", file, line, what);	/* a target may have replaced stderr */
 	abort();
 }
 
-/* Not expect(), which cppcheck does not see the end in. */
+/* Not with expect(): cppcheck does not see that it ends the program. */
 static void *allocate(size_t size)
 {
 	void *memory = malloc(size);
@@ -106,7 +106,7 @@ int fuzz_utf8(const char *s)
 	return n;
 }
 
-/* The head of tool/build/object.c: words 0 magic, 1 size; the checksum, FNV-1a of it all, is 8 bytes at 24. */
+/* The head from tool/build/object.c: word 0 magic, word 1 size; the checksum, FNV-1a of everything, is 8 bytes at 24. */
 void fuzz_seal_object(uint8_t *bytes, size_t len)
 {
 	uint64_t sum = 0xcbf29ce484222325;

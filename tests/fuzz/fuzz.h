@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What each fuzz target includes: fuzz_NAME.c has LLVMFuzzerTestOneInput(), which libFuzzer calls with ever new bytes,
- * and replay.c, where there is no libFuzzer, with the inputs that were kept.
+ * Every fuzz target includes this file. fuzz_NAME.c has LLVMFuzzerTestOneInput(). libFuzzer calls it with new bytes again
+ * and again; without libFuzzer, replay.c calls it with the kept inputs.
  */
 #ifndef FUZZ_H
 #define FUZZ_H
@@ -13,35 +13,35 @@
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /**
- * LLVMFuzzerTestOneInput - try one input
- * @data: @size bytes, no more of which can be read without the address sanitizer's notice
+ * LLVMFuzzerTestOneInput - tries one input
+ * @data: @size bytes; the address sanitizer reports a read beyond them
  * Return: 0
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/** fuzz_failed - say on stderr what is not as expected, and abort: an input that comes here is kept */
+/** fuzz_failed - reports on stderr what is wrong, and aborts: libFuzzer keeps such an input */
 _Noreturn void fuzz_failed(const char *file, int line, const char *what);
 
-/** expect - what must be true, whatever the input is */
+/** expect - checks what must be true for every input */
 #define expect(truth)							\
 	do {								\
 		if (!(truth))						\
 			fuzz_failed(__FILE__, __LINE__, #truth);	\
 	} while (0)
 
-/** fuzz_copy - @size bytes and a NUL, in memory of exactly that size; the caller frees it */
+/** fuzz_copy - returns @size bytes and a NUL, in memory of exactly that size; the caller frees it */
 char *fuzz_copy(const uint8_t *data, size_t size);
 
-/** fuzz_bytes - @size bytes in memory of exactly that size; the caller frees it */
+/** fuzz_bytes - returns @size bytes in memory of exactly that size; the caller frees it */
 uint8_t *fuzz_bytes(const uint8_t *data, size_t size);
 
-/** fuzz_folder - make a folder for files in $TMPDIR, or in memory; removed at the end, but not where an input fails */
+/** fuzz_folder - makes a folder for files in $TMPDIR, or in memory; it is removed at the end, unless an input fails */
 const char *fuzz_folder(void);
 
-/** fuzz_utf8 - length of the UTF-8 character at @s, RFC 3629, section 4; 0: it is none */
+/** fuzz_utf8 - returns the length of the UTF-8 character at @s, RFC 3629, section 4; 0 if it is not valid */
 int fuzz_utf8(const char *s);
 
-/** fuzz_seal_object - make the size and checksum in an encoded object right, as far as there is a head */
+/** fuzz_seal_object - corrects size and checksum in an encoded object, if it is long enough for a head */
 void fuzz_seal_object(uint8_t *bytes, size_t len);
 
 #endif

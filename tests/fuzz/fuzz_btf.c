@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Type information, alone or with a part of it as that of the kernel that a module's builds on. */
+/* Type information, alone or with a part of it as the kernel's, which that of a module extends. */
 #include "fuzz.h"
 
 #include "build/btf.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file of the cache, after a byte: 1 puts the right key before the rest, 2 makes size and checksum of it right. */
+/* A byte, then a cache file: bit 1 puts the right key before it, bit 2 corrects its size and checksum. */
 #include "fuzz.h"
 
 #include "build/cache.h"
@@ -16,7 +16,7 @@ static const char key[] = "kernel 6.1.0-fuzz #1 x86_64\ntext 1 0123456789abcdef\
 static const char *dir;
 static int file = -1;
 
-/* The name of the file is the cache's own, so it makes it. */
+/* The cache chooses the file name itself, so let it make the file. */
 static void make_cache(void)
 {
 	static struct host host;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of processes, after a byte for the room there is and one for the columns; made safe, and read back. */
+/* A byte for the size of the buffer, a byte for the columns, then a process name; it is escaped, and read back. */
 #include "fuzz.h"
 
 #include "output/output.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Reads the safe form back; checks every character on the way. Returns the columns. */
+/* Reads the escaped form back and checks every character. Returns the columns. */
 static int unescape(const char *safe, char *to)
 {
 	int columns = 0;
@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	expect(strnlen(safe, room) < room);
 	columns = unescape(safe, back);
 	expect(columns <= max && !strncmp(comm, back, strlen(back)));
-	/* Cut only where the next piece would not have fitted. */
+	/* It may be cut only if the next piece would not fit. */
 	expect(!comm[strlen(back)] || columns + 4 > max || strlen(safe) + 4 > room - 1);
 	free(comm);
 	free(safe);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Samples as the perf buffers give them: decoded, put in order, and printed by every printer. Before them come a byte
- * of options and 8 of the clock; a sample whose err_known is above 127 ends a round.
+ * Samples as in the perf buffers: they are decoded, sorted, and printed by every printer. First come one byte of options
+ * and 8 bytes of the clock. A sample with err_known above 127 ends a round.
  */
 #include "fuzz.h"
 
@@ -17,7 +17,7 @@
 
 enum { HEAD = 9 };
 
-/* Whether decode has to take it: said here a second time, by places in bytes. */
+/* True if decode must accept it: the same rules again, by byte offsets. */
 static bool is_sound(const uint8_t *bytes, size_t len)
 {
 	return len >= 128 && len < 136 && bytes[24] >= 1 && bytes[24] <= 3 && bytes[25] < 16 && bytes[26] < 16 &&
@@ -57,7 +57,7 @@ static void check_entry(const struct journal_entry *e)
 	}
 }
 
-/* One printer each, in memory of exactly the size that a row is promised. */
+/* One output for each printer, in a buffer of exactly the size that is guaranteed for a row. */
 static struct output outputs[5];
 
 static void start_printers(const struct output_settings *settings, bool colour, const uint8_t clock[8])
@@ -99,7 +99,7 @@ static void print(const struct row *row)
 	check_entry(entry);
 }
 
-/* Rows in order, and none of a time that may still come. */
+/* Rows must be in order, and none may be from a time for which rows may still come. */
 static unsigned take_rows(struct correlate *c, uint64_t before_ns)
 {
 	unsigned taken = 0;
@@ -117,7 +117,7 @@ static unsigned take_rows(struct correlate *c, uint64_t before_ns)
 	return taken;
 }
 
-/* Return: whether it was an event. */
+/* Return: true if it was an event. */
 static bool add(struct correlate *c, const uint8_t *data, size_t len)
 {
 	uint8_t *sample = fuzz_bytes(data, len);

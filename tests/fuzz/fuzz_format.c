@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A tracepoint's format file, after a byte that chooses the field to look for. */
+/* A byte that selects the field to look for, then a tracepoint's format file. */
 #include "fuzz.h"
 
 #include "build/format.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A line of /proc/net/ip_vs_conn, or all of ip_vs_stats_percpu: what is understood of it, written as the kernel does, is understood as the same. */
+/*
+ * A line of /proc/net/ip_vs_conn, or the whole ip_vs_stats_percpu. If the line is accepted, the same values in the
+ * kernel's own form must parse as the same.
+ */
 #include "fuzz.h"
 
 #include "ipvs/ipvs.h"
@@ -10,7 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* An address and a port, as ip_vs_conn_seq_show() has them. */
+/* Writes an address and a port in the form of ip_vs_conn_seq_show(). */
 static char *write_end(char *to, const uint8_t addr[16], bool ipv6, uint16_t port)
 {
 	*to++ = ' ';
@@ -26,7 +29,7 @@ static bool is_ipv6(const uint8_t addr[16])
 	return memcmp(addr, mapped, sizeof(mapped)) != 0;
 }
 
-/* The same bytes as the file of IPVS's counters: no more than all its digits can say. */
+/* Reads the same bytes as the file of IPVS's counters: the result must be a sum or an error. */
 static void sum(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists of ports and of addresses: what is understood of one, written again in full, is understood as the same. */
+/* Lists of ports and of addresses: if a list is accepted, its full form must parse as the same. */
 #include "fuzz.h"
 
 #include "cli/options.h"
@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			write_ends(to, which == 3 ? &first.reals : &first.vips);
 		expect(!fclose(to));
 		expect(!parse(&again, letters[which], text));
-		/* NOLINTNEXTLINE: options_parse() has filled all of it, holes too */
+		/* NOLINTNEXTLINE: options_parse() has filled all of it, also the padding */
 		expect(!memcmp(&first, &again, sizeof(first)));
 	}
 	free(value);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Compiled programs as the cache keeps them, after a byte: whether size and checksum are made right. */
+/* A byte that says whether to correct size and checksum, then compiled programs as in the cache. */
 #include "fuzz.h"
 
 #include "build/object.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether decode has to take @o: said here a second time, in other words. */
+/* True if decode must accept @o: the same rules again, in other words. */
 static bool is_sound(const struct object *o)
 {
 	for (uint32_t i = 0; i < o->n_maps; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A command line: words that end with a NUL each. */
+/* A command line: words, each with a NUL at its end. */
 #include "fuzz.h"
 
 #include "cli/options.h"

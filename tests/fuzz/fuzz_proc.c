@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /proc/net/ip_vs_conn as a file, after a byte: above 247 it says how often the text is in it, so that a read may end
- * anywhere in it.
+ * A byte, then /proc/net/ip_vs_conn as a file. A byte above 247 repeats the text, so that a read may end anywhere
+ * in it.
  */
 #include "fuzz.h"
 
@@ -19,7 +19,7 @@ enum { FILE_SIZE_MAX = 512 * 1024, LINE_MAX_READ = 65536 };
 static const char *root;
 static int file = -1;
 
-/* One process, in namespace 4711. */
+/* Makes one process, in namespace 4711. */
 static void make_root(void)
 {
 	char path[320];
@@ -50,7 +50,7 @@ static void count(void *cookie, const struct ipvs_entry *e)
 	seen->last = *e;
 }
 
-/* The same, line by line from memory. */
+/* Counts the same lines in memory. */
 static void count_lines(struct seen *seen, const char *text, size_t size)
 {
 	const char *newline;
@@ -67,7 +67,7 @@ static void count_lines(struct seen *seen, const char *text, size_t size)
 	}
 }
 
-/* Which lines there are, where one does not fit the reader's buffer, is the reader's own affair. */
+/* The reader may split a line that does not fit its buffer as it likes, so such a text is not compared. */
 static bool has_long_line(const char *text, size_t size)
 {
 	size_t len = 0;

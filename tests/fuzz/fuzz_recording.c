@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A recording, after a byte of options: 1 makes the checksums right, 32 and 64 read it only. It is replayed from memory
- * that stands for stdin, and what is said on stderr stays in memory too.
+ * A byte of options, then a recording: option 1 corrects the checksums, 32 and 64 only read it. It is replayed from
+ * memory instead of stdin, and stderr goes to memory too.
  */
 #include "fuzz.h"
 
@@ -47,7 +47,7 @@ static void replace_streams(void)
 	expect(!setvbuf(stderr, NULL, _IONBF, 0));
 }
 
-/* tool/rows/recording.c: FNV-1a of words. */
+/* FNV-1a of words, as in tool/rows/recording.c. */
 static uint64_t sum_of(uint64_t sum, const uint8_t *bytes, size_t len)
 {
 	for (size_t i = 0; i + 8 <= len; i += 8) {
@@ -59,7 +59,7 @@ static uint64_t sum_of(uint64_t sum, const uint8_t *bytes, size_t len)
 	return sum;
 }
 
-/* The head's checksum is at 32 of 40 bytes, a block's at 8 of 16; its size is at 4. */
+/* Corrects checksums: the head's is at 32 of 40 bytes, a block's at 8 of 16; a block's size is at 4. */
 static void seal(uint8_t *bytes, size_t len)
 {
 	size_t at = 40;
@@ -90,7 +90,7 @@ static unsigned lines(const char *text)
 	return n;
 }
 
-/* The last line of @text, which ends in a newline. */
+/* Returns the last line of @text, which ends in a newline. */
 static const char *last_line(const char *text)
 {
 	const char *last = text;
@@ -114,7 +114,7 @@ static void set_options(struct options *o, uint8_t bits)
 	}
 }
 
-/* Each thing that is read is within what was read, which no sanitizer sees, as the memory is larger. */
+/* All items must lie within the bytes that were read. No sanitizer sees that, as the memory is larger. */
 static void read_only(void)
 {
 	struct recording_item item = { .kind = RECORDING_SAMPLE };
@@ -157,7 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bytes_left = size - 1;
 	said_len = 0;
 	clearerr(stdin);
-	__fpurge(stdin);	/* of what is left of the input before */
+	__fpurge(stdin);	/* removes the rest of the previous input */
 	if ((data[0] & 96) == 96) {
 		read_only();
 		free(bytes);
@@ -167,7 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	said[said_len] = '\0';
 	if (err) {
 		expect(err == -EBADMSG);
-		/* Losses are told as they come, up to the damage: three causes, once each. */
+		/* Losses are reported as they happen, up to the damage: three causes, once each. */
 		expect(lines(said) >= 1 && lines(said) <= 4 && !strncmp(last_line(said), "ipvs-tcpstate: stdin ", 21));
 		expect(lines(said) == 1 || strstr(said, "; enlarge it by -b\n") || strstr(said, "; allow more by --max-conns\n"));
 	} else {

@@ -39,7 +39,7 @@ unsigned lines_fields(const char *line)
 	return quoted ? 0 : n;
 }
 
-/* Each of these returns what follows, NULL where it is not there. */
+/* Each of these returns the text after the item, or NULL if the item is not there. */
 
 static const char *skip_string(const char *s)
 {
@@ -75,7 +75,7 @@ static const char *skip_number(const char *s)
 	return s;
 }
 
-/* An object of members that are no lists; @deep: so many objects may be in it. */
+/* Skips an object whose members are not lists; @deep is the number of levels of objects in it. */
 static const char *skip_object(const char *s, int deep)
 {
 	if (*s++ != '{')

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * In place of libFuzzer, where there is none: each file of the folders that are named is tried once. Options are
- * libFuzzer's, and passed over.
+ * Replaces libFuzzer if it is missing: tries each file of the given folders once. Ignores options, which are
+ * libFuzzer's.
  */
 #include "fuzz.h"
 
@@ -31,7 +31,7 @@ static void try_file(const char *path)
 	exact = fuzz_bytes(bytes, size);
 	free(bytes);
 	fclose(file);
-	fprintf(stderr, "%s\n", path);	/* the last one is the one that fails */
+	fprintf(stderr, "%s\n", path);	/* the last path is that of the failed input */
 	LLVMFuzzerTestOneInput(exact, size);
 	free(exact);
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""seeds.py FOLDER: writes inputs to begin with into FOLDER/TARGET, made from the recordings of tests/replay, the format
-files of tests/unit, and what the unit tests try."""
+"""seeds.py FOLDER: writes initial inputs into FOLDER/TARGET. They come from the recordings of tests/replay, the format
+files of tests/unit, and the inputs of the unit tests."""
 
 import hashlib
 import pathlib
@@ -17,7 +17,7 @@ def add(target, data):
 
 
 def blocks(data):
-    """What follows the head of a recording, each with its kind; tool/rows/recording.c has the format."""
+    """Yields the blocks of a recording after its head, each with its kind; tool/rows/recording.c has the format."""
     at = 40
     while len(data) - at >= 16:
         kind, size = struct.unpack_from("=II", data, at)
@@ -26,7 +26,7 @@ def blocks(data):
 
 
 def samples(recording):
-    """The samples in a recording."""
+    """Yields the samples of a recording."""
     for kind, block in blocks(recording.read_bytes()):
         block = block[16:]
         while kind == 1 and block:
@@ -118,7 +118,7 @@ def insn(code, dst=0, src=0, imm=0):
 
 
 def compiled(maps, programs, insns):
-    """What object_encode() makes, but the checksum."""
+    """Returns the output of object_encode(), but without the checksum."""
     body = b"".join(struct.pack("=16s5I", name, 1, 4, 8, 1024, 0) for name in maps)
     body += b"".join(struct.pack("=32sII", *program) for program in programs) + b"".join(insns)
     return struct.pack("=6IQ", 0x33544356, 32 + len(body), 0x60100, len(maps), len(programs), len(insns), 0) + body

@@ -1,12 +1,12 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# What was sent = what was printed + left out + lost, to the last event: a client's end has five changes of state. The
-# port is this test's own.
+# Events sent = printed + filtered out + lost, exactly. A client's socket has five changes of state. This test has its own
+# port.
 
 counted=127.99.0.1:7735
 
-# accounts SENT - by the last line of JSON, and by counting the others
+# accounts SENT - checks the last line of JSON against SENT and against the other lines
 accounts()
 {
 	local said
@@ -60,7 +60,7 @@ has_lost_lines()
 	[ "$(grep -c '"event":"lost"' rows)" -ge "$1" ]
 }
 
-# Losses come a second apart, however many there are.
+# Lines about losses are at least a second apart, however many losses there are.
 lost_lines_are_few()
 {
 	local began=$SECONDS

@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the rows that tcpstates and this tool printed of the same connections, field by field.
+"""Compares the rows that tcpstates and this tool have printed for the same connections, field by field.
 
 Usage: beside.py THEIRS OURS ADDRESS,... ROWS OPTION...
 
-Only rows with one of the addresses count; of these there must be ROWS in each file. OPTION... is what both were
-started with. Both see each change of state in the same call of the same tracepoint, so each row of one has one of the
-other, with the same fields at the same places, but for these:
+Only rows with one of the addresses count; each file must have ROWS of them. Both tools were started with OPTION... Both
+see each change of state in the same call of the same tracepoint. So each row of one tool has a counterpart, with the same
+fields in the same columns, except for these:
 
-  C-PID, C-COMM  tcpstates has the process that happens to be on the CPU, this tool the one that opened the socket.
-                 Where a program opens it, in the rows to SYN_SENT and LISTEN, these are the same.
-  LPORT          of the row to SYN_SENT: tcpstates runs before the kernel has chosen the port, and prints 0; this
-                 tool waits for it where there are kprobes.
-  MS, TIME(s)    each reads the clock itself, so a few microseconds may be between them, and more where an interrupt
-                 comes between. TIME(s) also counts from the first row that each of them saw. Most are compared to
+  C-PID, C-COMM  tcpstates prints the process that happens to be on the CPU, this tool the one that opened the socket.
+                 In the rows to SYN_SENT and LISTEN a program opens the socket, so they are the same.
+  LPORT          In the row to SYN_SENT: tcpstates runs before the kernel has chosen the port, and prints 0; this
+                 tool waits for the port if there are kprobes.
+  MS, TIME(s)    Each tool reads the clock itself. The values differ by a few microseconds, or more if an interrupt comes
+                 in between. TIME(s) also counts from the first row that each tool saw. Most values are compared to
                  the millisecond.
-  TIME           tcpstates has the time of printing, this tool that of the change.
+  TIME           tcpstates prints the time of printing, this tool the time of the change.
 
 Rows are compared as a set: tcpstates prints the buffers of each CPU and family in turn, not in the order of time.
 """
@@ -35,7 +35,7 @@ def fail(text):
 
 
 def read_rows(path, addresses, is_csv):
-    """The header's fields, and each row's line and its fields by their names."""
+    """Returns the header line, its fields, and each row's line with its fields by their names."""
     with open(path, encoding="utf-8", newline="") as file:
         lines = file.read().split("\n")
     if lines.pop() != "":
@@ -44,7 +44,7 @@ def read_rows(path, addresses, is_csv):
     header = split(lines[0])
     rows = []
     for line in lines[1:]:
-        # Comms of other processes may hold blanks, so look at the line first.
+        # The names of other processes may contain blanks, so check the line first.
         if not any(re.search(rf"(^|[ ,]){re.escape(a)}([ ,]|$)", line) for a in addresses):
             continue
         fields = split(line)
@@ -65,7 +65,7 @@ def starts(line, n):
 
 
 def check_places(header, theirs, ours):
-    """Text: fields stand in the same columns, as long as none of the others is too long for its own."""
+    """Text output: fields must be in the same columns, as long as no field is too long for its column."""
     for (their_line, their_row), (line, row) in zip(theirs, ours):
         if max(len(their_row["C-PID"]), len(row["C-PID"])) <= 5 and \
                 starts(their_line, len(header)) != starts(line, len(header)):
@@ -78,7 +78,7 @@ def seconds(clock):
 
 
 def check_times(name, differences, limit):
-    """Most, as an interrupt may come between the two."""
+    """Checks most values, as an interrupt may come between the two tools."""
     centre = statistics.median(differences) if name == "TIME(s)" else 0
     beyond = sum(abs(d - centre) > limit for d in differences)
     if beyond > len(differences) * 0.05:
@@ -106,7 +106,7 @@ def main():
                 print(sign, *row)
         fail("rows of tcpstates (<) and ours (>) differ")
 
-    # Pairs: rows with the same key, as with a port left out, come in the same order.
+    # Make pairs: rows with the same key, such as rows whose port is ignored, are in the same order.
     theirs.sort(key=lambda item: key(item[1]))
     ours.sort(key=lambda item: key(item[1]))
     if "s" not in letters:

@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# The packaged tcpstates and this tool (-a) beside each other: the same options, the same connections, the same
-# fields. beside.py compares, and says what cannot be the same.
+# The packaged tcpstates and this tool (-a) run in parallel, with the same options and the same connections. beside.py
+# compares their fields, and explains which ones must differ.
 
-# beside_places - addresses of this test alone, as both see the connections of the whole machine
+# beside_places - sets addresses of this test's own, as both tools see the connections of the whole machine
 beside_places()
 {
 	local octets
@@ -15,8 +15,8 @@ beside_places()
 	ip addr add "$knock_6/128" dev lo nodad
 }
 
-# knocked - tcpstates has a row: it has attached its program and opened its buffers. These connections are not
-# compared. Their ports are those that filters let through.
+# knocked - true if tcpstates has printed a row: then it has attached its program and opened its buffers. These connections
+# are not compared. The filters of all tests let their ports pass.
 knocked()
 {
 	local to
@@ -29,7 +29,7 @@ knocked()
 	grep -qE "$knock_4|$knock_6" theirs
 }
 
-# beside_rows - how many rows tcpstates has of what is compared
+# beside_rows - counts the rows of tcpstates that are compared
 beside_rows()
 {
 	grep -cE "$beside_4|$beside_6" theirs || :
@@ -40,8 +40,8 @@ enough_rows()
 	[ "$(beside_rows)" -ge "$1" ]
 }
 
-# connections N - N ordinary ones, which the client closes, half of them IPv6, and some of other kinds. They are slow
-# enough for tcpstates, which loses rows else. Sets "rows", how many state changes that is, and "made".
+# connections N - makes N ordinary connections, half of them IPv6, which the client closes, and some of other kinds. They are
+# slow enough for tcpstates, which would lose rows otherwise. Sets "rows", the number of state changes, and "made".
 connections()
 {
 	local n=$1 few=$((1 + $1 / 50)) to
@@ -57,7 +57,7 @@ connections()
 		client_fails -n "$few" "$to:7741"
 	done
 	xargs kill <server_pids
-	# Both ends go through 5 changes; 3 where one resets; one end has 2 where it is refused; 6 sockets listen.
+	# Client and server have 5 changes each, or 3 with a reset; a refused client has 2; 6 sockets listen.
 	rows=$((10 * (n + few) + 2 * few * (6 + 10 + 2) + 2 * 6))
 	made=$((n + few + 2 * few * 3))
 }
@@ -79,7 +79,7 @@ beside()
 	note "$made connections, $rows rows"
 }
 
-# compare OPTION... - once tcpstates has them all, or will never have
+# compare OPTION... - compares after tcpstates has all rows, or 5 s have passed
 compare()
 {
 	local deadline=$((SECONDS + 5))
@@ -88,13 +88,13 @@ compare()
 	done
 	kill "$their_pid"
 	tool_stop
-	# Rows of the whole machine may be lost; of these, none is.
+	# The tools may lose rows of other connections on this machine, but none of these.
 	"$host/beside.py" theirs rows "$beside_4,$beside_6,::ffff:$beside_4" "$rows" "$@" ||
 		fail "$(lost) rows lost on this machine"
 }
 
-# beside_filter WHAT OPTION... - a filter lets the same rows through; WHAT is the number of rows of an ordinary
-# connection, of each family, that it lets through, and of a listening socket
+# beside_filter WHAT OPTION... - checks that a filter lets the same rows pass; WHAT is their number: the rows of ordinary
+# connections of each family and of listening sockets
 beside_filter()
 {
 	local expected=$1
@@ -116,7 +116,7 @@ beside_filter()
 	note "$rows rows"
 }
 
-# spellings - each of tcpstates' options as its own script has them, one a line: -T, --time, ...
+# spellings - lists the options of tcpstates from its script, one spelling a line: -T, --time, ...
 spellings()
 {
 	grep -E 'add_argument\(' "$(command -v tcpstates-bpfcc)" | grep -oE '"--?[A-Za-z0-9]+"' | tr -d '"'
@@ -128,7 +128,7 @@ takes()
 	[ -s out ] || fail "$* --ebpf prints nothing"
 }
 
-# What both take for a command line; --ebpf ends them before they trace.
+# Both tools must accept each spelling; --ebpf ends them before they trace.
 every_spelling()
 {
 	local spelling n=0
@@ -150,7 +150,7 @@ every_spelling()
 	note "$n"
 }
 
-# -h ends too, but says something else.
+# -h is left out: it ends the tool too, but prints something else.
 every_combination()
 {
 	local word letter flags family ports n=0
@@ -172,7 +172,7 @@ every_combination()
 	note "$n"
 }
 
-# What tcpstates refuses, and so do we.
+# This tool refuses what tcpstates refuses.
 refusals()
 {
 	local option

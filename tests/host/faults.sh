@@ -1,25 +1,25 @@
 # shellcheck shell=bash disable=SC2034,SC2154,SC2317
 # SPDX-License-Identifier: Apache-2.0
 #
-# What goes wrong on hosts: processes are killed, and memory, descriptors and disks end. Nothing is left behind, and the
-# next start works. The port is the test's own.
+# Faults on hosts: processes are killed, and memory, descriptors or disk space run out. Nothing may stay behind, and the
+# next start must work. This test has its own port.
 
 place=127.99.0.1:7736
 
-# orphans - programs of this tool's that no process holds any more
+# orphans - prints the programs of this tool that no process holds any more
 orphans()
 {
 	bpftool -j prog show | jq -r '.[] | select((.name // "" | test("^(state_|retransmit_|error_raw)")) and
 		((.pids // []) | length) == 0) | .id'
 }
 
-# nothing_left CACHE - of tools that were killed
+# nothing_left CACHE - true if killed tools have left neither programs nor temporary files
 nothing_left()
 {
 	[ -z "$(orphans)" ] && [ -z "$(find "$1" -name '.*.[0-9]*')" ]
 }
 
-# works_again - the next start traces
+# works_again - checks that the next start traces
 works_again()
 {
 	server "$place"
@@ -34,13 +34,13 @@ need_jq()
 	command -v jq >/dev/null || skip "no jq"
 }
 
-# compilers PID - children of a process, which may be gone
+# compilers PID - prints the children of a process, which may have ended
 compilers()
 {
 	pgrep -P "$1" || :
 }
 
-# Killed after ever more milliseconds: while it looks around, loads, attaches and traces.
+# Kills the tool after more and more milliseconds: while it examines the host, loads, attaches and traces.
 killed_at_start()
 {
 	local ms
@@ -58,7 +58,7 @@ killed_at_start()
 	works_again
 }
 
-# Killed while it compiles and keeps what it has compiled.
+# Kills the tool while it compiles and stores what it has compiled.
 killed_before_kept()
 {
 	local children child
@@ -96,7 +96,7 @@ killed_at_end()
 	works_again
 }
 
-# What a process that was killed while it wrote has left; not that of one that lives.
+# The tool removes the temporary files of a process that was killed while it wrote, but not those of a live one.
 leftover_files()
 {
 	local dead
@@ -113,7 +113,7 @@ leftover_files()
 		"$(find "$cache" -name '.?*' -printf '%f\n' | sort | paste -s -d ' ')"
 }
 
-# compiler_begins - its process runs
+# compiler_begins - waits until the compiler's process runs
 compiler_begins()
 {
 	"$tool" --no-cache -a >rows 2>err &
@@ -135,7 +135,7 @@ compiler_dies()
 	expect "lines that say so" 1 "$(grep -c "the compiler's process ended early" err)"
 }
 
-# It waits for as long as one lets it; Ctrl-C ends both.
+# The tool waits for the compiler without limit; Ctrl-C ends both.
 compiler_hangs()
 {
 	local child
@@ -148,7 +148,7 @@ compiler_hangs()
 	wait_for is_dead "$child"
 }
 
-# Memory is limited for the compiler's process and the tool.
+# The limit is for the tool and the compiler's process.
 no_memory()
 {
 	local status=0
@@ -161,7 +161,7 @@ no_memory()
 	grep -qE "ended early|cannot load libbcc|memory" err || fail "does not say why: $(cat err)"
 }
 
-# Rows come all the same.
+# The tool prints rows all the same.
 full_disk_of_cache()
 {
 	undo()
@@ -176,7 +176,7 @@ full_disk_of_cache()
 	expect "files" "" "$(find small -type f)"
 }
 
-# few_descriptors N - it works, or says why not
+# few_descriptors N - checks that the tool works, or reports why it does not
 few_descriptors()
 {
 	local status=0
@@ -196,7 +196,7 @@ descriptors()
 	works_again
 }
 
-# A reader that takes its time, at a full pipe: no row is lost on the way.
+# The pipe is full, as its reader is slow: no row is lost in it.
 slow_reader()
 {
 	server "$place"
@@ -218,7 +218,7 @@ slow_reader()
 	note "$(lost) lost"
 }
 
-# side_by_side N - each sees everything
+# side_by_side N - checks that each of N tools sees everything
 side_by_side()
 {
 	local i all=()
@@ -237,7 +237,7 @@ side_by_side()
 	done
 }
 
-# In a mount namespace of its own.
+# Runs the test in a mount namespace of its own.
 elsewhere()
 {
 	exec unshare --mount --propagation private -- "$self" --one "$@"

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Holds the journal's entries against the rows that the same run printed as CSV, one by one and in their order.
+"""Compares the journal's entries with the rows that the same run printed as CSV, one by one and in order.
 
 Usage: journal.py ROWS.csv ENTRIES.json
-	each row is an entry with the same values, and there are no others
+	each row must have an entry with the same values, and there must be no others
    or: journal.py --beside ENTRIES.json THEIRS.json ADDRESS
-	each of tcpstates' own entries (IPv4) with this ADDRESS has one of ours with the same fields and message
+	each of tcpstates' own entries (IPv4) with this ADDRESS must have one of ours with the same fields and message
 """
 import csv
 import json
@@ -49,7 +49,7 @@ def expected_of(row):
 
 
 def own(entry):
-    """Without what the journal adds itself: names with _ in front, and what it finds in /proc of OBJECT_PID."""
+    """Removes what the journal itself adds: names that begin with _, and what it finds in /proc of OBJECT_PID."""
     return {name: value for name, value in entry.items()
             if name.startswith((PREFIX, "OBJECT_IPV")) or
             name in ("MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "OBJECT_PID")}
@@ -73,14 +73,14 @@ def compare_rows(rows_path, entries_path):
 
 def compare_theirs(entries_path, their_path, address):
     def key(entry):
-        # The port of a row to SYN_SENT, pid and times: see beside.py.
+        # Ignores the port of a row to SYN_SENT, pid and times: see beside.py.
         opening = entry["OBJECT_TCP_NEW_STATE"] == "SYN_SENT"
         return tuple(entry["OBJECT_" + name] for name in (
             "IPV4_SOURCE_ADDRESS", "IPV4_DESTINATION_ADDRESS", "TCP_DESTINATION_PORT", "TCP_OLD_STATE",
             "TCP_NEW_STATE")) + (None if opening else entry["OBJECT_TCP_SOURCE_PORT"],)
 
     def message(entry):
-        # Behind the name of the process; ours has more at the end.
+        # Ignores the name of the process; ours has more words at the end.
         words = entry["MESSAGE"].split(" ")[1:]
         if entry["OBJECT_TCP_NEW_STATE"] == "SYN_SENT":
             words[1] = None
@@ -96,7 +96,7 @@ def compare_theirs(entries_path, their_path, address):
     for our, their in zip(ours, theirs):
         missing = {name for name in their if not name.startswith("_")} - set(our) - \
             {"CODE_FILE", "CODE_LINE", "CODE_FUNC"}
-        # The journal's own, of a process that is gone by now or not: by chance with one and not the other.
+        # Ignores the journal's own fields: it adds them only if the process still runs, so one entry may lack them.
         missing = {name for name in missing if name.startswith(("OBJECT_IPV", PREFIX)) or "OBJECT_" not in name}
         if key(our) != key(their) or message(our) != message(their) or missing or \
                 our["PRIORITY"] != their["PRIORITY"]:

@@ -1,12 +1,12 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# -Y with a real systemd-journald, started by hand in a mount namespace where /run is empty: the journal of this
-# machine, if it has one, is not touched.
+# -Y with a real systemd-journald, started by hand in a mount namespace with an empty /run: this machine's own journal,
+# if it has one, is not touched.
 
 journald=/lib/systemd/systemd-journald
 
-# own_port - one that no other test of this machine has at the same time: rows are counted by it
+# own_port - sets a port that no other test of this machine uses at the same time: rows are selected by it
 own_port()
 {
 	port=$((10000 + BASHPID % 20000))
@@ -14,13 +14,13 @@ own_port()
 	place_6="[::1]:$port"
 }
 
-# own_mounts FUNCTION [ARG...] - go on as a test in a mount namespace of its own
+# own_mounts FUNCTION [ARG...] - continues as a test in a mount namespace of its own
 own_mounts()
 {
 	exec unshare --mount --propagation private -- "$self" --one "$@"
 }
 
-# journal_start - what is written to it is in /run/log/journal; nothing is dropped
+# journal_start - starts a journal that writes to /run/log/journal and drops nothing
 journal_start()
 {
 	[ -x "$journald" ] || skip "no $journald (systemd)"
@@ -46,7 +46,7 @@ journal_start()
 	wait_for test -S /run/systemd/journal/socket
 }
 
-# entries IDENTIFIER - as JSON, one a line
+# entries IDENTIFIER - prints the entries as JSON, one a line
 entries()
 {
 	journalctl --quiet --no-pager --directory /run/log/journal -o json -t "$1"
@@ -57,7 +57,7 @@ has_entries()
 	[ "$(entries "$1" 2>/dev/null | wc -l)" -ge "$2" ]
 }
 
-# entries_are_rows - each row in the file "rows" is an entry, and there are no others
+# entries_are_rows - checks that each row in the file "rows" is an entry, and that there are no others
 entries_are_rows()
 {
 	wait_for has_entries ipvs-tcpstate $(($(wc -l <rows) - 1))
@@ -79,7 +79,7 @@ journal_rows()
 	note "$(cat number) entries"
 }
 
-# Found by its fields, as one does.
+# Finds entries by their fields, as a user does.
 journal_find()
 {
 	journal_start
@@ -94,7 +94,7 @@ journal_find()
 	expect "rows on stdout too" 35 "$(rows | wc -l)"
 }
 
-# The journal itself names the process, where that lives.
+# The journal itself adds the name of a process that still runs.
 journal_process()
 {
 	journal_start
@@ -124,7 +124,7 @@ journal_hostile()
 print(len({json.loads(line)["OBJECT_TCP_COMM"] for line in sys.stdin}))' <entries.json)"
 }
 
-# tcpstates' own entries; its IPv6 ones it cannot make.
+# The entries of tcpstates itself; it cannot make entries for IPv6.
 journal_beside()
 {
 	command -v tcpstates-bpfcc >/dev/null || skip "no tcpstates-bpfcc (bpfcc-tools)"
@@ -151,7 +151,7 @@ journal_beside()
 	note "$(cat number) entries"
 }
 
-# A journal that goes away: what it did not get is counted.
+# The journal ends: the tool counts the entries that it did not get.
 journal_gone()
 {
 	local status=0
@@ -171,7 +171,7 @@ journal_gone()
 	expect "rows" 25 "$(rows | wc -l)"
 }
 
-# A journal that hangs: the first signal waits for it, the second ends the tool.
+# The journal hangs: at the first signal the tool waits for it, the second signal ends the tool.
 journal_hangs()
 {
 	local status=0

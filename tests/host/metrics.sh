@@ -1,20 +1,21 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# --metrics: the file itself, and what Prometheus answers of it, as it comes there by node_exporter's textfile collector.
+# --metrics: the file itself, and Prometheus' answers about it. node_exporter's textfile collector delivers it to Prometheus.
 #
 #   client ---> 127.99.0.1:N   30 answered                   tool -a --metrics textfile/ipvs.prom 1
 #          ---> 127.99.0.2:N   10 answered                     |
 #          ---> 127.99.0.3:N    7 refused                    node_exporter :9100 <--- Prometheus :9090 <--- curl
-#          ---> 10.99.9.9:N     1 answered, after a second   (away when its first SYN comes)
+#          ---> 10.99.9.9:N     1 answered, after a second   (gone when its first SYN arrives)
 #
-# Without IPVS there are no real servers, and the remote end is the virtual service. In this namespace all ports are free.
+# Without IPVS there are no real servers; the remote address stands for the virtual service. In this namespace all ports are
+# free.
 
 # ---- Prometheus
 
 exporter=http://127.0.0.1:9100 prometheus=http://127.0.0.1:9090
 
-# prometheus_start - over the folder "textfile", with the installed example's rules
+# prometheus_start - starts it on the folder "textfile", with the installed example's rules
 prometheus_start()
 {
 	local program
@@ -39,13 +40,13 @@ prometheus_start()
 	wait_for curl -s -f -o ready "$prometheus/-/ready"
 }
 
-# ask QUERY - what Prometheus answers now, as JSON
+# ask QUERY - prints Prometheus' current answer as JSON
 ask()
 {
 	curl -s -S -f --data-urlencode "query=$1" "$prometheus/api/v1/query" || { cat prometheus.log; fail "no answer to: $1"; }
 }
 
-# answer QUERY LABEL... - a line for each element: the labels' values ("-": empty) and the number
+# answer QUERY LABEL... - prints a line for each element: the values of the labels ("-": empty) and the number
 answer()
 {
 	local query=$1
@@ -62,7 +63,7 @@ answers()
 
 # ---- tests
 
-# late - the SYN to a place that is not there is lost; that of a second later finds it
+# late - the first SYN to an address that does not exist yet is lost; the SYN a second later finds it
 late()
 {
 	ip link add v$$ type veth peer name w$$
@@ -77,7 +78,7 @@ late()
 	wait $!
 }
 
-# traffic - that of the drawing
+# traffic - makes the connections of the drawing
 traffic()
 {
 	server "127.99.0.1:$port" "127.99.0.2:$port"
@@ -111,7 +112,7 @@ file_of_metrics()
 	promtool check metrics <textfile/ipvs.prom
 }
 
-# default interval, beside a table: both at the end
+# The default interval, together with a table: both are written at the end.
 beside_a_table()
 {
 	own_port
@@ -124,7 +125,7 @@ beside_a_table()
 	expect "file" "127.99.0.1:$port - 23 23 0 0 0 0 0 0 0 0" "$(python3 "$top/tests/metrics.py" counts ipvs.prom)"
 }
 
-# metrics_count - INTERVAL COUNT end it, as with tables
+# metrics_count - INTERVAL COUNT ends the tool, as with tables
 metrics_count()
 {
 	local began_ms
@@ -175,7 +176,7 @@ shows_something()
 	[ "$(ask "$1" | jq '.data.result | length')" -gt 0 ]
 }
 
-# Each panel of the example's dashboard has something to show.
+# Checks that each panel of the example's dashboard has data.
 dashboard()
 {
 	local expr
@@ -198,7 +199,7 @@ dashboard()
 	tool_stop
 }
 
-# A file that was written behind IPVS in a VM (tests/vm/metrics.sh), with a healthy, a slow, a refusing and a dead one.
+# Uses a file from a VM with IPVS (tests/vm/metrics.sh) with a healthy, a slow, a refusing and a dead real server.
 behind_ipvs()
 {
 	ip link set lo up
@@ -218,7 +219,7 @@ fd00:99:3::2 0.333333333" "$(answer 'ipvs_tcp_connect_attempts_total{vport="80"}
 		sum by (vip, vport) (ipvs_tcp_connect_attempts_total)' real)"
 }
 
-# A disk that is full for a while: said once, the old file stays, and it goes on.
+# The disk is full for a while: the tool reports it once, keeps the old file, and continues.
 metrics_full_disk()
 {
 	own_port
@@ -238,7 +239,7 @@ metrics_full_disk()
 	umount small
 }
 
-# full_at_the_end - status 1
+# full_at_the_end - the exit status is 1
 full_at_the_end()
 {
 	local status=0

@@ -1,17 +1,17 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# What the tool may still do while it traces, and what it needs to begin with. In the suites of host and VM.
+# What the tool may still do while it traces, and what it needs at the start. The host suite and the VM suite use this file.
 
 sys_ptrace=19 sys_admin=21 perfmon=38 bpf=39	# linux/capability.h
 
-# state PID - as /proc has it, on one line
+# state PID - prints the process's privileges from /proc, on one line
 state()
 {
 	awk '/^(Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp):/ { printf "%s%s %s", n++ ? " " : "", $1, $2 }' "/proc/$1/status"
 }
 
-# state_with BIT... - what "state" is to say of a process that has no more than these capabilities
+# state_with BIT... - prints the "state" that a process with only these capabilities must have
 state_with()
 {
 	local bit set=0
@@ -19,17 +19,17 @@ state_with()
 		set=$((set | 1 << bit))
 	done
 	printf 'CapInh: %016x CapPrm: %016x CapEff: %016x CapBnd: %016x CapAmb: %016x ' 0 $set $set 0 0
-	! grep -q ^NoNewPrivs: /proc/self/status || printf 'NoNewPrivs: 1 '	# told from 4.10 on
+	! grep -q ^NoNewPrivs: /proc/self/status || printf 'NoNewPrivs: 1 '	# shown from 4.10 on
 	printf 'Seccomp: 2'
 }
 
-# of_kernel BIT - before 5.8 CAP_SYS_ADMIN is what CAP_PERFMON and CAP_BPF are since
+# of_kernel BIT - prints BIT; before 5.8, which has no CAP_PERFMON and CAP_BPF, prints CAP_SYS_ADMIN
 of_kernel()
 {
 	[ "$(</proc/sys/kernel/cap_last_cap)" -ge "$1" ] && echo "$1" || echo $sys_admin
 }
 
-# maps_need_bpf - whether this kernel asks for it where a map is only read, as those before 5.19 do
+# maps_need_bpf - true if this kernel requires CAP_BPF to read a map, as kernels before 5.19 may do
 maps_need_bpf()
 {
 	[ "$(</proc/sys/kernel/unprivileged_bpf_disabled)" != 0 ] &&
@@ -41,7 +41,7 @@ has_kprobes()
 	[ -e /sys/bus/event_source/devices/kprobe/type ] || [ -e /sys/kernel/tracing/kprobe_events ]
 }
 
-# kprobes_need_admin - whether this kernel asks for more than CAP_PERFMON, as Debian's do: 3 is not known to others
+# kprobes_need_admin - true if this kernel requires more than CAP_PERFMON, as Debian's do: only they know the value 3
 kprobes_need_admin()
 {
 	has_kprobes && [ "$(</proc/sys/kernel/perf_event_paranoid)" -gt 2 ]
@@ -81,7 +81,7 @@ is_confined()
 	[[ $(state "$1") == *"Seccomp: 2" ]]
 }
 
-# no_root CAPABILITY... - from now on "tool" is another user's, who has these
+# no_root CAPABILITY... - from now on "tool" runs as another user with these capabilities
 no_root()
 {
 	local list='-all' name
@@ -111,7 +111,7 @@ without_root()
 	tool_start -v -a -D 7711 "$@"
 	kprobes_need_admin || ! grep -E 'skips? is not known' err || fail "the kernel's counts are not for it"
 	expect "user" 65534 "$(awk '$1 == "Uid:" { print $3 }' "/proc/$tool_pid/status")"
-	# Without CAP_SETPCAP nobody's bounding set can be made smaller; no_new_privs makes it void.
+	# Without CAP_SETPCAP the tool cannot reduce nobody's bounding set; no_new_privs makes it ineffective.
 	expect "state of the tool" "$(state_with | sed 's/ CapBnd: [0-9a-f]*//')" \
 		"$(state "$tool_pid" | sed 's/ CapBnd: [0-9a-f]*//')"
 	client -n 23 "$place_4"
@@ -119,7 +119,7 @@ without_root()
 	expect "rows of the client" "$(client_rows "$place_4")" "$(own_rows "$place_4")"
 }
 
-# lacks_capability PATTERN CAPABILITY... - with these alone it does not start, and says why
+# lacks_capability PATTERN CAPABILITY... - checks that the tool does not start with only these, and reports why
 lacks_capability()
 {
 	local pattern=$1

@@ -1,15 +1,15 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# Recordings made while connections are: what is replayed is what was printed, byte for byte.
+# Recordings made while there are connections: a replay must print what the tool printed, byte for byte.
 
-# said - what the tool says but when it begins
+# said - prints the tool's messages except the first
 said()
 {
 	grep -v 'tracing; Ctrl-C' "$1" || :
 }
 
-# replays_the_same [OPTION...] - as the tool that has recorded printed with these options
+# replays_the_same [OPTION...] - checks that a replay prints what the recording tool printed with these options
 replays_the_same()
 {
 	"$tool" --replay recording "$@" >replayed 2>said
@@ -17,7 +17,7 @@ replays_the_same()
 	expect "stderr" "$(said err)" "$(cat said)"
 }
 
-# round_trip CONNECTIONS [OPTION...] - half of them one after another, half at once
+# round_trip CONNECTIONS [OPTION...] - records half of them one after another, and half at once
 round_trip()
 {
 	local half=$(($1 / 2))
@@ -27,12 +27,12 @@ round_trip()
 	client -n $half "$place_4"
 	client -n $half -c "$place_6"
 	tool_stop
-	between "rows" $((2 * half * 9)) "$(wc -l <rows)" $((2 * half * 20))	# both ends, and other processes'
+	between "rows" $((2 * half * 9)) "$(wc -l <rows)" $((2 * half * 20))	# client, server, and other processes
 	replays_the_same "$@"
 	note "$(($(wc -l <rows) - 1)) rows, $(lost) lost, $(stat -c %s recording) bytes"
 }
 
-# What was recorded in one format can be printed in all others, as often as one likes.
+# A recording that was made with one output format can be printed in all others, any number of times.
 other_formats()
 {
 	server "$place_4"
@@ -47,8 +47,8 @@ other_formats()
 	replays_the_same -j
 }
 
-# Another tool traces at the same time with filters in the kernel; times, and so
-# the order between sockets, differ by a bit. The port is this test's own.
+# Another tool traces at the same time with filters in the kernel. Times, and so the order
+# between sockets, differ slightly. This test has its own port.
 filters()
 {
 	local recorder
@@ -80,7 +80,7 @@ recorded_count()
 	replays_the_same -j
 }
 
-# One page of buffer, and nobody to read it while connections are made.
+# The buffer has one page, and nobody reads it while connections are made.
 recorded_losses()
 {
 	server "$place_4"
@@ -93,7 +93,7 @@ recorded_losses()
 	replays_the_same -j
 }
 
-# All that was printed is in the file already.
+# The file already has everything that was printed.
 killed_recorder()
 {
 	local status=0
@@ -140,7 +140,7 @@ recording ends here, tracing goes on" "$(grep 'record' err)"
 	cmp replayed <(head -n "$(wc -l <replayed)" rows) || fail "not what was printed"
 }
 
-# cannot_record PATTERN FILE
+# cannot_record PATTERN FILE - checks the message when FILE cannot be written
 cannot_record()
 {
 	misuse 1 "$1" "$tool" --cache-dir "$cache" -a --record "$2"

@@ -1,19 +1,19 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# The highest rate of connections that loopback reaches, with everything on, for SOAK_SECONDS (10; 600 is the long
-# run): memory and maps stay as they are, and each row is printed or counted as lost. Then replays of such a load, as
-# many as make six times as many seconds of it.
+# The highest rate of connections that loopback reaches, with all options, for SOAK_SECONDS (10; the long run has 600).
+# Memory and maps must not grow, and each row must be printed or counted as lost. Then this test replays a recording of such
+# a load so often that it covers six times as many seconds.
 #
 #   load (loopback) -> tool -a -r -x -j --record /dev/null -> /dev/null
 #
-# A reader of the rows would take the CPU time that makes the rate.
+# Nothing reads the rows: a reader would take CPU time from the load.
 
 soak_seconds=${SOAK_SECONDS:-10}
 soak_port=20000
-soak_threads=$((8 * $(nproc)))	# none of the CPUs is ever idle
+soak_threads=$((8 * $(nproc)))	# so that no CPU is ever idle
 
-# map_entries - in all maps of the tool together; bpftool knows those of each process by its descriptors
+# map_entries - counts the entries in all maps of the tool; the tool's descriptors show which maps it has
 map_entries()
 {
 	local id
@@ -29,7 +29,7 @@ rss_kb()
 	awk '$1 == "VmRSS:" { print $2 }' "/proc/$tool_pid/status"
 }
 
-# sample - second, memory and map entries, while the load runs
+# sample - records second, memory and map entries while the load runs
 sample()
 {
 	while kill -0 "$load_pid" 2>/dev/null; do
@@ -46,7 +46,7 @@ load_begin()
 	pids+=("$load_pid")
 }
 
-# load_end - sets: connections, and the rows that they are: ten each, and two of each socket that listens
+# load_end - sets connections, and the number of their rows: ten each, and two for each listening socket
 load_end()
 {
 	local status=0
@@ -57,7 +57,7 @@ load_end()
 	sent=$((10 * connections + 2 * soak_threads))
 }
 
-# The second half may have no more than the first, but for a page here and there.
+# The maximum of the second half must not exceed that of the first by more than a small slack.
 flat()
 {
 	awk -v column="$2" -v slack="$3" '
@@ -73,13 +73,13 @@ flat()
 		}' samples >peaks || fail "$1 grows: $(cat peaks), see $(paste -sd, samples)"
 }
 
-# peak COLUMN - the lowest and the highest of the samples
+# peak COLUMN - prints the lowest and the highest sample
 peak()
 {
 	awk -v column="$1" '{ print $column }' samples | sort -n | sed -n '1p; $p' | paste -sd-
 }
 
-# sent_and_told - what the last line tells is what the load has sent; other processes may have sent a bit more
+# sent_and_told - compares the tool's last line with what the load has sent; other processes may have sent a few more events
 sent_and_told()
 {
 	printed=$(sed -n 's/.* \([0-9]*\) rows, [0-9]* lost$/\1/p' err)
@@ -106,7 +106,7 @@ soak()
 	between "map entries after the load" 0 "$entries" 1000
 }
 
-# tool_begin OPTION... - as tool_start, but rows go nowhere: no file is to grow for so long
+# tool_begin OPTION... - same as tool_start, but discards rows, as a file would grow too large
 tool_begin()
 {
 	: >err
@@ -116,7 +116,7 @@ tool_begin()
 	wait_for ready
 }
 
-# replay_once - to nowhere; sets: peak_kb. The last line is that of the recorded run.
+# replay_once - replays and discards the rows; sets peak_kb. The last line must equal that of the recorded run.
 replay_once()
 {
 	local pid kb status=0

@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# Counts in place of rows, by remote end as there is no IPVS: against the clients' own log and a recording.
+# Counts instead of rows, by remote address, as there is no IPVS: compared with the clients' own log and a recording.
 
-# numbers ADDR:PORT COLUMN... - over all tables in "rows"
+# numbers ADDR:PORT COLUMN... - prints the sums over all tables in "rows"
 numbers()
 {
 	local place=$1
@@ -22,13 +22,13 @@ numbers()
 # CONN ESTAB REFUSED TIMEOUT UNREACH ABORT NODEST ERROR SYNRTX RESET OPEN
 all_numbers="3 4 5 6 7 8 9 10 11 12 13"
 
-# in_recording OLDSTATE NEWSTATE - rows of the client to place_4 and place_6
+# in_recording OLDSTATE NEWSTATE - counts the client's rows to place_4 and place_6
 in_recording()
 {
 	awk -F , -v port="$port" -v change="$1 $2" '$8 == port && $9 " " $10 == change { n++ } END { print n + 0 }' recorded
 }
 
-# Both families, established, refused, open; against the rows of the same run.
+# Both families; established, refused and open connections; compared with the rows of the same run.
 sums()
 {
 	own_port
@@ -50,7 +50,7 @@ sums()
 	expect "lost" "0" "$(sed -n 's/.*: \([0-9]*\) lost$/\1/p' err)"
 }
 
-# -p counts the connects of one process, -T tells when.
+# -p counts only the connects of one process; -T prints the time.
 one_process()
 {
 	local wanted
@@ -70,13 +70,13 @@ one_process()
 	[[ $(head -n 1 rows) =~ ^[0-2][0-9]:[0-5][0-9]:[0-6][0-9]$ ]] || fail "no time: $(head -n 1 rows)"
 }
 
-# has_clients_open N - whether as many of the client's connections are established
+# has_clients_open N - true if N of the client's connections are established
 has_clients_open()
 {
 	[ "$(ss -H -t -n state established dport = ":$port" | wc -l)" = "$1" ]
 }
 
-# Tables at their time, COUNT of them, each with its own part of the whole.
+# The tool prints COUNT tables in time, each with its own part of the connects.
 tables()
 {
 	own_port
@@ -90,7 +90,7 @@ tables()
 	expect "all of them together" "23 23" "$(numbers "$place_4" 3 4)"
 }
 
-# What is left when it ends is printed, too.
+# At the end the tool prints a table of the rest.
 last_table()
 {
 	own_port
@@ -102,7 +102,7 @@ last_table()
 	expect "connects" "11" "$(numbers "$place_4" 3)"
 }
 
-# switches - how often the tool went to sleep, so far
+# switches - prints how often the tool has slept so far
 switches()
 {
 	awk '/^voluntary/ { print $2 }' "/proc/$tool_pid/status"
@@ -113,7 +113,7 @@ ticks()
 	sed 's/.*) //' "/proc/$tool_pid/stat" | awk '{ print $12 + $13 }'
 }
 
-# Connections do not wake it, and cost it nothing.
+# Connections do not wake the tool, and cost it no CPU time.
 asleep()
 {
 	local before ticks_before
@@ -158,7 +158,7 @@ histograms()
 	expect "sum" 23 "$(awk '/->/ { n += $5 } END { print n }' rows)"
 }
 
-# The time in each state, of each connection: as many as the rows of the same run say, and the same times.
+# The histograms have the time in each state for each connection: as many as the rows of the same run, and the same times.
 histograms_of_states()
 {
 	[ "$(command -v python3)" ] || skip "no python3 here"
@@ -179,7 +179,7 @@ $(for place in "11 $place_6" "23 $place_4"; do
 	done)" "$(sort -n found)"
 }
 
-# Each interval has those of its own, also of a connection that was there before and only went on.
+# Each interval has the states that ended in it, also for a connection that existed before.
 states_in_intervals()
 {
 	own_port
@@ -195,7 +195,7 @@ states_in_intervals()
 		"$(awk -F , 'NR > 1 { print $5 }' rows | paste -s -d ' ')"
 }
 
-# 76 remote ends more than there is room for: said, and the rest is right.
+# There are 76 remote addresses more than there is room for: the tool reports it, and the other counts are right.
 no_room()
 {
 	[ "$(command -v python3)" ] || skip "no python3 here"

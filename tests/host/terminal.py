@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the tool on a real pseudo-terminal, as a shell does, and looks at what a person would see.
+"""Runs the tool on a real pseudo-terminal, as a shell does, and checks what a user would see.
 
 Usage: terminal.py TEST TOOL CLIENT CACHE PLACE PLACE_6
 
@@ -29,7 +29,7 @@ def fail(text):
 
 
 class Terminal:
-    """The tool on a terminal of a given size, which is the controlling one of its session."""
+    """The tool on a terminal of a given size, which is its session's controlling terminal."""
 
     def __init__(self, lines, columns, *options, **environment):
         self.seen = ""
@@ -47,7 +47,7 @@ class Terminal:
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def read(self, seconds):
-        """Return: false at the end."""
+        """Returns false at the end."""
         if not select.select([self.fd], [], [], seconds)[0]:
             return True
         try:
@@ -69,7 +69,7 @@ class Terminal:
         os.write(self.fd, key)
 
     def end(self):
-        """Ctrl-C, typed; returns the lines of stdout."""
+        """Types Ctrl-C and returns the lines of stdout."""
         self.key(b"\x03")
         while self.read(PATIENCE):
             pass
@@ -97,7 +97,7 @@ def pattern(lines):
 
 
 def headings():
-    """Again after each screenful, also of a window that changes its size."""
+    """The heading is repeated after each screenful, also if the window changes its size."""
     terminal = Terminal(12, 200, "-a", "-D", PORT, TERM="xterm")
     connect(PLACE, 5)
     terminal.until("FIN_WAIT2   -> CLOSE", 5)
@@ -111,7 +111,7 @@ def headings():
 
 
 def columns():
-    """Each value below its heading, however long the addresses are; white space still splits the fields."""
+    """Each value is below its heading, however long the addresses are; white space still separates the fields."""
     terminal = Terminal(100, 300, "-a", "-D", PORT, TERM="xterm")
     connect(PLACE)
     connect(PLACE_6)
@@ -150,7 +150,7 @@ def colours():
 
 
 def quiet_end():
-    """Ctrl-C: the terminal's own ^C is written over by the last line, and there is nothing else."""
+    """After Ctrl-C the last line overwrites the terminal's own ^C, and nothing else is printed."""
     terminal = Terminal(24, 200, "-a", "-D", PORT, TERM="xterm")
     connect(PLACE)
     terminal.until("FIN_WAIT2   -> CLOSE")
@@ -161,7 +161,7 @@ def quiet_end():
 
 
 def screen():
-    """--summary with an interval: each table in the place of the last one, cut to the screen; -C: one below the other."""
+    """With an interval each table of --summary replaces the previous one, cut to the screen; with -C they follow it."""
     terminal = Terminal(24, 200, "-a", "-D", PORT, "--summary", "1", TERM="xterm")
     connect(PLACE)
     terminal.until("\033[H\033[2J", 3)
@@ -178,7 +178,7 @@ def screen():
 
 
 def pipe():
-    """One heading, no colour, columns that stay; a row comes at once, while the tool goes on."""
+    """In a pipe: one heading, no colour, fixed columns. A row arrives at once, while the tool still runs."""
     environment = {**os.environ, "TERM": "xterm"}
     environment.pop("NO_COLOR", None)
     with subprocess.Popen([TOOL, "--cache-dir", CACHE, "-a", "-D", PORT], stdout=subprocess.PIPE,

@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# What people see on a terminal, and programs behind a pipe.
+# The output on a terminal and in a pipe.
 
-# terminal TEST - of terminal.py
+# terminal TEST - runs a test of terminal.py
 terminal()
 {
 	local long=2001:db8:1111:2222:3333:4444:5555:6666

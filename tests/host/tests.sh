@@ -1,14 +1,14 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# One namespace, loopback only; the client connects to 127.99.0.1:7711 and [::1]:7711. Other processes of this
-# machine connect too, so rows are counted by these ends.
+# One namespace with loopback only; the client connects to 127.99.0.1:7711 and [::1]:7711. Other processes of this
+# machine make connections too, so tests select rows by these addresses and ports.
 
 place_4=127.99.0.1:7711
 place_6='[::1]:7711'
 changes="CLOSE SYN_SENT ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE"
 
-# traced FUNCTION [ARG...] - a test for hosts that can trace
+# traced FUNCTION [ARG...] - runs a test only on hosts that can trace
 traced()
 {
 	[ -z "$lacking" ] || skip "$lacking"
@@ -16,7 +16,7 @@ traced()
 	"$@"
 }
 
-# first_start - compiles; the next tests use what it has kept
+# first_start - compiles; the later tests use the cache
 first_start()
 {
 	local began_ms
@@ -46,7 +46,7 @@ now_ms()
 	echo $(($(date +%s%N) / 1000000))
 }
 
-# The client's five rows of each connection, and the server's.
+# Each connection has five rows of the client, and those of the server.
 all_rows()
 {
 	local place=$1 change
@@ -77,7 +77,7 @@ own_rows()
 	rows | awk -v end="$(tr -d '[]' <<<"$1")" '$2 == "client" && $4 == end'
 }
 
-# Without kprobes SYN_SENT comes before the kernel has chosen the port, as with tcpstates.
+# Without kprobes the row of SYN_SENT is made before the kernel has chosen the port, as with tcpstates.
 client_rows()
 {
 	local early=1
@@ -93,7 +93,7 @@ client_rows()
 	}' clients
 }
 
-# refused REASON - the reason needs headers or BTF of this very kernel
+# refused REASON - the reason needs the headers or the BTF of the running kernel
 refused()
 {
 	tool_start -a -D 7711
@@ -136,7 +136,7 @@ closed_pipe()
 	expect "lines that head has read" 1 "$(wc -l <rows)"
 }
 
-# What cannot be written is not lost in silence.
+# The tool must report rows that it cannot write.
 full_disk()
 {
 	local status=0
@@ -158,7 +158,7 @@ wrote_or_gone()
 	grep -q 'tracing; Ctrl-C' err || is_gone
 }
 
-# Started without stdout: its rows must not end up in some file that it opened itself.
+# The tool starts without stdout: its rows must not go to a file that it has opened itself.
 no_stdout()
 {
 	local status=0
@@ -180,7 +180,7 @@ memory()
 	between "RSS in kB" 500 "$kb" 6144
 }
 
-# A killed tool takes its compiler with it.
+# If the tool is killed, its compiler process ends too.
 killed_while_compiling()
 {
 	local child children
@@ -202,7 +202,7 @@ has_child()
 	pgrep -P "$tool_pid" >/dev/null
 }
 
-# is_dead PID - gone, or waits for its parent to notice
+# is_dead PID - true if the process has ended, or is a zombie
 is_dead()
 {
 	[ ! -d "/proc/$1" ] || grep -q '^State:.*Z' "/proc/$1/status"
@@ -219,7 +219,7 @@ stopped_while_compiling()
 	tool_end
 }
 
-# ---- the cache; what is wrong with it is said with -v, and never an error
+# ---- the cache; problems with it are reported with -v, and are never an error
 
 own_cache()
 {
@@ -228,7 +228,7 @@ own_cache()
 	entry=$(compgen -G "$cache/*.rows.*")
 }
 
-# recompiles PATTERN - the entry is not used, for the reason given; the tool runs all the same
+# recompiles PATTERN - checks that the tool does not use the entry, for the given reason, and runs all the same
 recompiles()
 {
 	tool_start -a -v
@@ -237,7 +237,7 @@ recompiles()
 	grep -qE "$1" err || fail "does not say '$1'"
 }
 
-# mended - what was compiled anew has taken the place of the bad entry
+# mended - checks that the tool has replaced the bad entry
 mended()
 {
 	tool_start -a -v
@@ -285,7 +285,7 @@ linked_entry()
 	mended
 }
 
-# bad_dir CHANGE - not even written to
+# bad_dir CHANGE - checks that the tool does not even write to this cache
 bad_dir()
 {
 	own_cache
@@ -302,8 +302,8 @@ dir_cannot_be()
 	recompiles "cannot (make|open) cache"
 }
 
-# IPVS's connections from before the start, in a tree of files as /proc has them: read within a second. A busy machine
-# has three tries.
+# The tool must read IPVS's connections from before the start within a second, from a tree of files like /proc. On a busy
+# machine the test has three tries.
 hundred_thousand()
 {
 	local us=1000000
@@ -324,7 +324,7 @@ hundred_thousand()
 	between "us for 100,000 connections" 1 "$us" 999999
 }
 
-# As /proc/PID/stat has them: SCHED_RR is 2; where nothing can be lost nobody is to wait for it.
+# The values are from /proc/PID/stat: SCHED_RR is 2. With --summary nothing can be lost, so the tool has ordinary priority.
 realtime()
 {
 	chrt -r 1 true 2>/dev/null || skip "no process may run at a realtime priority here"
@@ -336,7 +336,7 @@ realtime()
 	tool_stop
 }
 
-# release_of_libbcc RELEASE STATUS WORDS - what --check says of a libbcc by its file's name, on a kernel from 5.4 on
+# release_of_libbcc RELEASE STATUS WORDS - checks how --check judges a libbcc by its file name, on a kernel from 5.4 on
 release_of_libbcc()
 {
 	local status=0
@@ -356,7 +356,7 @@ ebpf()
 	grep -q '^BPF_PERF_OUTPUT' out || fail "no BPF text"
 }
 
-# informs PATTERN OPTION - prints something and stops, without root
+# informs PATTERN OPTION - checks an option that prints something and ends the tool, without root
 informs()
 {
 	cp "$tool" .

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Completion by a real bash and a real zsh on a terminal. In place of the tool stands a function that shows its words,
-# so that what Tab made of a line is what the line runs.
+# Tests the completion in a real bash and a real zsh on a terminal. A function replaces the tool and prints its arguments,
+# so the output shows the line that Tab has completed.
 
 # shellcheck disable=SC2154 # of lib.sh and run
 show='ipvs-tcpstate() { printf "<%s>" "$@"; echo; }'
 
-# press FOLDER SHELL LINE... - FOLDER has the installed completion
+# press FOLDER SHELL LINE... - types the lines into SHELL; FOLDER has the installed completion
 press()
 {
 	local folder=$1 shell=$2
@@ -26,13 +26,13 @@ press()
 	tr -d '\r' <shown >err
 }
 
-# shows TEXT - the shell ran a line with these words
+# shows TEXT - checks that the shell ran a line with these words
 shows()
 {
 	grep -qF -- "$1" err || fail "no $1 from $shell"
 }
 
-# lists WORD... - the shell offered each of them
+# lists WORD... - checks that the shell offered each word
 lists()
 {
 	local word

@@ -1,19 +1,19 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The Debian package and the RPM: built from a copy of the sources, installed in a clean root of this machine's own
-# suite under an overlay, run there and removed.
+# Builds the Debian package and the RPM from a copy of the sources, installs each in a clean root of this machine's own suite
+# under an overlay, runs the tool there and removes the package.
 
 # shellcheck disable=SC2154 # of lib.sh and run
 
-# copy_sources FOLDER - all but what is built
+# copy_sources FOLDER - copies everything except build/ and the git data
 copy_sources()
 {
 	mkdir -p "$1"
 	tar -C "$top" --exclude-vcs --exclude=./build -cf - . | tar -C "$1" -xf -
 }
 
-# build_deb - ./ipvs-tcpstate_VERSION_ARCH.deb; the suite of unit tests is run elsewhere
+# build_deb - builds ./ipvs-tcpstate_VERSION_ARCH.deb, without unit tests: another suite runs them
 build_deb()
 {
 	[ -n "$(command -v dpkg-buildpackage)" ] || skip "no dpkg-buildpackage; run: make setup"
@@ -35,8 +35,8 @@ debian_lintian()
 	note "$(cd . && echo ipvs-tcpstate_*.deb), $(stat -c %s ipvs-tcpstate_*.deb) bytes"
 }
 
-# prepare_root - sets clean_base to a clean root, or says in no_clean_base why there is none. Before the tests, as those
-# have no network.
+# prepare_root - sets clean_base to a clean root, or sets no_clean_base to the reason why there is none. Runs before the
+# tests, as those have no network.
 prepare_root()
 {
 	local suite log
@@ -49,7 +49,7 @@ prepare_root()
 	rm -f "$log"
 }
 
-# clean_root - mounts a clean root under an overlay at ./root, with what the tool looks at; what is written goes away
+# clean_root - mounts a clean root under an overlay at ./root, with the files that the tool reads; all writes are discarded
 clean_root()
 {
 	[ "$clean_base" ] || skip "$no_clean_base"
@@ -73,14 +73,14 @@ undo()
 	[ ! -d layers ] || umount --lazy layers
 }
 
-# inside COMMAND... - in the clean root
+# inside COMMAND... - runs COMMAND in the clean root
 inside()
 {
 	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root DEBIAN_FRONTEND=noninteractive \
 		chroot "$root" "$@"
 }
 
-# content - prints all that is in the clean root, but for what packaging itself keeps or a cache of man's
+# content - lists the files of the clean root, except what the package manager itself keeps and man's cache
 content()
 {
 	find "$root" -xdev \( -path "$root/proc" -o -path "$root/sys" -o -path "$root/dev" -o -path "$root/usr/src" \
@@ -88,7 +88,7 @@ content()
 		-o -path "$root/var/cache/man" -o -path "$root/var/log" -o -path "$root/tmp" \) -prune -o -printf '%y %P\n' | sort
 }
 
-# runs_inside - the installed tool, its words, its manual page and, where this host can trace, a trace
+# runs_inside - checks the installed tool, its help, its manual page and, if this host can trace, a trace
 runs_inside()
 {
 	local status=0
@@ -132,7 +132,7 @@ debian_root()
 	! inside dpkg -s ipvs-tcpstate >out 2>err || fail "dpkg still knows the package: $(cat out)"
 }
 
-# Names of packages are another world's, so neither the builder nor the clean root has what the RPM asks for.
+# The RPM requires packages by their names in RPM distributions, so neither the builder nor the clean root has them.
 rpm_root()
 {
 	local version
@@ -149,12 +149,12 @@ rpm_root()
 	mv rpm/RPMS/*/ipvs-tcpstate-"$version"-*.rpm package.rpm
 	expect "what the RPM asks for by name" "bcc" "$(rpm -qp --requires package.rpm | grep -vE '[(/]')"
 	rpm --root "$root" --nodeps -i package.rpm >out 2>&1 || fail "rpm -i: $(cat out)"
-	sed -i '/^rpm: .*Alien/d; /^rpm: However/d' out	# what Debian's rpm always says
+	sed -i '/^rpm: .*Alien/d; /^rpm: However/d' out	# messages that Debian's rpm always prints
 	[ ! -s out ] || fail "rpm -i says: $(cat out)"
 	expect "what rpm -V finds" "" "$(rpm --root "$root" --nodeps -V ipvs-tcpstate 2>&1)"
 	runs_inside
 	rpm --root "$root" -e ipvs-tcpstate >out 2>&1 || fail "rpm -e: $(cat out)"
-	# Folders such as that of zsh's functions are another package's there.
+	# In an RPM distribution another package owns folders such as the one for zsh's functions.
 	expect "what is left" "$(grep -v '^d ' before)" "$(content | grep -v '^d ')"
 	! content | grep '^d .*ipvs-tcpstate' || fail "folders are left"
 }

@@ -4,8 +4,8 @@
 
 Usage: press.py SHELL... -- SETUP LINE...
 
-SETUP is a line for the shell. A LINE may have \\t for the Tab key; it is typed key by key, and then Enter. The shell
-has done a line when it has printed a mark, so nothing waits for a time but for an answer to Tab.
+SETUP is a line for the shell. A LINE may contain \\t for the Tab key; it is typed key by key, and then Enter. The shell
+prints a mark after each line, so the program waits for the mark. Only the answer to Tab needs a fixed time.
 """
 import os
 import pty
@@ -17,7 +17,7 @@ PATIENCE = 30
 
 
 def read_until(fd, want, quiet=None):
-    """Reads until `want` is there or, with `quiet`, until nothing came for so many seconds."""
+    """Reads until `want` appears or, if `quiet` is given, until nothing has arrived for that many seconds."""
     shown, end = b"", time.monotonic() + PATIENCE
     while want not in shown or want == b"":
         ready, _, _ = select.select([fd], [], [], quiet or end - time.monotonic())
@@ -42,7 +42,7 @@ def main():
     if pid == 0:
         os.environ.update(TERM="dumb", PS1="", COLUMNS="200", LINES="50")
         os.execvp(shell[0], shell)
-    # The mark is typed in two parts, so that the echo of the typing is none.
+    # The mark is typed in two parts, so that its echo does not look like the mark.
     os.write(fd, setup.encode() + b"; echo ready''-now\n")
     read_until(fd, b"ready-now")
     for line in lines:

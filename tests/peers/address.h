@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses as 10.99.0.1:80 and [fd00:99::1]:80. */
+/* Addresses such as 10.99.0.1:80 and [fd00:99::1]:80. */
 #ifndef PEERS_ADDRESS_H
 #define PEERS_ADDRESS_H
 

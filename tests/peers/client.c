@@ -4,9 +4,8 @@
  *
  *   local ADDR:PORT result ok pid N start NS end NS
  *
- * The result is that of connect(2): ok, an errno's name or gave-up. The times
- * are CLOCK_MONOTONIC, before and after connect. After a connect that failed
- * the kernel has taken the port back (0), unless it was asked for with -p.
+ * The result is that of connect(2): ok, an errno's name or gave-up. The times are CLOCK_MONOTONIC, before and after
+ * connect. After a failed connect the kernel has released the port (0), unless -p selected it.
  */
 #include "address.h"
 
@@ -72,7 +71,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-/* As strerrorname_np(), which is too new for some distributions. */
+/* Same as strerrorname_np(), which some distributions do not have yet. */
 static const char *error_name(int err)
 {
 	switch (err) {
@@ -165,7 +164,7 @@ static void use(int fd)
 
 static bool make_connection(int number)
 {
-	union address local = { .ip6.sin6_family = options.to.any.sa_family };	/* the largest: clears all */
+	union address local = { .ip6.sin6_family = options.to.any.sa_family };	/* the largest member: clears everything */
 	socklen_t len = sizeof(local);
 	char text[ADDRESS_TEXT_MAX];
 	int one = 1, fd = socket(local.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, options.mptcp ? IPPROTO_MPTCP : 0);
@@ -199,7 +198,7 @@ static bool make_connection(int number)
 
 static void end_holding(int signal)
 {
-	(void)signal;	/* poll() has ended */
+	(void)signal;	/* its only purpose is to end poll() */
 }
 
 static void *connect_in_thread(void *cookie)

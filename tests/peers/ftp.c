@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * As much of FTP as a passive transfer needs, at both ends: by IPv4 with PASV,
- * by IPv6 with EPSV. The server serves one transfer, goes to the background once
- * it listens, and then prints its pid. Lines for each connection, the control
- * connection first, are as client's and server's:
+ * The part of FTP that a passive transfer needs, both client and server: PASV over IPv4, EPSV over IPv6. The server
+ * serves one transfer. It goes to the background once it listens, and then prints its pid. There is a line for each
+ * connection, the control connection first, in the form of client's and server's:
  *
  *   get:    local ADDR:PORT result ok pid N remote ADDR:PORT
  *   serve:  peer ADDR:PORT local ADDR:PORT	(to LOG)
@@ -19,7 +18,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* Return: the listening socket; its address is in @a, with its port */
+/* Return: the listening socket; stores its address and port in @a */
 static int listen_at(union address *a)
 {
 	socklen_t len = sizeof(*a);
@@ -63,14 +62,14 @@ static int connect_to(const union address *to)
 	return fd;
 }
 
-/* IPVS looks into whole packets, so what it is to change is one write. */
+/* IPVS searches whole packets, so text that it must change is written at once. */
 static void say(int fd, const char *line)
 {
 	if (write(fd, line, strlen(line)) != (ssize_t)strlen(line))
 		die("write");
 }
 
-/* read_line - up to the end of a line, which is cut off */
+/* read_line - reads a line without its end */
 static void read_line(int fd, char *line, size_t size)
 {
 	size_t n = 0;
@@ -91,7 +90,7 @@ static void read_to_end(int fd)
 static void tell_where(int control, const union address *at)
 {
 	const unsigned char *ip = (const unsigned char *)&at->ip4.sin_addr;
-	unsigned port = ntohs(at->ip4.sin_port);	/* at the same place for IPv6 */
+	unsigned port = ntohs(at->ip4.sin_port);	/* IPv6 has it at the same offset */
 	char line[128];
 
 	if (at->any.sa_family == AF_INET6)
@@ -176,7 +175,7 @@ int main(int argc, char *argv[])
 	FILE *log;
 	int listener;
 
-	alarm(60);	/* where an end does not come */
+	alarm(60);	/* if the other side does not close */
 	if (argc == 3 && !strcmp(argv[1], "get") && !address_parse(&a, argv[2])) {
 		get(&a);
 		return 0;

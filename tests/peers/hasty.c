@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Begins TCP connections that do not block and closes each after 0 to 400 us,
- * whatever has come of it. Each has a port of its own, so that what is seen
- * elsewhere of a port is of one connection. Prints a line for each:
+ * Starts non-blocking TCP connects and closes each socket after 0 to 400 us, whatever its state. Each connection has its
+ * own port, so that all that others see of a port belongs to one connection. Prints a line for each:
  *
  *   port N to ADDR:PORT start NS end NS
  *
@@ -61,7 +60,7 @@ static void connect_and_close(int i, unsigned *seed)
 		die("connect");
 	until_ns = now_ns() + (uint64_t)(rand_r(seed) % WAIT_NS);
 	while (now_ns() < until_ns)
-		;	/* no timer is that precise */
+		;	/* no timer is so precise */
 	close(fd);
 	c->end_ns = now_ns();
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hog FUNCTION: somebody else's kprobe, with a program that takes long. FUNCTION is the kernel's of getppid(2), which is
- * called over and over until a signal comes: so this CPU is in that program most of the time, and interrupts come there.
- * hog ID: the same at a tracepoint, perf's, which getppid(2) passes.
- * "ready" on stdout once it is.
+ * hog FUNCTION: attaches a kprobe with a slow program, as another process may do. FUNCTION is the kernel's function for
+ * getppid(2). The program calls getppid(2) until a signal arrives, so this CPU is mostly in that BPF program, and interrupts
+ * come during it.
+ * hog ID: the same with perf's tracepoint that getppid(2) passes.
+ * Prints "ready" on stdout as soon as it runs.
  */
 #include <errno.h>
 #include <linux/bpf.h>
@@ -26,7 +27,7 @@ static int fail(const char *what)
 	return 1;
 }
 
-/* LINUX_VERSION_CODE, which programs on kprobes must have before 5.0 */
+/* Returns LINUX_VERSION_CODE; before 5.0, programs on kprobes must have it. */
 static unsigned int version(void)
 {
 	unsigned int major = 0, minor = 0, patch = 0;
@@ -83,7 +84,7 @@ int main(int argc, char *argv[])
 		return 2;
 	}
 	tracepoint = strtoul(argv[1], NULL, 10);
-	setrlimit(RLIMIT_MEMLOCK, &all);	/* before 5.11 programs are locked memory */
+	setrlimit(RLIMIT_MEMLOCK, &all);	/* before 5.11 programs count as locked memory */
 	program = load(!tracepoint);
 	if (program < 0)
 		return fail("bpf");

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A load of short TCP connections on loopback: each thread connects, closes its
- * half, waits for the server to close the other and begins anew. Such a
- * connection has ten state changes on the kernels from 4.16 on:
+ * Makes a load of short TCP connections on loopback: each thread connects, closes its half, waits until the server closes
+ * the other half, and starts again. Such a connection has ten state changes on kernels from 4.16 on:
  *
  *   client: CLOSE SYN_SENT ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE
  *   server: LISTEN SYN_RECV ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE
  *
- * Client ports in TIME_WAIT are not free for the same destination, so the
- * destination changes with each connection: its address (127.1.0.0/16), with
- * IPv6 its port.
+ * A client port in TIME_WAIT is not free for the same destination. So each connection has a new destination: a new
+ * address (127.1.0.0/16), or with IPv6 a new port.
  */
 #include "address.h"
 
@@ -29,7 +27,7 @@ struct options {
 	unsigned threads, port, ports;	/* ports: for each thread */
 	double seconds;
 	bool ipv6, reset;
-	bool sent_to;			/* to one given address instead of our own */
+	bool sent_to;			/* to the given address instead of our own servers */
 	union address to;
 };
 
@@ -130,7 +128,7 @@ static int open_listener(bool ipv6, unsigned port)
 	return fd;
 }
 
-/* Until shutdown(2) of the listening socket ends it. */
+/* Runs until shutdown(2) of the listening socket ends it. */
 static void *serve(void *cookie)
 {
 	struct listener *l = cookie;
@@ -238,7 +236,7 @@ int main(int argc, char *argv[])
 		usage(stderr);
 		return 2;
 	}
-	alarm((unsigned)load.options.seconds + 10);	/* where a connection hangs */
+	alarm((unsigned)load.options.seconds + 10);	/* if a connection hangs */
 	n = load.options.threads * load.options.ports;
 	for (unsigned i = 0; i < n; i++) {
 		listeners[i].fd = open_listener(load.options.ipv6, load.options.port + i);

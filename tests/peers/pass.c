@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A TCP connection that one process opens and another, named heir, ends after
- * the first is gone. Prints the line that client prints, without the times, with
- * the pid of the one that called connect.
+ * One process opens a TCP connection; another process, named heir, ends it after the first has exited. Prints the line
+ * that client prints, without the times, with the pid of the process that called connect.
  */
 #include "address.h"
 
@@ -35,7 +34,7 @@ static void end_connection(int fd)
 {
 	char byte;
 
-	poll(NULL, 0, 300);	/* the opener is gone by then */
+	poll(NULL, 0, 300);	/* until the opener has exited */
 	shutdown(fd, SHUT_WR);
 	while (read(fd, &byte, 1) > 0)
 		;
@@ -75,7 +74,7 @@ static int receive_fd(int over)
 	return fd;
 }
 
-/* Return: whether this is the heir */
+/* Return: true if this is the heir */
 static bool split(void)
 {
 	pid_t pid = fork();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Takes TCP connections and writes down which. Goes to the background once it
- * listens, and then prints its pid: who reads it may connect.
+ * Accepts TCP connections and logs them. Goes to the background as soon as it listens, and then prints its pid: whoever
+ * reads it may connect.
  */
 #include "address.h"
 
@@ -16,11 +16,11 @@
 #include <unistd.h>
 
 enum manner {
-	ANSWER,		/* wait for the peer's end, then close */
-	RESET,		/* by reset, at the peer's first bytes: its connect() has returned */
+	ANSWER,		/* wait until the peer closes, then close */
+	RESET,		/* by reset, at the peer's first bytes: then its connect() has returned */
 	CLOSE_FIRST,	/* at once */
 	HOLD,		/* never */
-	VANISH,		/* at once, without a packet, as a host that loses its power */
+	VANISH,		/* at once, without a packet, like a host that loses its power */
 };
 
 enum { LISTENERS_MAX = 16 };

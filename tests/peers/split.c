@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Copies the tool's rows from stdin, each to the file of its network
- * namespace: DIR/INODE, which may be a link. So many tests share one tool.
+ * Copies the tool's rows from stdin to the files of their network namespaces: DIR/INODE, which may be a link. So many
+ * tests can share one tool.
  *
  *   split text DIR    rows as with -x; each file begins with the first line
  *   split json DIR    rows as with -j
@@ -18,14 +18,14 @@
 
 enum { NAMESPACES_MAX = 512, COLUMN = 15 };
 
-/* Files stay open: opening one costs more than all else here. */
+/* Files stay open: opening a file is the most expensive part here. */
 static struct {
 	unsigned long inode;
 	int fd;
 } files[NAMESPACES_MAX];
 static size_t n_files;
 static int unclaimed;
-static char *header;	/* of text */
+static char *header;	/* of the text format */
 
 static void die(const char *what)
 {
@@ -58,7 +58,7 @@ static void put(int fd, const char *line)
 		die("write");
 }
 
-/* A file that is not there yet is looked for again with the next line. */
+/* If a file does not exist yet, the next line of its namespace tries again. */
 static int file_of(unsigned long inode)
 {
 	char name[32];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Copies lines from stdin to stdout, each with the time at which it came, in
- * nanoseconds of CLOCK_MONOTONIC. A line counts from its end.
+ * Copies lines from stdin to stdout, each preceded by the time at which its end arrived, in nanoseconds of
+ * CLOCK_MONOTONIC.
  */
 #include <errno.h>
 #include <stdint.h>

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Makes one TCP connection by io_uring and prints the line that client prints,
- * without the times. Closes its half, waits for the server to close the other.
+ * Makes one TCP connection with io_uring and prints the line that client prints, without the times. Closes its half and
+ * waits until the server closes the other half.
  *
- * Exit status: 0, 1 where the connect failed, 4 where this kernel cannot (one
- * line says why).
+ * Exit status: 0; 1 if the connect failed; 4 if this kernel has no such io_uring (one line explains it).
  */
 #include "address.h"
 

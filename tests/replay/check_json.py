@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holds JSON lines against row.schema.json: FILE, line by line, the last one being the only "end", whose
-counts are those of the lines. With --broken, every change that breaks a line must be refused."""
+"""Checks JSON lines against row.schema.json: FILE, line by line. The last line must be the only "end", and its
+counts must be those of the lines. With --broken, the schema must refuse every change that breaks a line."""
 
 import json
 import pathlib
@@ -24,7 +24,7 @@ def load(path):
 
 
 def broken(line):
-    """Each key gone, of another type, or with a value that cannot be; a key too many."""
+    """Yields the line with each key removed, of another type, or with an invalid value; and with an extra key."""
     for key in line:
         yield {k: v for k, v in line.items() if k != key}
         for wrong in (True, [], {}, -1, "\nno such value", None):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""damage.py TOOL RECORDING STEP: replays it cut off before, and changed at, each STEP-th byte. The tool must print
-rows of the whole recording only, from the first one on, say one line and end with status 1."""
+"""damage.py TOOL RECORDING STEP: replays the recording cut off before each STEP-th byte, and with that byte changed.
+The tool must print rows of the whole recording only, from the first one on, print one line and end with status 1."""
 
 import os
 import pathlib

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of processes that printers must withstand.
+"""Names of processes that the printers must handle.
 
 names.py connect ADDR PORT   a process of each name connects
-names.py check FORMAT FILE   what the tool has printed of that: text, wide, csv or json
-names.py terminal TOOL FILE  what it prints of the recording FILE on a terminal
+names.py check FORMAT FILE   checks the tool's output for that: text, wide, csv or json
+names.py terminal TOOL FILE  checks the output for the recording FILE on a terminal
 """
 
 import csv
@@ -39,7 +39,7 @@ def is_plain(char):
 
 
 def escaped(name):
-    """What is to be shown, a list: characters and escapes."""
+    """Returns the expected output as a list: characters and escapes."""
     shown = []
     for char in name.decode("utf-8", "surrogateescape"):
         if is_plain(char):
@@ -59,7 +59,7 @@ def cut(name, columns):
 
 
 def unescaped(text):
-    """The very bytes of the name."""
+    """Returns the exact bytes of the name."""
     if not all(map(is_plain, re.sub(r"\\x[0-9a-f]{2}", "", text))):
         sys.exit(f"not escaped: {text!r}")
     return re.sub(rb"\\x([0-9a-f]{2})", lambda hexa: bytes([int(hexa[1], 16)]), text.encode("utf-8"))
@@ -118,7 +118,7 @@ def check(form, path):
 
 
 def on_terminal(tool, recording):
-    """Nothing but text and ends of lines comes, in every layout, and no row is torn."""
+    """Checks that every layout prints only text and line ends, and splits no row."""
     for options in ([], ["-x"], ["-w"]):
         pid, terminal = pty.fork()
         if not pid:

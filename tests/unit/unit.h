@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every unit test includes first: cmocka, and a skip that says why. */
+/* Every unit test includes this file first: cmocka, and a skip with a reason. */
 #ifndef UNIT_H
 #define UNIT_H
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Adds a real server with the forwarding method "local" to a virtual service, for which ipvsadm has no option.
+"""Adds a real server with the forwarding method "local" to a virtual service; ipvsadm has no option for that.
 
 Usage: add-local.py VIP:PORT REAL:PORT     (IPv4 or [IPv6])
 
-By generic netlink, family IPVS, IPVS_CMD_NEW_DEST: include/uapi/linux/ip_vs.h.
+It uses generic netlink, family IPVS, IPVS_CMD_NEW_DEST: include/uapi/linux/ip_vs.h.
 """
 import os
 import socket
@@ -38,7 +38,7 @@ def end(text):
 
 
 def ask(netlink, kind, command, version, payload):
-    """Sends a request; returns the first answer's type and what follows its header."""
+    """Sends a request. Returns the type of the first answer and the bytes after its header."""
     flags = NLM_F_REQUEST | (NLM_F_ACK if kind != GENL_ID_CTRL else 0)
     body = struct.pack("=BBH", command, version, 0) + payload
     netlink.send(struct.pack("=IHHII", 16 + len(body), kind, flags, 1, 0) + body)

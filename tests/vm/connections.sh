@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# What becomes of a connection, in the network of net.sh. The first argument is 4 or 6.
+# The ways in which a connection ends, in the network of net.sh. The first argument is 4 or 6.
 
 answered="CLOSE SYN_SENT ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE"
 
-# Nothing by default; a connection to the service after it shows that the tool was awake.
+# By default the tool prints no rows of it; a later connection to the service shows that the tool was working.
 direct()
 {
 	network "$1"
@@ -19,7 +19,7 @@ direct()
 	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
 }
 
-# With -a the rows of both ends, and a REAL only where the client connects to the service.
+# -a prints the rows of client and server; REAL is set only if the client connects to the service.
 direct_all()
 {
 	local change born=0
@@ -36,7 +36,7 @@ direct_all()
 	tool_stop
 
 	expect "rows of the client" "$(cat expected)" "$(rows_to "$real_2" "$vip:80")"
-	# A listener's new socket: no kprobe sees that, which is why the tracepoint came with 4.16.
+	# No kprobe sees the new socket of a listener; the tracepoint, which exists from 4.16 on, does.
 	by_kprobe || born=24
 	expect "LISTEN SYN_RECV of the servers" $born "$(count_changes LISTEN SYN_RECV)"
 	for change in "SYN_RECV ESTABLISHED" "ESTABLISHED CLOSE_WAIT" "CLOSE_WAIT LAST_ACK" "LAST_ACK CLOSE"; do
@@ -45,7 +45,7 @@ direct_all()
 	done
 }
 
-# 23 over two real servers: each row names the one that took the connection, and IPVS counts the same split.
+# 23 connections over two real servers: each row names the right real server, and IPVS counts the same distribution.
 accepted()
 {
 	local real
@@ -59,7 +59,7 @@ accepted()
 	expect "lines in the servers' log" 23 "$(wc -l <servers)"
 	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
 	one_socket_each
-	wait_for ipvs_has_counted 23	# it does so every two seconds
+	wait_for ipvs_has_counted 23	# IPVS updates it every two seconds
 	for real in "$real_1" "$real_2"; do
 		expect "connections to $real" "$(ipvs_connections "$real")" \
 			"$(rows | awk -v real="$real" '$6 == "SYN_SENT" && $7 == real' | wc -l)"
@@ -68,7 +68,7 @@ accepted()
 	within_connect ESTABLISHED -
 }
 
-# ipvs_connections REAL - as IPVS has counted them
+# ipvs_connections REAL - prints IPVS's own count
 ipvs_connections()
 {
 	ipvsadm -Ln --stats | awk -v real="$1" '$1 == "->" && $2 == real { print $3 }'
@@ -79,9 +79,9 @@ ipvs_has_counted()
 	[ $(($(ipvs_connections "$real_1") + $(ipvs_connections "$real_2"))) = "$1" ]
 }
 
-# All at once, so that events of both CPUs have to be put in order. The kernel skips a kprobe, and the tracepoint without
-# the raw one behind it, in an interrupt that comes while a BPF program runs: there rows may be missing. For kprobes that
-# is counted, and one that is skipped takes at most the five rows of a connection with it.
+# All connections at once, so that the tool has to sort the events of both CPUs. If an interrupt comes while a BPF program
+# runs, the kernel skips a kprobe in that interrupt, and also a tracepoint that is not a raw one. Then rows may be missing.
+# Skipped kprobes are counted; one that is skipped costs at most the five rows of a connection.
 concurrent()
 {
 	local expected missing most
@@ -95,7 +95,8 @@ concurrent()
 	if [ "${hooks-}" ] || by_kprobe; then
 		missing=$(comm -23 <(echo "$expected") <(rows | sort) | wc -l)
 		note "$missing of 505 missing, $(lost) said to be lost"
-		# Each that is said to be lost may be the first of five. By tracepoint the last of a socket is lost without a word.
+		# Each event reported as lost may be the first of five. With the tracepoint the loss of a socket's last
+		# event is not reported.
 		most=$((5 * $(lost)))
 		by_kprobe || most=$((most + 10))
 		between "rows missing" 0 "$missing" "$most"
@@ -108,7 +109,7 @@ concurrent()
 		fail "a socket's rows are not in order"
 }
 
-# endings FAMILY SERVER_OPTION CLIENT_OPTION STATES - other ends than by the client's FIN
+# endings FAMILY SERVER_OPTION CLIENT_OPTION STATES - tests connections that do not end with the client's FIN
 endings()
 {
 	network "$1"
@@ -116,13 +117,13 @@ endings()
 	server "$2" "$real_1" "$real_2"
 	tool_start
 	client -n 7 "$3" "$vip:80"
-	wait_for has_changes 7 '[A-Z_]*' CLOSE	# the last packet may be on its way
+	wait_for has_changes 7 '[A-Z_]*' CLOSE	# the last packet may still be on its way
 	tool_stop
 	expect "rows, sorted" "$(expected_rows "$vip:80" "$4" | sort)" "$(rows | sort)"
 }
 
-# The row of the connect itself, with port and real server, is there within 100 ms, however long nothing else
-# happens. Under emulation the reader may wait longer for a CPU on a busy machine: so one of ten rounds is enough.
+# The row of the connect itself, with port and real server, is printed within 100 ms, even if nothing else happens.
+# Under emulation on a busy machine the reader may wait longer for a CPU, so one good round of ten is enough.
 first_row()
 {
 	local round most=101
@@ -144,7 +145,7 @@ first_row()
 	between "longest delay of SYN_SENT in ms" 0 "$most" 100
 }
 
-# delays - ms from before connect(2) until the line has come out of the pipe, for each connection
+# delays - prints the ms from before connect(2) until the row has left the pipe, for each connection
 delays()
 {
 	paste <(awk '$11 == "SYN_SENT" { print $1 }' rows) <(awk '{ print $8 }' clients) |
@@ -165,14 +166,14 @@ refused()
 	between "MS until refused, the median" 0 "$(milliseconds SYN_SENT CLOSE refused | median)" 100
 }
 
-# The kernel has forgotten the address of a socket whose connect failed.
+# The kernel clears the local address of a socket if its connect failed.
 refused_rows()
 {
 	sed -i -E "s/^local .*:/local $vip:/" clients
 	expected_rows "$vip:80" "CLOSE SYN_SENT CLOSE/refused" "$refusing"
 }
 
-# No bind: the port is the kernel's choice, and the row of SYN_SENT has it already.
+# Without bind the kernel chooses the port, and the row of SYN_SENT already has it.
 refused_unbound()
 {
 	network "$1"
@@ -186,7 +187,7 @@ refused_unbound()
 	one_socket_each
 }
 
-# silent FAMILY RETRIES - a real server that never answers, until the kernel gives up
+# silent FAMILY RETRIES - the real server never answers, until the kernel gives up
 silent()
 {
 	local retransmits i
@@ -202,7 +203,7 @@ silent()
 	expect rows "$(expected_rows "$vip:80" "CLOSE SYN_SENT ${retransmits}CLOSE/timeout" "$silent")" "$(rows)"
 	one_socket_each
 	milliseconds SYN_SENT SYN_SENT retransmit >ms
-	# No timer of the kernel comes early; late it may be, but not later than what it leads to.
+	# A timer of the kernel is never early. It may be late, but not later than the event that it causes.
 	milliseconds SYN_SENT CLOSE timeout >>ms
 	for ((i = 0; i <= $2; i++)); do
 		between "MS after timer $i" $((900 * ((2 << i) - 1))) "$(sed -n $((i + 1))p ms)" \
@@ -210,11 +211,11 @@ silent()
 	done
 }
 
-# The client has enough of it before the kernel has.
+# The client gives up before the kernel does.
 given_up()
 {
 	network "$1"
-	syn_backoff	# the next one comes after 3 s, and the client is gone by then
+	syn_backoff	# the next retransmit is due after 3 s, when the client has ended
 	service "$vip:80" "$silent"
 	tool_start
 	client_fails -p 41000 -g 2000 "$vip:80"
@@ -224,7 +225,7 @@ given_up()
 	between "MS until aborted" 1900 "$(milliseconds SYN_SENT CLOSE aborted)" 2999	# no second retransmit
 }
 
-# The row of a retransmit does not wait for the end of the connect.
+# The row of a retransmit is printed before the connect ends.
 silent_at_once()
 {
 	network "$1"
@@ -237,7 +238,8 @@ silent_at_once()
 SYN_SENT SYN_SENT $silent retransmit" "$(rows | cut -d ' ' -f 5- | uniq)"
 }
 
-# Connects between the same ports have one place in the map of those that IPVS may take: the later ones have another.
+# Pending connects between the same ports have one slot in the map of connects that IPVS may take. Later connects must use
+# another slot.
 place_taken()
 {
 	local elsewhere=203.0.113.9:80 held
@@ -260,13 +262,13 @@ place_taken()
 	expect lost 0 "$(lost)"
 }
 
-# all_wait N - so many connects wait for an answer
+# all_wait N - true if N connects wait for an answer
 all_wait()
 {
 	[ "$(ss -H -t -n state syn-sent | wc -l)" = "$1" ]
 }
 
-# An IPv6 socket that is connected to an IPv4 service.
+# An IPv6 socket connects to an IPv4 service.
 mapped()
 {
 	network 4

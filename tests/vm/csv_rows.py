@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the tool's CSV (-s -t -T) and prints its rows as the function "rows" of tests/lib.sh does."""
+"""Reads the tool's CSV (-s -t -T) and prints its rows in the form of the function "rows" in tests/lib.sh."""
 
 import csv
 import re

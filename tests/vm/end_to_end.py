@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the rows of the tool (-j) with what others say of the same connections; for tests/vm/end_to_end.sh.
+"""Compares the tool's rows (-j) with other sources about the same connections; for tests/vm/end_to_end.sh.
 
 Usage: end_to_end.py pressure|durations|mixed
 
-Reads files in the current folder. Connections are told apart by their local port. Prints the counts, or each
-mismatch, and then the exit status is 1.
+Reads files in the current folder. The local port identifies a connection. Prints the counts, or each mismatch;
+with a mismatch the exit status is 1.
 """
 import collections
 import datetime
@@ -24,7 +24,7 @@ STATES = {
     "no-destination": "CLOSE SYN_SENT CLOSE/no-destination",
     "unreachable": "CLOSE SYN_SENT CLOSE/unreachable",
 }
-# What connect(2) says; ok for the others
+# Errors of connect(2); the other outcomes have "ok"
 RESULTS = {
     "refused": ("ECONNREFUSED",),
     "gave-up": ("gave-up",),
@@ -45,7 +45,7 @@ def compare(what, expected, found):
 
 
 def finish(text):
-    """The end of the program."""
+    """Ends the program."""
     for line in mismatches[:40]:
         print(line)
     if mismatches:
@@ -60,7 +60,7 @@ def lines(path):
 
 
 def end(text):
-    """Address, without brackets and as IPv4 where it is mapped, and port."""
+    """Returns the address, without brackets and as IPv4 if it is mapped, and the port."""
     address, port = text.rsplit(":", 1)
     return re.sub(r"^::ffff:", "", address.strip("[]")), int(port)
 
@@ -70,7 +70,7 @@ def port_of(text):
 
 
 def read_rows():
-    """The rows, and the last line with the counts."""
+    """Returns the rows, and the last line with the counts."""
     with open("rows", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
     if not rows or rows[-1]["event"] != "end":
@@ -91,7 +91,7 @@ def real_of(row):
 
 
 def expected_changes(outcome):
-    """(oldstate, newstate, reason) of each row but those of retransmits."""
+    """Returns (oldstate, newstate, reason) of each row except retransmits."""
     states = [state.partition("/") for state in STATES[outcome].split()]
     return [(old[0], new[0], new[2] or None) for old, new in zip(states, states[1:])]
 
@@ -104,16 +104,16 @@ def by_port(rows):
 
 
 def syn_came_late(rows, again):
-    """Whether IPVS has taken the connection by a later SYN, or only when it was time for one: on a machine as slow
-    as an emulated one the first may have waited so long."""
+    """True if IPVS took the connection from a later SYN, or only when a retransmit was due: on a slow machine, such as
+    an emulated one, the first SYN may have waited for so long."""
     first, answered = rows[0], rows[-1]
     late = seconds(answered["time"]) - (answered["age_ms"] or 0) / 1000 - seconds(first["time"])
     return bool(again) or late >= 0.9
 
 
 def check_life(port, rows, outcome, real, client, syn_lost):
-    """All rows of one connection; returns how many of them are of retransmits. Where the first SYN came late, the
-    port is added to syn_lost."""
+    """Checks all rows of one connection and returns how many are retransmits. If the first SYN was late, adds the port to
+    syn_lost."""
     changes = [(row["oldstate"], row["newstate"], row["reason"]) for row in rows if row["event"] == "state"]
     again = [row for row in rows if row["event"] == "retransmit"]
     if changes and changes[0] == ("CLOSE", "SYN_SENT", "syn-lost") and syn_came_late(rows, again):
@@ -133,11 +133,11 @@ def check_life(port, rows, outcome, real, client, syn_lost):
     return len(again)
 
 
-# ---- more sockets than can be followed
+# ---- more sockets than can be tracked
 
 def check_round(number, rows, syn_lost):
-    """Returns the number of connections, and of those with rows. A port may come again while IPVS has an entry that
-    leads to the real server of the round before; it drops the SYN where that one has been taken out since."""
+    """Returns the number of connections, and of those with rows. A client may use a port again while IPVS still has an
+    entry to the real server of the previous round. IPVS drops the SYN if that real server has been removed."""
     logged = {port_of(line[1]): end(line[3]) for line in lines(f"servers.{number}")}
     clients = {port_of(line[1]): line for line in lines(f"clients.{number}")}
     compare(f"round {number}: ports that the servers saw", sorted(clients), sorted(logged))
@@ -181,7 +181,7 @@ def pressure():
 
 
 def seconds(time):
-    """Of an RFC 3339 time, since the epoch."""
+    """Converts an RFC 3339 time to seconds since the epoch."""
     return datetime.datetime.strptime(time.replace("Z", "+0000"), "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
 
 
@@ -191,7 +191,7 @@ PACKET = re.compile(r"^(\d+\.\d+) (?:(\S+) +(?:In|Out|M|B|P) +)?IP6? (\S+)\.(\d+
 
 
 def packets():
-    """(time in ms, interface, source, source port, destination port, flags, acknowledged)"""
+    """Yields (time in ms, interface, source, source port, destination port, flags, acknowledged, rest)"""
     for line in open("packets", encoding="utf-8"):
         found = PACKET.match(line)
         if not found:
@@ -202,9 +202,9 @@ def packets():
 
 
 def durations():
-    """Each way between a change and its packet makes MS longer or shorter, never both; only the change from
-    FIN_WAIT2 and retransmits may err to either side. How long that way is depends on the machine: a VM whose CPU
-    is taken away for a moment has one or two that are far off."""
+    """The time between a state change and its packet makes MS either longer or shorter, depending on the change. Only for
+    the change from FIN_WAIT2 and for retransmits both are possible. That time depends on the machine: in a VM that loses
+    its CPU for a moment, one or two values are far off."""
     rows, _ = read_rows()
     ports = by_port(rows)
     sent, came = collections.defaultdict(list), collections.defaultdict(list)
@@ -252,7 +252,7 @@ def durations():
 # ---- everything at once
 
 def read_plan():
-    """Port to (outcome, real server, service, first port of its group) of each connection that was to be made."""
+    """Maps the port of each planned connection to (outcome, real server, service, first port of its group)."""
     plan = {}
     for first, count, outcome, real, service in lines("plan"):
         for port in range(int(first), int(first) + int(count)):
@@ -261,7 +261,7 @@ def read_plan():
 
 
 def once(what, found):
-    """A list of pairs to a dict; a key that comes twice is a mismatch."""
+    """Makes a dict of a list of pairs; a key that appears twice is a mismatch."""
     result = {}
     for key, value in found:
         if key in result:
@@ -271,8 +271,8 @@ def once(what, found):
 
 
 def read_entries():
-    """Port to (service, real server), as ipvsadm listed them from time to time; and the beginning and end of each
-    list."""
+    """Returns two values: each port's set of (service, real server) in all lists of ipvsadm; and the start and end time
+    of each list."""
     entries, lists = collections.defaultdict(set), []
     for line in lines("entries"):
         if len(line) == 6 and line[0] == "TCP":
@@ -283,13 +283,13 @@ def read_entries():
 
 
 def was_listed(rows, lists):
-    """Whether there was a list while IPVS had the entry: ten seconds more than the connection, where it was reset."""
+    """True if ipvsadm made a list while IPVS had the entry: ten seconds longer than the connection, if it was reset."""
     first, last = seconds(rows[0]["time"]), seconds(rows[-1]["time"])
     return any(began >= first and ended < last + 9 for began, ended in lists)
 
 
 def count_syns():
-    """Port to number of SYNs; those of the pod pass the host on their way, and count where they come in."""
+    """Counts SYNs by port. SYNs from the pod pass through the host; they are counted where they arrive."""
     syns = collections.Counter()
     for _, device, source, sport, _, _, _, _ in packets():
         if source in ("10.99.2.2", "fd00:99:2::2") and not device.startswith("p"):
@@ -299,7 +299,7 @@ def count_syns():
 
 
 def read_methods():
-    """(service, real server) to method."""
+    """Maps (service, real server) to the forwarding method."""
     methods = {}
     for line in lines("methods"):
         if line[0] == "TCP":
@@ -310,7 +310,7 @@ def read_methods():
 
 
 def mixed_connection(port, planned, its_rows, client, logged, entries, listed, methods, syn_lost):
-    """Returns outcome and number of retransmits. @entries may be empty where they were not listed in time."""
+    """Returns outcome and number of retransmits. @entries may be empty if they were not listed in time."""
     outcome, real, service, _ = planned
     result = client[3]
     if outcome == "either":
@@ -328,7 +328,7 @@ def mixed_connection(port, planned, its_rows, client, logged, entries, listed, m
         chosen = logged.get(port)
     elif real == "-":
         chosen = None
-    elif real == "either":	# none of the two has a log: IPVS knows
+    elif real == "either":	# neither of the two has a log, but IPVS knows
         chosen = next(iter(entries))[1] if entries else None if listed else real_of(its_rows[0])
     else:
         chosen = end(real)
@@ -383,7 +383,7 @@ def mixed():
 
 
 def check_capture(plan, retransmits):
-    """Each SYN after the first is a row; one that has no destination goes nowhere."""
+    """Each SYN after the first must have a row; a SYN without a destination is not sent anywhere."""
     try:
         syns = count_syns()
     except FileNotFoundError:

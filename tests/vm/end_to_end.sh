@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# The rows beside what others say of the same connections: clients, servers, ipvsadm, a capture, the namespaces.
+# Compares rows with other sources about the same connections: clients, servers, ipvsadm, a capture, the namespaces.
 
-# namespaces_shown FORMAT - the same connection in two namespaces; their rows have the inodes of /proc/PID/ns/net
+# namespaces_shown FORMAT - makes the same connection in two namespaces; the rows must have the inodes of /proc/PID/ns/net
 namespaces_shown()
 {
 	network 4
@@ -30,16 +30,16 @@ namespaces_-j()
 	sed -n -E 's/.*"netns":([0-9]+),.*"real":\{"addr":"([^"]*)","port":([0-9]+).*/\2:\3 \1/p' rows
 }
 
-# The header has a word for each field.
+# The header has one word for each field.
 namespaces_-x()
 {
 	awk 'NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next } { print $column["REAL"], $column["NETNS"] }' rows
 }
 
-# ---- more sockets than can be followed
+# ---- more sockets than can be tracked
 
-# 20 long connections, then 6 rounds of 400 short ones at a time where 128 are followed, from the same ports in each,
-# while the real server changes; then 200 one after another, which find room again.
+# First 20 long connections. Then 6 rounds of 400 short connections at once, from the same ports in each round, while the
+# tool tracks at most 128 and the real server changes. Then 200 connections one after another: there is room for them again.
 pressure()
 {
 	local round real
@@ -68,7 +68,7 @@ pressure()
 	note "$(cat verdict)"
 }
 
-# short REAL REAL ROUND CLIENT_OPTION... - connections to the one or the other; files clients.ROUND, servers.ROUND
+# short REAL REAL ROUND CLIENT_OPTION... - makes connections to one of the two; files clients.ROUND, servers.ROUND
 short()
 {
 	local real=$1 other=$2 round=$3
@@ -85,7 +85,7 @@ short()
 	sleep 0.3
 }
 
-# has_ended FIRST LAST N - N sockets with local ports from FIRST to LAST are closed; rows are JSON
+# has_ended FIRST LAST N - true if N sockets with local ports from FIRST to LAST are closed; rows are JSON
 has_ended()
 {
 	[ "$(sed -n 's/.*"lport":\([0-9]*\),.*"newstate":"CLOSE".*/\1/p' rows |
@@ -94,7 +94,7 @@ has_ended()
 
 # ---- a capture
 
-# capture_start FILTER - what passes in this namespace goes to the file "packets", once capture_stop is called
+# capture_start FILTER - captures this namespace's packets; capture_stop writes them to the file "packets"
 capture_start()
 {
 	[ "$(command -v tcpdump)" ] || skip "no tcpdump here"
@@ -112,7 +112,7 @@ capture_stop()
 	tcpdump -n -tt -S -r packets.pcap >packets 2>/dev/null
 }
 
-# MS is the time between packets, but for the way between the socket and the capture; of unanswered SYNs too.
+# MS must equal the time between packets, except for the time between the socket and the capture; also for unanswered SYNs.
 durations()
 {
 	network "$1"
@@ -122,7 +122,7 @@ durations()
 	server "$real_1"
 	capture_start tcp
 	tool_start -j
-	client -p 9000 -n 3 "$vip:80"	# emulated, everything is slow when it runs for the first time
+	client -p 9000 -n 3 "$vip:80"	# under emulation everything is slow when it runs for the first time
 	client_fails -p 9100 -n 3 -g 20 "$vip:81"
 	client_fails -c -p 11000 -n 8 "$vip:81"
 	client -p 10000 -n 40 -o 60 "$vip:80"
@@ -134,8 +134,8 @@ durations()
 
 # ---- everything at once
 
-# The network of pod.sh, for both families, and what more is needed for direct routing and tunnels to the other node:
-# it has the virtual address too, and sends its answers to the pod by way of the host, from the host's own address.
+# Makes the network of pod.sh for both families, and what direct routing and tunnels to the other node need: the node
+# has the virtual address too, and sends its answers to the pod through the host, from the host's own address.
 mixed_network()
 {
 	pod_network 4
@@ -157,14 +157,14 @@ mixed_network()
 		echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
 }
 
-# tunnels FAMILY - whether the other node can end one
+# tunnels FAMILY - true if the other node can be the end of a tunnel
 tunnels()
 {
 	ip -n r$$ link set "$([ "$1" = 4 ] && echo tunl0 || echo ip6tnl0)" up 2>/dev/null
 }
 
-# group COUNT OUTCOME REAL ADDR:PORT CLIENT_OPTION... - clients with a range of ports of their own, in the
-# background; a line in the file "plan" says what becomes of them
+# group COUNT OUTCOME REAL ADDR:PORT CLIENT_OPTION... - starts clients with their own range of ports in the
+# background; a line in the file "plan" has their expected outcome
 group()
 {
 	local count=$1 outcome=$2 real=$3 to=$4
@@ -186,7 +186,7 @@ mixed_names()
 	fi
 }
 
-# mixed_services FAMILY - with their servers
+# mixed_services FAMILY - makes the virtual services and starts their servers
 mixed_services()
 {
 	mixed_names "$1"
@@ -223,7 +223,7 @@ mixed_clients()
 	group 20 reset logged "$vip:83" -b 1 -w
 	group 20 no-destination - "$vip:84"
 	group 30 either "$refusing" "$vip:85"
-	# 5.10's IPVS keeps the ICMPv6 of the router to itself: the client would wait for minutes.
+	# The IPVS of 5.10 does not pass on the router's ICMPv6 message, so the client would wait for minutes.
 	if [ "$ip" = 4 ] || [ "$(uname -r | cut -d . -f 1)" -ge 6 ]; then
 		group 4 unreachable "$router:8080" "$vip:86"
 	fi
@@ -240,7 +240,8 @@ mixed_clients()
 	group 10 direct - "$other:8080"
 }
 
-# Entries of those that were reset are gone after ten seconds. Once more at the end, which is when "listing" is gone.
+# Lists entries again and again, as the entry of a reset connection is gone after ten seconds. The last list is made after
+# the file "listing" has been removed.
 list_entries()
 {
 	local last=0 began
@@ -278,7 +279,7 @@ mixed()
 	wait "${groups[@]}"
 	shows=$(awk '$3 != "direct" { n += $2 } END { print n }' plan)
 	(wait_for has_ended 10000 65535 "$shows") || echo "see what is missing:"
-	sleep 1.5	# rows too many would come by now
+	sleep 1.5	# unexpected rows would appear by then
 	tool_stop
 	rm listing
 	wait $lister

@@ -1,13 +1,13 @@
 # shellcheck shell=bash disable=SC2034,SC2154,SC2317
 # SPDX-License-Identifier: Apache-2.0
 #
-# What a VM can do to itself: its CPUs come and go, its clock is stepped, kprobes are switched off.
+# Faults that a VM can cause for itself: its CPUs go offline and online, its clock is stepped, kprobes are switched off.
 
 kprobes_switch=/sys/kernel/debug/kprobes/enabled
 state_tracepoint=/sys/kernel/debug/tracing/events/sock/inet_sock_set_state
 cpu_1=/sys/devices/system/cpu/cpu1/online
 
-# on_cpu_1 N - so many connections by a client there
+# on_cpu_1 N - makes N connections from a client on CPU 1
 on_cpu_1()
 {
 	client_in=(taskset -c 1)
@@ -25,13 +25,13 @@ cpu_1_off()
 	echo 0 >"$cpu_1"
 }
 
-# cpu_has_come N - so many times
+# cpu_has_come N - true if CPU 1 has come online N times
 cpu_has_come()
 {
 	[ "$(grep -c 'CPU 1 has come: ' err)" = "$1" ]
 }
 
-# A CPU that was not there at the start, and one that goes and comes again: nothing of it is lost.
+# One CPU is offline at the start, goes online, offline and online again: no event on it is lost.
 cpus_come()
 {
 	network 4
@@ -43,7 +43,7 @@ cpus_come()
 	wait_for cpu_has_come 1
 	on_cpu_1 7
 	echo 0 >"$cpu_1"
-	sleep 4		# it looks each second
+	sleep 4		# the tool checks every second
 	client -n 3 "$vip:80"
 	echo 1 >"$cpu_1"
 	wait_for cpu_has_come 2
@@ -53,7 +53,7 @@ cpus_come()
 	expect "lost" 0 "$(lost)"
 }
 
-# Durations and the order of rows are by another clock.
+# The clock for durations and for the order of rows is not affected.
 clock_stepped()
 {
 	network 4
@@ -71,7 +71,7 @@ clock_stepped()
 	between "ms of the connection" 900 "$(milliseconds ESTABLISHED FIN_WAIT1 -)" 20000
 }
 
-# Somebody switches all kprobes off, and on again: each connect between is counted, and no start pretends to work.
+# Somebody switches all kprobes off and on again: each connect in between is counted, and a start reports the problem.
 kprobes_off()
 {
 	[ -w $kprobes_switch ] || skip "this kernel has no $kprobes_switch"
@@ -101,7 +101,7 @@ kprobes_off()
 	grep -qF "echo 1 >$kprobes_switch" out || fail "--check does not say how to mend it"
 }
 
-# With -a the rows come from the tracepoint all the same, at the handshake's end and with the port, but without real server.
+# With -a the tracepoint still gives rows, at the end of the handshake and with the port, but without the real server.
 # Leaves kprobes switched off.
 kprobes_off_all()
 {

@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# --down, in the network of net.sh, and the example that changes weights by it.
+# --down in the network of net.sh, and the example script that uses it to change weights.
 
-# down_and_up FAMILY - refused four times, then the real server is there
+# down_and_up FAMILY - the real server refuses four times, then it answers
 down_and_up()
 {
 	local i real
@@ -31,7 +31,7 @@ down_and_up()
 	expect "virtual services" "$(tr -d '[]' <<<"$vip:80")" "$(rows | cut -d ' ' -f 4 | sort -u)"
 }
 
-# The program had enough of it: only the time tells that the real server did not answer.
+# The client gives up: only the elapsed time shows that the real server did not answer.
 unanswered_is_down()
 {
 	network 4
@@ -50,13 +50,13 @@ has_weight()
 	[ "$(ipvsadm -Ln | awk -v real="$2" '$1 == "->" && $2 == real { print $3, $4 }')" = "Masq $1" ]
 }
 
-# of_real REAL - connections that its server has logged
+# of_real REAL - prints how many connections the log of that real server has
 of_real()
 {
 	awk -v real="$1" '$4 == real' servers | wc -l
 }
 
-# weights FAMILY - one of two real servers refuses, until it is there
+# weights FAMILY - one of two real servers refuses, then it answers
 weights()
 {
 	local before
@@ -72,7 +72,7 @@ weights()
 	tool_pid=$!
 	pids+=("$tool_pid")
 	wait_for ready
-	client_fails -n 6 "$vip:80"	# each of both in turn
+	client_fails -n 6 "$vip:80"	# three to each of the two
 	wait_for has_weight 0 "$refusing"
 	has_weight 5 "$real_1" || fail "the weight of the other real server has changed"
 	client -n 5 "$vip:80"
@@ -80,7 +80,7 @@ weights()
 
 	server "$refusing"
 	wait_for has_weight 7 "$refusing"
-	before=$(of_real "$refusing")	# by nc
+	before=$(of_real "$refusing")	# made by nc
 	client -n 4 "$vip:80"
 	expect "connections to $refusing and $real_1" "2 10" "$(($(of_real "$refusing") - before)) $(of_real "$real_1")"
 	pkill -INT -P "$tool_pid" -x ipvs-tcpstate

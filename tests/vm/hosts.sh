@@ -1,14 +1,14 @@
 # shellcheck shell=bash disable=SC2034,SC2154,SC2317
 # SPDX-License-Identifier: Apache-2.0
 #
-# Hosts that lack something, and misuse.
+# Tests on hosts that lack something, and wrong usage.
 
 no_btf()
 {
 	[ ! -e /sys/kernel/btf ] || fail "/sys/kernel/btf is there"
 }
 
-# The first start on a host compiles; later ones take what it kept.
+# The first start on a host compiles; later starts use the cache.
 first_start()
 {
 	local began=$SECONDS kept=''
@@ -24,7 +24,7 @@ first_start()
 	[ "$(compiled | wc -l)" -ge 3 ] || fail "not all compiled programs are in $cache"
 }
 
-# first_start_by_hooks - has compiled what the tests with --hooks use
+# first_start_by_hooks - compiles what the tests with --hooks use
 first_start_by_hooks()
 {
 	local began=$SECONDS
@@ -53,7 +53,7 @@ without_ipvs()
 	[ ! -e /sys/module/ip_vs ] || fail "ip_vs cannot be unloaded"
 }
 
-# Says what it waits for, and goes on when it comes.
+# The tool reports that it waits for ip_vs, and continues when ip_vs is loaded.
 ipvs_later()
 {
 	without_ipvs
@@ -69,7 +69,7 @@ ipvs_later()
 	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
 }
 
-# -a does not need ip_vs, and takes it when it comes.
+# -a does not need ip_vs, but uses it as soon as it is loaded.
 ipvs_later_all()
 {
 	without_ipvs
@@ -89,7 +89,7 @@ ipvs_later_all()
 	expect "rows of the client" "$(cat expected)" "$(rows_to "$real_1" "$vip:80")"
 }
 
-# ip_vs can be unloaded while the tool runs, and is seen when it comes again.
+# ip_vs can be unloaded while the tool runs; the tool notices when it is loaded again.
 ipvs_comes_again()
 {
 	tool_start
@@ -116,7 +116,7 @@ not_root()
 	misuse 2 "-z" "${nobody[@]}" "./${tool##*/}" -z
 }
 
-# lacking FUNCTION PATTERN - in a mount namespace of its own
+# lacking FUNCTION PATTERN - runs FUNCTION in its own mount namespace; the tool must fail with a matching message
 lacking()
 {
 	misuse 3 "$2" unshare --mount -- "$self" --call "$1"
@@ -148,14 +148,14 @@ libbcc()
 	ldconfig -p | awk '$1 == "libbcc.so.0" && !found++ { print $NF }'
 }
 
-# An empty file in its place: nothing that the dynamic linker would load.
+# Replaces the library with an empty file, which the dynamic linker cannot load.
 no_libbcc()
 {
 	mount --bind /dev/null "$(realpath "$(libbcc)")"
 	exec "$tool" --no-cache
 }
 
-# Really gone.
+# The library is really missing.
 libbcc_gone()
 {
 	library=$(libbcc)

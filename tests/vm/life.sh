@@ -1,15 +1,15 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# What IPVS does with a connection beside giving it a real server, and connections that are older than the tool.
+# Other things that IPVS does with a connection than choosing a real server, and connections that are older than the tool.
 
-# Their owner is not known, so that PID and COMM are of what runs on the CPU: they are left out.
+# The owner is unknown, so PID and COMM are those of the process on the CPU: this function removes them.
 without_owner()
 {
 	cut -d ' ' -f 3- | sort
 }
 
-# 23 that are there before the tool, and 7 that come after it.
+# 23 connections exist before the tool starts, and 7 are made afterwards.
 earlier()
 {
 	network "$1"
@@ -35,7 +35,7 @@ has_served()
 	[ -e servers ] && [ "$(wc -l <servers)" = "$1" ]
 }
 
-# The client is in another namespace than IPVS.
+# The client is not in IPVS's namespace.
 pod_earlier()
 {
 	pod_network "$1"
@@ -52,7 +52,7 @@ pod_earlier()
 		"$(rows | without_owner)"
 }
 
-# A connect that has not been answered yet.
+# A connect that is not answered yet.
 earlier_syn()
 {
 	local pid
@@ -75,7 +75,7 @@ has_entries()
 	[ "$(grep -c ^TCP /proc/net/ip_vs_conn)" = "$1" ]
 }
 
-# no_destination FAMILY [REAL] - a service without real servers, or with one of weight 0
+# no_destination FAMILY [REAL] - the service has no real servers, or REAL with weight 0
 no_destination()
 {
 	network "$1"
@@ -96,7 +96,7 @@ weight_0()
 	no_destination "$1" "$real_1"
 }
 
-# kinds - how many rows of each kind, but retransmits: TCP does not believe an ICMP that comes while connect() still
+# kinds - counts the rows of each kind, except retransmits: TCP ignores an ICMP message that arrives while connect() still
 # has the socket locked, and sends the SYN again
 kinds()
 {
@@ -115,7 +115,7 @@ pod_no_destination()
 7 SYN_SENT CLOSE - no-destination" "$(kinds)"
 }
 
-# The entry times out while nothing is sent; what is sent then is reset. One more does not wait so long.
+# The entry times out while nothing is sent; data that is sent afterwards is reset.
 expired()
 {
 	network "$1"
@@ -129,12 +129,12 @@ expired()
 	took_ms=$(($(date +%s%N) / 1000000 - began_ms))
 	tool_stop
 	grep -q '"oldstate":"ESTABLISHED","newstate":"CLOSE",.*"reason":"expired"' rows || fail "not expired"
-	# It lived for a second or, with the kernel's timers, two, and was gone when the data came.
+	# The entry lived for one second or, with the kernel's timers, two, and was gone when the data came.
 	between "age in ms" 900 "$(json_number age_ms)" 4500
 	between "age and ms since it was gone" 4500 "$(json_number age_ms gone_ms)" "$took_ms"
 }
 
-# json_number KEY... - in the last row, and the sum of them
+# json_number KEY... - prints the sum of these keys in the last row
 json_number()
 {
 	local key
@@ -143,7 +143,7 @@ json_number()
 	done | awk '{ sum += $1 } END { print sum }'
 }
 
-# With sloppy_tcp the data goes to another real server, which knows nothing of the connection.
+# With sloppy_tcp the data goes to another real server, which does not know the connection.
 moved()
 {
 	network "$1"
@@ -162,7 +162,7 @@ ESTABLISHED ESTABLISHED $second moved
 ESTABLISHED CLOSE $second reset" "$(rows | cut -d ' ' -f 5-)"
 }
 
-# IPVS drops the first SYN, as its defense against floods may do, and takes a later one.
+# IPVS drops the first SYN, as its defense against floods may do, and accepts a later one.
 syn_lost()
 {
 	local pid
@@ -189,14 +189,14 @@ unanswered()
 	! "$peers/client" -g 900 "$vip:80" >/dev/null
 }
 
-# /proc/net/tcp, tcp6: the state is the fourth field, 02 SYN_SENT; the sixth begins with the timer, 01 for the
-# retransmit, which the kernel sets once it has sent the SYN
+# True if a SYN is sent. /proc/net/tcp and tcp6: the fourth field is the state, 02 SYN_SENT; the sixth begins with the timer,
+# 01 for the retransmit timer, which the kernel sets after it has sent the SYN.
 syn_is_out()
 {
 	awk '$4 == "02" && $6 ~ /^01:/ { n++ } END { exit !n }' /proc/net/tcp /proc/net/tcp6
 }
 
-# unreachable FAMILY REAL ROUTER ERRNO - a router that has no way to the real server says so by ICMP
+# unreachable FAMILY REAL ROUTER ERRNO - a router without a route to the real server sends an ICMP message
 unreachable()
 {
 	pod_network "$1"
@@ -215,7 +215,7 @@ unreachable()
 3 SYN_SENT CLOSE $2:8080 unreachable" "$(kinds)"
 }
 
-# method OPTION_OF_IPVSADM METHOD REAL - the forwarding method of a SYN; nobody needs to answer it
+# method OPTION_OF_IPVSADM METHOD REAL - checks the forwarding method of a SYN; no answer is needed
 method()
 {
 	network 4
@@ -229,7 +229,7 @@ method()
 		"$(grep '"event":"state"' rows | grep -o '"method":"[a-z]*"' | sort | uniq -c | sed 's/^ *//')"
 }
 
-# What IPVS leaves to this host itself, at the virtual address; ipvsadm cannot set it.
+# IPVS delivers to this host itself, at the virtual address; ipvsadm cannot set that.
 method_local()
 {
 	network "$1"
@@ -244,7 +244,7 @@ method_local()
 	expect "what IPVS calls it" local "$(ipvsadm -Ln | awk '$1 == "->" && $2 ~ /:80$/ { print tolower($3) }')"
 }
 
-# A service by firewall mark, whatever the address.
+# A service that is selected by firewall mark, for any address.
 mark()
 {
 	network "$1"
@@ -258,7 +258,7 @@ mark()
 	expect rows "$(expected_rows "$vip:8080" "$answered")" "$(rows)"
 }
 
-# Without a real server the packet is sent on to where it was going.
+# Without a real server IPVS forwards the packet to its original destination.
 bypass()
 {
 	pod_network 4
@@ -274,7 +274,7 @@ bypass()
 		"$(grep '"event":"state"' rows | grep -o '"real":{[^}]*' | sort | uniq -c | sed 's/^ *//')"
 }
 
-# Templates of persistence are no connections; all go to one real server.
+# Persistence templates are not connections. All connections go to one real server.
 persistent()
 {
 	network "$1"
@@ -289,7 +289,7 @@ persistent()
 	expect "real servers" 1 "$(rows | cut -d ' ' -f 7 | sort -u | wc -l)"
 }
 
-# UDP through IPVS, with one-packet scheduling and without, is not ours, and TCP beside it is.
+# The tool ignores UDP through IPVS, with and without one-packet scheduling; it shows the TCP connections.
 udp()
 {
 	network 4
@@ -308,7 +308,7 @@ udp()
 	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
 }
 
-# Another balancer has the connection too, brought by the sync daemon: that is no second real server.
+# The sync daemon copies the connection to another balancer: that must not look like a second real server.
 synced()
 {
 	pod_network 4

@@ -3,7 +3,7 @@
 #
 # --metrics with dead, refusing and slow real servers, in the network of pod.sh.
 
-# metric SERVICE REAL NAME [LABEL...] - the value of a series
+# metric SERVICE REAL NAME [LABEL...] - prints the value of a series
 metric()
 {
 	local series
@@ -11,7 +11,7 @@ metric()
 	awk -v series="$series" 'index($0, series) == 1 { print substr($0, length(series) + 1) }' ipvs/ipvs.prom
 }
 
-# results SERVICE REAL - attempts, established, refused, timeout, SYN retransmits, open
+# results SERVICE REAL - prints attempts, established, refused, timeout, SYN retransmits, open
 results()
 {
 	echo "$(metric "$1" "$2" ipvs_tcp_connect_attempts_total)" \
@@ -21,13 +21,13 @@ results()
 		"$(metric "$1" "$2" ipvs_tcp_syn_retransmits_total) $(metric "$1" "$2" ipvs_tcp_open_connections)"
 }
 
-# below SERVICE REAL LE - connects that took no longer than LE seconds
+# below SERVICE REAL LE - prints how many connects took at most LE seconds
 below()
 {
 	metric "$1" "$2" ipvs_tcp_connect_seconds_bucket "le=\"$3\""
 }
 
-# cat_in_node FILE - with its own /sys
+# cat_in_node FILE - reads a file with the node's own /sys
 cat_in_node()
 {
 	ip netns exec r$$ cat "$1"
@@ -51,21 +51,22 @@ metrics_of_troubles()
 	tool_start --metrics ipvs/ipvs.prom 1 --record record
 	expect "first file" 0 "$(awk '/^ipvs_tcp_/' ipvs/ipvs.prom | wc -l)"
 
-	# The first two SYNs to the slow one are not answered; not even by a search for its address, which would keep them.
+	# The slow real server does not answer the first two SYNs. A permanent neighbour entry avoids a search for its
+	# address, which would keep the SYNs.
 	ip neighbour replace "${away%/*}" lladdr "$(cat_in_node /sys/class/net/eth0/address)" dev r$$ nud permanent
 	ip -n r$$ address delete "$away" dev eth0
 	client_begin -c -n 6 "$vip:80"
 	wait_for has_served 2
 	sleep 0.3
 	ip -n r$$ address add "$away" dev eth0 ${nodad:+"$nodad"}
-	ip -n r$$ route replace default via "$gateway"	# IPv4's has gone with the address
+	ip -n r$$ route replace default via "$gateway"	# the IPv4 route was removed with the address
 	! wait $! || fail "nothing was refused"
 	client_fails -n 21 "$vip:80"
-	again=$(syn_retransmits)	# however long it took to be there again
+	again=$(syn_retransmits)	# depends on how long it was away
 	"${client_in[@]}" "$self" --call syn_retries 1
 	client_fails -c -n 5 "$vip:81"
 	wait_for all_closed
-	wait_for has_results "5 0 0 5 5 0"	# while it runs
+	wait_for has_results "5 0 0 5 5 0"	# while the tool runs
 	tool_stop
 
 	expect "healthy" "9 9 0 0 0 0" "$(results "$vip:80" "$real_1")"

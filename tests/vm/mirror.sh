@@ -1,13 +1,14 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# Connections that IPVS has an entry for, however it came to it: one of before for the same ports, one that waits for a
-# client's port, one that is made on another CPU or after the socket is gone. Most tests have IPv4 and IPv6 in one run.
+# Connections for which IPVS has an entry, whatever its origin: it may come from a previous connection between the same
+# ports, have no client's port at first, or be made on another CPU or after the socket is gone. Most tests run IPv4 and IPv6
+# together.
 
 server_ends="CLOSE SYN_SENT ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE"
 gives_up="CLOSE SYN_SENT SYN_SENT/retransmit CLOSE/aborted"
 
-# tool_in NAME [OPTION...] - one tool more, at work in the folder NAME
+# tool_in NAME [OPTION...] - starts one more tool, in the folder NAME
 tool_in()
 {
 	mkdir -p "$1"
@@ -29,7 +30,7 @@ tools_stop()
 	done
 }
 
-# taken - connections for which the IPVS of this namespace has made an entry, at once (ipvsadm knows it two seconds later)
+# taken - prints how many entries this namespace's IPVS has made, at once (ipvsadm knows it two seconds later)
 taken()
 {
 	local cpu conns sum=0
@@ -39,35 +40,35 @@ taken()
 	echo $sum
 }
 
-# states_of_entries - in the order of the clients' addresses and ports
+# states_of_entries - prints the states in the order of the clients' addresses and ports
 states_of_entries()
 {
 	awk '/^TCP/ { print $2, $3, $8 }' /proc/net/ip_vs_conn | sort | cut -d ' ' -f 3 | paste -s -d ' '
 }
 
-# client_of NAME [OPTION...] ADDR:PORT - its lines are in the file NAME; whether its connects fail is to be seen there
+# client_of NAME [OPTION...] ADDR:PORT - runs the client; its lines, also about failed connects, go to the file NAME
 client_of()
 {
 	"${client_in[@]}" "$peers/client" "${@:2}" >>"$1" || [ $? = 1 ]
 }
 
-# rows_of NAME SERVICE STATES [REAL] - as expected_rows, of the connections in the file NAME
+# rows_of NAME SERVICE STATES [REAL] - same as expected_rows, for the connections in the file NAME
 rows_of()
 {
 	cp "$1" clients
 	expected_rows "${@:2}"
 }
 
-# refused_at NAME - the kernel has forgotten the local address of a socket whose connect failed
+# refused_at NAME - corrects the file NAME: the kernel clears the local address of a socket if its connect failed
 refused_at()
 {
 	sed -i -E "s/^local .*:/local $vip:/" "$1"
 }
 
-# ---- a port comes again
+# ---- a client uses a port again
 
-# With conn_reuse_mode=0 a port that comes again has the entry that it had, and so its real server, also one of weight 0.
-# Rows, counts and judgement of real servers see each of these connections.
+# With conn_reuse_mode=0 a port that is used again keeps its entry, and so its real server, even one with weight 0.
+# Rows, counts and the health of real servers must include each of these connections.
 reused()
 {
 	local ip
@@ -115,7 +116,7 @@ reused()
 	expect "lost" "0 0 0" "$(cd default && lost) $(cd all && lost) $(cd down && lost)"
 }
 
-# check_reused - what all tools say of the connections to one virtual address
+# check_reused - checks the output of all tools for the connections to one virtual address
 check_reused()
 {
 	rows_of answered."$ip" "$vip:80" "$server_ends" >expected
@@ -135,7 +136,7 @@ check_reused()
 	popd >/dev/null || return
 }
 
-# Entries of before the start, in any state that a port can come again in.
+# Entries from before the start, in every state in which a port can be used again.
 reused_from_before()
 {
 	local ip before clients=()
@@ -187,7 +188,7 @@ reused_from_before()
 	expect "lost" 0 "$(lost)"
 }
 
-# IPVS keeps the entry of a connect that nobody has answered for a minute: the same port has it again.
+# If nobody answers a connect, IPVS keeps its entry for a minute: the same port uses the entry again.
 given_up_again()
 {
 	local ip name clients=()
@@ -222,8 +223,8 @@ given_up_again()
 	expect "lost" 0 "$(lost)"
 }
 
-# direct_network OPTION_OF_SERVER... - that of pod.sh with a second node, and IPVS routes to the nodes, which have the virtual
-# addresses too. They answer past IPVS, which so sees one half of each connection:
+# direct_network OPTION_OF_SERVER... - makes the network of pod.sh with a second node. IPVS routes to the nodes, which also
+# have the virtual addresses. They do not answer through IPVS, so IPVS sees only one half of each connection:
 #
 #   +-- p$$: the pod --+      +-- the test's: the host -----+      +-- r$$: a node --------------------------+
 #   |  client  [eth0]---------[p$$] IPVS 10.99.0.1:80       |      |  10.99.3.2 [eth0], 10.99.0.1 [lo]       |
@@ -277,7 +278,7 @@ direct_places()
 	fi
 }
 
-# direct_service REAL... - at port 80
+# direct_service REAL... - makes a service at port 80
 direct_service()
 {
 	local real
@@ -294,7 +295,7 @@ pod_closed()
 	[ -z "$(nsenter "--net=/run/netns/p$$" ss -H -t -a -n exclude time-wait)" ]
 }
 
-# With direct routing IPVS sees one half of a connection: it stays in FIN_WAIT, which IPVS does not take for an end.
+# With direct routing IPVS sees only one half of a connection: it stays in FIN_WAIT, which is not an end for IPVS.
 reused_by_direct_routing()
 {
 	local ip before
@@ -336,8 +337,8 @@ reused_by_direct_routing()
 	expect "lost" 0 "$(lost)"
 }
 
-# IPVS keeps entries of ended connections for minutes, more than find room: the connections that it makes new ones for are
-# shown all the same.
+# IPVS keeps entries of ended connections for minutes, more than the tool has room for. The tool must still show the
+# connections with new entries.
 more_than_room()
 {
 	network 4
@@ -361,7 +362,7 @@ has_mptcp()
 	echo 1 >/proc/sys/net/mptcp/enabled
 }
 
-# An MPTCP socket beside its TCP sockets is nothing that is lost.
+# An MPTCP socket next to its TCP sockets does not count as a loss.
 mptcp_elsewhere()
 {
 	local ip
@@ -390,7 +391,7 @@ mptcp_elsewhere()
 	expect "missed events" "ipvs_tcpstate_missed_events_total 0" "$(grep '^ipvs_tcpstate_missed_events_total' metrics/ipvs.prom)"
 }
 
-# Of an MPTCP connection to a service its TCP socket is shown.
+# The tool shows the TCP socket of an MPTCP connection to a service.
 mptcp_to_service()
 {
 	local ip
@@ -414,8 +415,8 @@ mptcp_to_service()
 
 # ---- expired
 
-# ten_send_on NAME - connections of each family to port 80, until their real servers are taken out; NAME: the variable that has
-# the real server
+# ten_send_on NAME - tests ten connections of each family to port 80, which send until their real servers are removed; the
+# variable NAME has the real server
 ten_send_on()
 {
 	local ip
@@ -441,7 +442,7 @@ has_served_both()
 	[ "$(cat servers servers.r$$ 2>/dev/null | wc -l)" = "$1" ]
 }
 
-# The real server is taken out, and IPVS is to end its connections: what the client sends next is reset by this host.
+# The real server is removed, and IPVS shall end its connections: this host resets what the client sends next.
 without_real_server()
 {
 	local ip
@@ -479,7 +480,7 @@ without_real_server_by_direct_routing()
 	ten_send_on direct_1
 }
 
-# The entry is gone, and so is the virtual address: nothing answers what the client sends then.
+# The entry and the virtual address are removed: nothing answers what the client sends then.
 expired_and_unanswered()
 {
 	local ip clients=()
@@ -520,8 +521,8 @@ expired_and_unanswered()
 
 # ---- FTP
 
-# IPVS makes the entry of a passive data connection from what the real server says on the control connection, when the
-# client's port is not known yet.
+# For a passive data connection IPVS makes the entry from the real server's answer on the control connection, before
+# the client's port is known.
 ftp()
 {
 	local ip line
@@ -551,7 +552,7 @@ ftp()
 	expect "lost" 0 "$(lost)"
 }
 
-# ftp_goes - once the namespaces of the tests and the entries in them are gone; ip_vs cannot be unloaded before
+# ftp_goes - unloads ip_vs_ftp; that is possible only after the namespaces of the tests and their entries are gone
 ftp_goes()
 {
 	local try
@@ -563,9 +564,9 @@ ftp_goes()
 	exit 1
 }
 
-# ---- packets that another CPU takes
+# ---- packets that another CPU handles
 
-# steered_pods - in the network of pod.sh services of both families with two real servers each, and steered packets
+# steered_pods - makes the network of pod.sh, services of both families with two real servers each, and steers packets
 steered_pods()
 {
 	local ip
@@ -579,7 +580,7 @@ steered_pods()
 	done
 }
 
-# With -a too, the first row waits until IPVS has taken the connection, and comes once.
+# With -a too, the first row waits until IPVS has taken the connection, and is printed only once.
 first_rows()
 {
 	local ip n=$((${FIRST_ROWS:-600} / 2)) skipped=0 clients=()
@@ -616,7 +617,7 @@ first_rows()
 	between "lost" 0 "$(lost)" "$(skipped_at_most)"
 }
 
-# nothing_under_way - the maps of sockets are empty
+# nothing_under_way - true if the maps of sockets are empty
 nothing_under_way()
 {
 	local map dump
@@ -629,8 +630,8 @@ nothing_under_way()
 	[ -z "$left" ]
 }
 
-# Sockets that are closed as soon as their connect has begun, while their SYN is on its way to another CPU: the next one
-# is at the same address. Each that IPVS takes has its own rows or is counted, and no other is shown.
+# The client closes each socket right after the start of its connect, while the SYN is on its way to another CPU. The next
+# socket has the same address. Each connection that IPVS takes has its own rows or is counted; no others are shown.
 race()
 {
 	local count=${RACE_CONNECTIONS:-3000} direct began more maps=0 left='' problems=()
@@ -661,15 +662,15 @@ race()
 	[ ${#problems[@]} = 0 ] || fail "$(printf '%s\n' "${problems[@]}")"
 }
 
-# skipped_at_most - by the tool's own hooks nothing is; other ones the kernel skips in interrupts, and each event that it
-# skips is counted, more than one of a connection too.
+# skipped_at_most - prints the limit. With the tool's own hooks nothing is skipped. Other hooks are skipped by the kernel in
+# interrupts; each skipped event is counted, so a connection may count more than once.
 skipped_at_most()
 {
 	kernel_skips && echo 200 || echo 0
 }
 
-# race_lives DIRECT MS - prints what does not fit to the files "hasty" and "servers", then how many connections have first
-# and last row, and how many only some
+# race_lives DIRECT MS - prints rows that do not match the files "hasty" and "servers", then how many connections have both
+# first and last row, and how many only some rows
 race_lives()
 {
 	awk -v direct="$1" -v most="$2" '

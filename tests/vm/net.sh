@@ -14,7 +14,7 @@
 #   |           fd00:99::1 fd00:99:1::1-3       routes 203.0.113.0/24, 2001:db8:113::/64
 #   +----------------------------------------------------------------------------------+
 
-# network 4|6 - make it, and name its places
+# network 4|6 - makes the network, and sets the variables of its addresses
 network()
 {
 	ip -batch - <<-END
@@ -37,7 +37,7 @@ network()
 	places "$1"
 }
 
-# places 4|6 - the names of one family
+# places 4|6 - sets the variables for one family
 places()
 {
 	case $1 in
@@ -54,7 +54,7 @@ places()
 	esac
 }
 
-# service ADDR:PORT REAL... - a virtual service over these real servers
+# service ADDR:PORT REAL... - makes a virtual service with these real servers
 service()
 {
 	local service=$1 real
@@ -67,22 +67,22 @@ service()
 	} | ipvsadm -R
 }
 
-# syn_retries N - give a connect up after N retransmits of the SYN
+# syn_retries N - makes the kernel give up a connect after N retransmits of the SYN
 syn_retries()
 {
 	echo "$1" >/proc/sys/net/ipv4/tcp_syn_retries
 	syn_backoff
 }
 
-# syn_backoff - where the client is, each retransmit of a SYN comes after twice the time, as before 6.5
+# syn_backoff - in the client's namespace, doubles the time before each retransmit of a SYN, as before 6.5
 syn_backoff()
 {
 	"${client_in[@]}" sh -c 'cd /proc/sys/net/ipv4 && { [ ! -e tcp_syn_linear_timeouts ] || echo 0 >tcp_syn_linear_timeouts; }'
 }
 
-# expected_rows SERVICE STATES [REAL] - rows of the connections in the file "clients", in the form of "rows".
-# STATES are those that the client's socket goes through, each with "/REASON" where its row has one. REAL is by
-# default the real server that has logged the client's port, for the n-th time where it comes for the n-th time.
+# expected_rows SERVICE STATES [REAL] - prints the rows of the connections in the file "clients", in the form of "rows".
+# STATES are the states of the client's socket, each with "/REASON" if its row has one. The default for REAL is
+# the real server that has logged the client's port; the n-th use of a port belongs to its n-th line in the log.
 expected_rows()
 {
 	[ -e servers ] || : >servers
@@ -102,7 +102,7 @@ expected_rows()
 		}' servers clients
 }
 
-# one_socket_each - the rows of each connection have one SKADDR
+# one_socket_each - checks that all rows of a connection have the same SKADDR
 one_socket_each()
 {
 	awk 'NR > 1 { end = $4 ":" $5; if (!(end in socket)) socket[end] = $1 }
@@ -110,51 +110,52 @@ one_socket_each()
 		fail "a connection has two SKADDRs"
 }
 
-# rows_to ADDR:PORT... - the rows with one of these remote ends
+# rows_to ADDR:PORT... - prints the rows with one of these remote addresses
 rows_to()
 {
 	rows | awk -v ends=" $(tr -d '[]' <<<"$*") " 'index(ends, " " $4 " ")'
 }
 
-# all_closed - whether no client waits for its last answer any more: a FIN that met a server's socket on its way to
-# TIME_WAIT may be lost, and comes again 0.2 s later
+# all_closed - true if no client waits for its last answer any more: a FIN may be lost if the server's socket is just
+# changing to TIME_WAIT; it is sent again 0.2 s later
 all_closed()
 {
 	[ -z "$(ss -H -t -a -n state last-ack)" ]
 }
 
-# count_changes OLDSTATE NEWSTATE - of sockets without a real server
+# count_changes OLDSTATE NEWSTATE - counts such rows of sockets without a real server
 count_changes()
 {
 	rows | awk -v old="$1" -v new="$2" '$5 == old && $6 == new && $7 == "-" { n++ } END { print n + 0 }'
 }
 
-# has_changes N OLDSTATE NEWSTATE - whether there are as many such rows
+# has_changes N OLDSTATE NEWSTATE - true if there are at least N such rows
 has_changes()
 {
 	[ "$(rows | grep -c " $2 $3 ")" -ge "$1" ]
 }
 
-# by_kprobe - whether the tool sees state changes by a kprobe; before 4.16 there is no tracepoint
+# by_kprobe - true if the tool sees state changes with a kprobe; before 4.16 there is no tracepoint
 by_kprobe()
 {
 	[ "${hooks-}" = kprobe ] || [ ! -e /sys/kernel/tracing/events/sock/inet_sock_set_state ]
 }
 
-# kernel_skips - whether the kernel may skip a program of the tool in an interrupt. By the tool's own hooks that happens from
-# 7.0 on alone: its program for state changes is on perf's tracepoint there, in whose course no kprobe runs, so none on IPVS.
+# kernel_skips - true if the kernel may skip a program of the tool in an interrupt. With the tool's own choice of hooks that
+# happens only from 7.0 on: there the program for state changes is on perf's tracepoint. While it runs, the kernel runs no
+# kprobe, and so none on IPVS.
 kernel_skips()
 {
 	[ "${hooks-}" ] || by_kprobe || [[ $(uname -r) != [1-6].* ]]
 }
 
-# milliseconds OLDSTATE NEWSTATE REASON - MS of such rows
+# milliseconds OLDSTATE NEWSTATE REASON - prints the MS of such rows
 milliseconds()
 {
 	awk -v old="$1" -v new="$2" -v reason="$3" 'NR > 1 && $8 == old && $10 == new && $13 == reason { print $11 }' rows
 }
 
-# within_connect NEWSTATE REASON - no row from SYN_SENT to it has an MS longer than its client has waited in connect(2)
+# within_connect NEWSTATE REASON - checks that no row from SYN_SENT to NEWSTATE has an MS longer than its client's connect(2)
 within_connect()
 {
 	awk -v new="$1" -v reason="$2" '
@@ -169,13 +170,13 @@ within_connect()
 		END { exit !n }' clients rows || fail "MS of SYN_SENT -> $1 does not fit"
 }
 
-# median - of the numbers on stdin
+# median - prints the median of the numbers on stdin
 median()
 {
 	sort -n | awk '{ n[NR] = $1 } END { print n[int((NR + 1) / 2)] }'
 }
 
-# kernel_count FILE GROUP NAME - a counter of the client's namespace in its /proc/net/FILE
+# kernel_count FILE GROUP NAME - prints a counter from /proc/net/FILE of the client's namespace
 kernel_count()
 {
 	# shellcheck disable=SC2016 # fields of awk
@@ -184,13 +185,13 @@ kernel_count()
 		$1 == group { print $column }' "/proc/net/$1"
 }
 
-# syn_retransmits - of the client's namespace, as its kernel has counted them
+# syn_retransmits - prints the kernel's count for the client's namespace
 syn_retransmits()
 {
 	kernel_count netstat TcpExt TCPSynRetrans
 }
 
-# longest_connect - of the clients, in ms
+# longest_connect - prints the longest connect of the clients in ms
 longest_connect()
 {
 	awk '{ print ($10 - $8) / 1e6 }' clients | sort -n | tail -n 1

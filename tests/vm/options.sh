@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# Options and ways to end, in the network of net.sh.
+# Options, and ways to end the tool, in the network of net.sh.
 
-# four_services - two for each family, which differ in the port
+# four_services - makes two services for each family, with different ports
 four_services()
 {
 	local ip port
@@ -17,7 +17,7 @@ four_services()
 	done
 }
 
-# four_clients - a connection to each, from ports 41001 to 41004
+# four_clients - connects once to each, from ports 41001 to 41004
 four_clients()
 {
 	local ip port from=41001
@@ -29,7 +29,7 @@ four_clients()
 	done
 }
 
-# tools_begin - a tool for each element of the array "cases", "... | OPTION...", all at once: files rows.N, err.N
+# tools_begin - starts all tools at once, one for each element of the array "cases", "... | OPTION..."; files rows.N, err.N
 tools_begin()
 {
 	local i options patience=240
@@ -48,7 +48,7 @@ tools_begin()
 	done
 }
 
-# tools_end [SIGNAL...] - to each its own, by default INT
+# tools_end [SIGNAL...] - ends each tool with its own signal, INT by default
 tools_end()
 {
 	local i signals=("$@")
@@ -61,8 +61,8 @@ tools_end()
 	done
 }
 
-# filters - of each tool the connections from some local ports are shown, with all of their rows, or counted for their
-# services, and no others
+# filters - checks that each tool shows the connections from certain local ports, with all of their rows, or counts them for
+# their services, and shows no others
 filters()
 {
 	local cases tools i expected ports
@@ -80,12 +80,12 @@ filters()
 		"41002 | --vip 10.99.0.1:81"
 		"41002 41003 41004 | -V 10.99.0.1:81,fd00:99::1"
 		"41003 | -V [fd00:99::1]:80"
-		"| -V 10.99.1.1,10.99.0.1:8080"	# a real server is no virtual service
+		"| -V 10.99.1.1,10.99.0.1:8080"	# a real server is not a virtual service
 		"41002 | -V 10.99.0.1 -L 41002,41003"
 		"41003 41004 | -R fd00:99:1::1"
 		"41001 41002 | --real=10.99.1.1:8080"
-		"| -R 10.99.1.1:80,10.99.0.1"	# another port; a virtual service is no real server
-		"41001 41002 | -a -R 10.99.1.1"	# none is added that has no real server
+		"| -R 10.99.1.1:80,10.99.0.1"	# another port; a virtual service is not a real server
+		"41001 41002 | -a -R 10.99.1.1"	# -a adds no connections without a real server
 		"10.99.0.1:81 | --summary -V 10.99.0.1:81"
 		"[fd00:99::1]:80 [fd00:99::1]:81 | --summary -R fd00:99:1::1"
 		"10.99.0.1:81 [fd00:99::1]:80 | --summary -L 41002,41003"
@@ -108,7 +108,7 @@ filters()
 	note "${#cases[@]} tools, no other row"
 }
 
-# Retransmits of the SYN, and rows after another connect was filtered out at the same time.
+# Tests retransmits of the SYN, and rows after another connect was filtered out at the same time.
 whole_life()
 {
 	network 4
@@ -143,7 +143,7 @@ one_process()
 	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
 }
 
-# The real server is away when the client sends its FIN. Not the balancer's: so with the network of pod.sh.
+# The real server is gone when the client sends its FIN. It must not be on the balancer, so this uses the network of pod.sh.
 other_retransmits()
 {
 	local again=
@@ -155,14 +155,14 @@ other_retransmits()
 	wait_for has_rows 2
 	ip -n r$$ address delete 10.99.3.2/24 dev eth0
 	wait $!
-	wait_for retransmitted 2	# the first comes after 0.2 s, the second 0.4 s later
+	wait_for retransmitted 2	# the first is sent after 0.2 s, the second 0.4 s later
 	tool_stop
 	[ $# = 0 ] || again=' FIN_WAIT1/retransmit'
 	expect rows "$(expected_rows "$vip:80" "CLOSE SYN_SENT ESTABLISHED FIN_WAIT1$again" "$real_2")" "$(rows | uniq)"
 	[ $# = 0 ] || between "retransmits of the FIN" 2 "$(rows | grep -c " FIN_WAIT1 FIN_WAIT1 ")" "$(retransmits)"
 }
 
-# retransmits - of the client's namespace, as its kernel has counted them
+# retransmits - prints the kernel's count for the client's namespace
 retransmits()
 {
 	kernel_count snmp Tcp RetransSegs
@@ -173,7 +173,7 @@ retransmitted()
 	[ "$(retransmits)" -ge "$1" ]
 }
 
-# some_connections N [OPTION...] - the tool runs with OPTIONs, then N connections
+# some_connections N [OPTION...] - starts the tool with OPTIONs, then makes N connections
 some_connections()
 {
 	local n=$1
@@ -202,7 +202,7 @@ duration()
 	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
 }
 
-# What is still in the buffers when the signal comes is printed.
+# The tool prints what is still in the buffers when the signal arrives.
 signals()
 {
 	local cases=("|" "|" "|") tools i
@@ -235,7 +235,7 @@ closed_pipe()
 	expect "what head has read" "1 SKADDR" "$(wc -l <rows) $(cut -d ' ' -f 1 rows)"
 }
 
-# CSV of an accepted and a refused connection, IPv4 and IPv6, against the plain rows of the same.
+# Compares the CSV of an accepted and a refused connection, IPv4 and IPv6, with the plain rows.
 csv()
 {
 	[ "$(command -v python3)" ] || skip "no python3 here"
@@ -259,7 +259,7 @@ csv()
 	done)" "$(cat rows.plain)"
 }
 
-# columns - of the first line and of the rows
+# columns - checks the first line and the rows
 columns()
 {
 	local bar='[0-9a-f]{16} +[0-9]+ +client' clock='[0-2][0-9]:[0-5][0-9]:[0-6][0-9]' cases tools i header pattern
@@ -284,7 +284,7 @@ columns()
 	done
 }
 
-# The name of a process may be anything: here with a comma, a quote, a newline and a broken character.
+# A process may have any name: here with a comma, a quote, a newline and an invalid character.
 strange_name()
 {
 	local name=$'a,"b\n\xff' row

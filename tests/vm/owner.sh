@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# C-PID and C-COMM: of the process that called connect, whoever runs when the state changes.
+# C-PID and C-COMM are those of the process that called connect, whichever process runs when the state changes.
 
-# busy - a process for each CPU that never sleeps, so that softirqs run on top of it
+# busy - starts a process for each CPU that never sleeps, so that softirqs interrupt it
 busy()
 {
 	local cpu
@@ -13,7 +13,7 @@ busy()
 	done
 }
 
-# The server ends the connection while the client sleeps and others run.
+# The server ends the connection while the client sleeps and other processes run.
 owner_asleep()
 {
 	network "$1"
@@ -31,7 +31,7 @@ owner_asleep()
 		"$(expected_rows "$vip:80" "CLOSE SYN_SENT ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE" | sort)" "$(rows | sort)"
 }
 
-# A reset comes while the client sleeps.
+# A reset arrives while the client sleeps.
 owner_reset()
 {
 	network "$1"
@@ -46,7 +46,7 @@ owner_reset()
 		"$(rows | sort)"
 }
 
-# connect(2) returns before the answer comes; from another namespace, so that it comes in softirq.
+# connect(2) returns before the answer arrives; the answer comes from another namespace, so it is handled in softirq.
 owner_not_blocking()
 {
 	pod_network "$1"
@@ -67,7 +67,7 @@ owner_not_blocking()
 		"$(rows_to "$vip:81" | cut -d ' ' -f 1,2 | sort -u)"
 }
 
-# passed HOW COMM - the connection is ended by another process than that which opened it
+# passed HOW COMM - the process that ends the connection is not the one that opened it
 passed()
 {
 	network 4
@@ -80,7 +80,7 @@ passed()
 	expect rows "$(expected_rows "$vip:80" "$answered" | sed "s/ client / $2 /")" "$(rows)"
 }
 
-# uring COMM [OPTION] - connect by io_uring; COMM is a pattern
+# uring COMM [OPTION] - connects with io_uring; COMM is a pattern
 uring()
 {
 	local status=0 comm=$1
@@ -90,12 +90,12 @@ uring()
 	server "$real_1"
 	tool_start
 	"$peers/uring" "$@" "$vip:80" >clients || status=$?
-	[ $status != 4 ] || { tool_stop; skip "$(cat clients)"; }	# killed, it might leave kprobes
+	[ $status != 4 ] || { tool_stop; skip "$(cat clients)"; }	# without tool_stop it might leave kprobes
 	expect "exit status of uring" 0 $status
 	wait_for has_rows 5
 	tool_stop
 	note "C-COMM is $(rows | cut -d ' ' -f 2 | sort -u | paste -s -d ' ')"
-	# Before 5.12 the kernel's threads for io_uring were not those of the process.
+	# Before 5.12 the kernel threads for io_uring did not belong to the process.
 	if [ $# != 0 ] && [ "$(rows | head -n 1 | cut -d ' ' -f 1)" != "$(awk '{ print $6 }' clients)" ]; then
 		[[ $(uname -r) =~ ^5\.([5-9]|1[01])\. ]] || fail "C-PID is not that of the process"
 		expect "rows without owner" "$(expected_rows "$vip:80" "$answered" | cut -d ' ' -f 3-)" \

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# The client in another network namespace than IPVS, as with kube-proxy: the packet comes to IPVS in softirq.
+# The client is not in IPVS's network namespace, as with kube-proxy: IPVS gets the packet in softirq.
 #
 #   +-- p$$: the pod ----+      +-- the test's: the host ----------+      +-- r$$: a node ---------+
 #   |  client            |      |  IPVS 10.99.0.1:80 (dev d$$)     |      |                        |
@@ -13,8 +13,8 @@
 #
 #   IPv6: fd00:99:... in place of 10.99....
 #
-# Tests that run together each have a pod with an address of its own, in place of 99 more than 100: which IPVS it is whose
-# entry belongs to a pod's connection only its addresses tell.
+# If tests run together, each has a pod with its own address, with a number above 100 instead of 99: only the addresses show
+# which IPVS's entry belongs to a pod's connection.
 
 pod_network()
 {
@@ -45,7 +45,7 @@ pod_network()
 	client_in=(nsenter "--net=/run/netns/p$$")
 }
 
-# pod_places 4|6 - as places
+# pod_places 4|6 - same as places
 pod_places()
 {
 	places "$1"
@@ -56,8 +56,8 @@ pod_places()
 	fi
 }
 
-# leaf NAMESPACE M N - its addresses. The kernel's own link-local ones would be tentative at first, so that
-# neighbours are not found.
+# leaf NAMESPACE M N - sets its addresses. The kernel's own link-local addresses would be tentative at first, and
+# neighbours would not be found.
 leaf()
 {
 	ip -n "$1" -batch - <<-END
@@ -99,7 +99,7 @@ pod_accepted()
 	expect "real servers" "$real_1 $real_2" "$(rows | cut -d ' ' -f 7 | sort -u | paste -s -d ' ')"
 }
 
-# First by the host itself, then by the other node.
+# First the host itself refuses, then the other node.
 pod_refused()
 {
 	local real port=41000
@@ -128,7 +128,7 @@ pod_refused()
 pod_silent()
 {
 	pod_network "$1"
-	syn_backoff	# the next one comes after 3 s, and the client is gone by then
+	syn_backoff	# the next retransmit is due after 3 s, when the client has ended
 	service "$vip:80" "$silent"
 	tool_start
 	client_fails -p 41000 -g 2000 "$vip:80"
@@ -136,7 +136,7 @@ pod_silent()
 	expect rows "$(expected_rows "$vip:80" "CLOSE SYN_SENT SYN_SENT/retransmit CLOSE/aborted" "$silent")" "$(rows)"
 }
 
-# pod_steered - a pod's packets come to IPVS in interrupts of CPU 1; sets function
+# pod_steered - makes IPVS get a pod's packets in interrupts of CPU 1; sets function
 pod_steered()
 {
 	[ -e /sys/bus/event_source/devices/kprobe ] || skip "this kernel has no kprobes by perf event: they are from 4.17 on"
@@ -145,7 +145,7 @@ pod_steered()
 	steer
 }
 
-# steer - the client is on CPU 0, and its packets come to the host on CPU 1
+# steer - pins the client to CPU 0 and moves its packets to CPU 1 of the host
 steer()
 {
 	[ "$(nproc)" -gt 1 ] || skip "one CPU"
@@ -159,8 +159,8 @@ steer()
 	umount sys
 }
 
-# hog_begin FUNCTION|TRACEPOINT - from now on CPU 1 is in the program of somebody else's kprobe or tracepoint most of the
-# time: there the kernel skips ours
+# hog_begin FUNCTION|TRACEPOINT - from now on CPU 1 mostly runs the program of another process's kprobe or tracepoint; there
+# the kernel skips the tool's programs
 hog_begin()
 {
 	taskset -c 1 "$peers/hog" "$1" >hog &
@@ -169,7 +169,7 @@ hog_begin()
 	wait_for grep -q ready hog
 }
 
-# On kernels that do not tell of it too, as IPVS counts what it takes.
+# Also works on kernels that do not report skipped kprobes, as IPVS counts the connections that it takes.
 pod_skipped()
 {
 	local function hog shown
@@ -187,14 +187,14 @@ pod_skipped()
 	expect lost $((60 - shown)) "$(lost)"
 	[ "$shown" -lt 60 ] || skip "the kernel skipped none"
 	note "$shown of 60 shown, $(lost) lost"
-	# Of those that are shown no row is missing.
+	# Each connection that is shown has all its rows.
 	rows | cut -d ' ' -f 3 | sort -u >ends
 	grep -wFf ends clients >some || :
 	mv some clients
 	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
 }
 
-# skips_are_told - kernels from 4.17 to 6.6 do not tell what their kprobes skip
+# skips_are_told - skips the test on kernels from 4.17 to 6.6, which do not report the kprobes that they skip
 skips_are_told()
 {
 	tool_start -v
@@ -202,7 +202,7 @@ skips_are_told()
 	! grep -q 'does not tell which kprobes it skips' err || skip "this kernel does not tell which kprobes it skips"
 }
 
-# What IPVS refuses it counts nowhere: the kernel has counted what a kprobe missed, for each that the function has.
+# IPVS does not count what it refuses. But the kernel counts missed runs of a kprobe, for each kprobe on the function.
 pod_refused_skipped()
 {
 	local function first
@@ -224,7 +224,7 @@ another_starts()
 	tool_start
 }
 
-# The kprobe is another one then.
+# Loading ip_vs again makes a new kprobe.
 pod_refused_anew()
 {
 	local function
@@ -240,8 +240,8 @@ ipvs_anew()
 	wait_for grep -q 'ip_vs is loaded' err
 }
 
-# Where a program runs on somebody else's tracepoint the kprobe is hit, and only its program is skipped: each CPU has
-# counted its hits, also one that was not there at the start.
+# While a program runs on another process's tracepoint, the kprobe is hit and only its program is skipped: each CPU
+# counts its hits, also a CPU that was offline at the start.
 pod_refused_at_tracepoint()
 {
 	local function getppid
@@ -258,7 +258,7 @@ cpu_comes()
 	wait_for cpu_has_come 1
 }
 
-# refused_skipped FUNCTION|TRACEPOINT [DO] - DO is done between start and traffic
+# refused_skipped FUNCTION|TRACEPOINT [DO] - runs DO between the start and the traffic
 refused_skipped()
 {
 	local hog
@@ -279,7 +279,7 @@ refused_told()
 	local shown again
 	shown=$(rows | grep -c ' CLOSE SYN_SENT ' || :)
 	expect "ends of those that are shown" "$shown" "$(rows | grep -c ' SYN_SENT CLOSE - no-destination$' || :)"
-	# Each SYN that comes again is refused again.
+	# Each SYN that is sent again is refused again.
 	# shellcheck disable=SC2016 # awk expands it
 	again=$("${client_in[@]}" awk '/^Tcp: [0-9]/ { print $13 }' /proc/net/snmp)
 	between lost $((60 - shown)) "$(lost)" $((60 - shown + again))
@@ -287,7 +287,7 @@ refused_told()
 	note "$shown of 60 shown, $(lost) lost, $again SYNs sent again"
 }
 
-# Two namespaces with the same addresses, and in each the same connection at the same time:
+# Two namespaces with the same addresses make the same connection at the same time:
 # each has the real server of its own IPVS.
 twins()
 {
@@ -327,7 +327,7 @@ run_pod()
 		together "IPv$ip, client in another namespace: refused" pod_refused $ip
 		together "IPv$ip, client in another namespace: unanswered" pod_silent $ip
 	done
-	# From other hooks state changes are skipped too, and each is one that is lost.
+	# With other hooks state changes are skipped too, and each counts as lost.
 	[ "${hooks-}" ] || run "skipped in the course of another kprobe: counted" pod_skipped
 	[ "${hooks-}" ] || run "no destination, skipped in the course of another kprobe: counted, by each of two" pod_refused_skipped
 	[ "${hooks-}" ] || run "no destination, skipped in the course of a tracepoint's program: counted" \

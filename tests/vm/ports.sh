@@ -1,18 +1,18 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# The same ports again and again while the real servers change: each row is to have the one that its own connection
-# had. The rows of a round are compared with what its clients and servers say, and then cut off, so that no number of
-# connections is too large for the memory of a VM.
+# Clients use the same ports again and again while the real servers change: each row must have the real server of its own
+# connection. After each round its rows are compared with the logs of clients and servers and then deleted, so that a VM
+# has memory for any number of connections.
 
-# changing_service - its real servers, of which each round takes out another one, are the array "reals"
+# changing_service - makes the service; its real servers are the array "reals", and each round removes another one
 changing_service()
 {
 	reals=("${real_1%:*}:8081" "${real_2%:*}:8081" "${refusing%:*}:8081")
 	service "$vip:81" "${reals[@]}"
 }
 
-# take_out ROUND - one real server; that of the round before is back
+# take_out ROUND - removes one real server and restores that of the previous round
 take_out()
 {
 	{
@@ -21,8 +21,8 @@ take_out()
 	} | ipvsadm -R
 }
 
-# pass STATES PORTS CLIENT_OPTION... - a round: a client for each of PORTS makes connections from there on, one after
-# another
+# pass STATES PORTS CLIENT_OPTION... - runs a round: for each of PORTS a client makes connections from that port on, one by
+# one
 pass()
 {
 	local states=$1 port client clients=()
@@ -34,24 +34,25 @@ pass()
 	for client in "${clients[@]}"; do
 		wait "$client"
 	done
-	# IPVS drops what is sent again to a real server taken out, so all is to be over; what never comes is told below.
+	# IPVS drops retransmits to a removed real server, so wait until all connections have ended. check_lives reports
+	# missing rows.
 	(wait_for has_all $(($(wc -l <clients) * ($(wc -w <<<"$states") - 1)))) || :
 	check_lives "$states" "$vip:81" clients servers rows
 	: >rows
 	: >servers
 }
 
-# has_all N - rows, but for those that only a slow machine has
+# has_all N - true if there are N rows, not counting rows that only a slow machine has
 has_all()
 {
 	[ "$(grep -c -v -E '(REASON|retransmit)$' rows)" -ge "$1" ]
 }
 
-# check_lives STATES SERVICE CLIENTS SERVERS ROWS - files of connections whose sockets go through STATES, of which each
-# may have "/REASON"; adds to "connections", "shown" (rows), "again" (retransmits of a SYN, which are rows too),
-# "late" (rows with syn-lost: as IPVS took it, it was time for a retransmit), "other" (lives of a port with another
-# real server than the one before in this round) and "reset" (a FIN that met the server's socket on its way to TIME_WAIT
-# may be answered by a reset), and "moved" (IPVS sent the first SYN and the one sent again to different real servers)
+# check_lives STATES SERVICE CLIENTS SERVERS ROWS - checks files of connections whose sockets go through STATES; each state
+# may have "/REASON". Adds to these variables: "connections"; "shown" (rows); "again" (retransmits of a SYN, also rows);
+# "late" (rows with syn-lost: when IPVS took the SYN, a retransmit was due); "other" (uses of a port with another real server
+# than the previous use in this round); "reset" (a FIN that meets the server's socket as it changes to TIME_WAIT may be
+# answered by a reset); "moved" (IPVS sent the first SYN and the retransmitted one to different real servers).
 check_lives()
 {
 	local sums
@@ -62,8 +63,8 @@ check_lives()
 	moved=$((moved + sums[6]))
 }
 
-# A port may come any number of times: the servers write down each connection before its client can end it, so that
-# the n-th life of a port is the n-th in each file.
+# A client may use a port any number of times. The servers log each connection before its client can end it, so the
+# n-th use of a port is the n-th in each file.
 lives()
 {
 	awk -v states="$1" -v service="$2" '
@@ -82,7 +83,7 @@ lives()
 			waited[end] = 0
 			unsure[end] = ""
 		}
-		# The first SYN, and the next ones, may have gone elsewhere: then a row says that it moved.
+		# IPVS may have sent the first SYN and its retransmits to different real servers: then a row has "moved".
 		function check_real(end)
 		{
 			if ($12 == real[end, life[end]] && (!unsure[end] || $13 == "moved"))
@@ -179,11 +180,10 @@ lives()
 		}' part=client "$3" part=server "$4" part=row "$5"
 }
 
-# nothing_lost - in the tool's last words, which tell of sockets not tracked and of connects without real server too
-# (that the end of an entry was not seen, as newer kernels tell, makes no difference to these rows, nor that IPVS has more
-# entries than find room, which it keeps for minutes); and no retransmit and
-# no reset shown that the kernel does not know of. How long one waits says nothing: where a CPU stalls, jiffies leap, and a timer
-# that was set just before ends at once.
+# nothing_lost - checks the tool's last messages, which also report untracked sockets and connects without a real server.
+# Two messages are allowed: newer kernels report that the end of an entry was not seen, which does not affect these rows; and
+# IPVS keeps entries for minutes, more than the tool has room for. Also checks that the kernel knows of all retransmits and
+# resets that are shown. The waiting times prove nothing: if a CPU stalls, jiffies leap, and a new timer expires at once.
 nothing_lost()
 {
 	expect "what the tool said" "${tool##*/}: tracing; Ctrl-C ends it
@@ -193,8 +193,8 @@ ${tool##*/}: $shown rows, 0 lost" "$(grep -v -e 'reasons may be missing$' -e 'IP
 	between "resets shown" 0 "$reset" "$(kernel_count snmp Tcp OutRsts)"
 }
 
-# A handful of ports. The server resets, so that no socket waits where the same ends come again; IPVS takes such a SYN
-# for a new connection, and gives it another real server, as 7 is no multiple of 2.
+# A few ports only. The server resets, so that no socket waits when the same addresses and ports are used again. For such a
+# SYN IPVS makes a new connection, with another real server, as 7 is no multiple of 2.
 port_reuse()
 {
 	local round reals connections=0 shown=0 again=0 late=0 other=0 reset=0 moved=0
@@ -213,15 +213,15 @@ port_reuse()
 	note "$connections connections from 7 ports, $shown rows, $again retransmits, $late times syn-lost, $moved times moved, no mismatch"
 }
 
-# 20 connections stay while a lot of others, SHORT_CONNECTIONS, pass through tables with places for 64.
+# 20 connections stay open while SHORT_CONNECTIONS others pass through tables with room for 64.
 long_and_short()
 {
-	local left=$(((${SHORT_CONNECTIONS:-2000} + 7) / 8)) most round=0 n	# of each of eight clients
+	local left=$(((${SHORT_CONNECTIONS:-2000} + 7) / 8)) most round=0 n	# for each of eight clients
 	local total=$((8 * left)) reals connections=0 shown=0 again=0 late=0 other=0 reset=0 moved=0
 	local states="CLOSE SYN_SENT ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE"
 	network "$1"
-	ipvsadm --set 86400 120 300	# IPVS is to forget none that is idle for long
-	# a server that may not wait resets; before 4.10 one number for all namespaces
+	ipvsadm --set 86400 120 300	# IPVS must not forget idle connections
+	# A server that may not wait in TIME_WAIT resets. Before 4.10 all namespaces share one limit.
 	if [ -e /proc/sys/net/ipv4/tcp_max_tw_buckets ]; then
 		echo 262144 >/proc/sys/net/ipv4/tcp_max_tw_buckets
 	else
@@ -232,7 +232,7 @@ long_and_short()
 	"$peers/server" --log servers.long "$real_1" "$real_2" >server_pids
 	cp server_pids server_pids.long
 	server --close-first "${reals[@]}"
-	tool_start --max-conns 64 -b 2048	# an emulated CPU may stand still for long
+	tool_start --max-conns 64 -b 2048	# an emulated CPU may stand still for a long time
 	"$peers/client" -c -w -p 9000 -n 20 "$vip:80" >clients.long &
 	pids+=($!)
 	wait_for has_all 40
@@ -244,7 +244,7 @@ long_and_short()
 		left=$((left - n))
 		take_out $((++round))
 		pass "$states" "20000 23000 26000 29000 32000 35000 38000 41000" -w -n $n
-		echo "$connections connections compared"	# shown where a later one fails
+		echo "$connections connections compared"	# printed if a later check fails
 	done
 	kill -KILL "$(cat server_pids.long)"
 	wait_for has_all 60

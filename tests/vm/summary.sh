@@ -1,23 +1,23 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# Counts in place of rows, in the network of net.sh: against the clients' and servers' own logs, IPVS's counters and
+# Counts instead of rows, in the network of net.sh: compared with the logs of clients and servers, IPVS's counters and
 # the rows of a recording of the same run.
 
-# counts ADDR:PORT REAL|total|- - of that line of the table: CONN ESTAB REFUSED TIMEOUT UNREACH ABORT NODEST ERROR
+# counts ADDR:PORT REAL|total|- - prints from that line of the table: CONN ESTAB REFUSED TIMEOUT UNREACH ABORT NODEST ERROR
 # SYNRTX RESET OPEN
 counts()
 {
 	awk -v vip="$1" -v real="$2" '$1 == vip && $2 == real { print $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 }' rows
 }
 
-# times ADDR:PORT REAL COLUMN - P50 is 14, MAX 17, LIFE50 18
+# times ADDR:PORT REAL COLUMN - prints a column; P50 is 14, MAX 17, LIFE50 18
 times()
 {
 	awk -v vip="$1" -v real="$2" -v column="$3" '$1 == vip && $2 == real { print $column }' rows
 }
 
-# recorded - the recording's rows by what the summary counts, as "counts" has them but OPEN: VIP REAL and numbers
+# recorded - computes the summary's counts from the recording's rows: VIP REAL and the numbers of "counts" without OPEN
 recorded()
 {
 	"$tool" --replay record -j >replayed.json
@@ -51,7 +51,7 @@ recorded()
 	END
 }
 
-# counted - the same from the table, without totals
+# counted - prints the same from the table, without totals
 counted()
 {
 	awk '$1 != "VIP" && $2 != "total" { print $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 }' rows | sort
@@ -63,7 +63,7 @@ same_as_recorded()
 	expect "the table, and the rows of the recording" "$(recorded | sort)" "$(counted)"
 }
 
-# Two healthy real servers, a refusing and a dead one, a service without any, and one whose server resets.
+# Two healthy real servers, a refusing and a dead one, a service without real servers, and a real server that resets.
 troubles()
 {
 	network "$1"
@@ -98,7 +98,7 @@ troubles()
 	wait_for ipvs_has_counted_all 16
 }
 
-# IPVS counts connections to a real server every two seconds.
+# IPVS updates its count of connections to a real server every two seconds.
 ipvs_has_counted_all()
 {
 	local one two
@@ -107,13 +107,13 @@ ipvs_has_counted_all()
 		[ $((one + two)) = "$1" ]
 }
 
-# open_count FAMILY NETWORK - open connections: those from before the start too, until they end.
+# open_count FAMILY NETWORK - checks the count of open connections: it includes those from before the start, until they end
 open_count()
 {
 	"$2" "$1"
 	service "$vip:80" "$real_1"
 	server "$real_1"
-	client_begin -c -w -n 7 "$vip:80"	# end when the server does
+	client_begin -c -w -n 7 "$vip:80"	# they end when the server ends
 	wait_for has_served 7
 	tool_start --summary 1
 	client_begin -c -w -n 3 "$vip:80"
@@ -127,19 +127,19 @@ open_count()
 	expect "established" 3 "$(sums "$vip:80" "$real_1" 4)"
 }
 
-# has_open N - whether the last table says so of the service; a table without it: none
+# has_open N - true if the last table has N open connections for the service; a table without the service has 0
 has_open()
 {
 	[ "$(awk -v vip="$vip:80" '$1 == "VIP" { n = 0 } $1 == vip && $2 == "total" { n = $13 } END { print n }' rows)" = "$1" ]
 }
 
-# sums ADDR:PORT REAL COLUMN - over all tables
+# sums ADDR:PORT REAL COLUMN - prints the sum over all tables
 sums()
 {
 	times "$1" "$2" "$3" | awk '{ n += $1 } END { print n + 0 }'
 }
 
-# A connection that another real server takes over: each has its part, as the rows have.
+# Another real server takes over a connection: each has its part of the counts, as in the rows.
 taken_over()
 {
 	local first second
@@ -158,7 +158,7 @@ taken_over()
 	same_as_recorded
 }
 
-# A real server that is away when the SYN comes: what is sent again a second later is answered.
+# The real server is gone when the first SYN arrives; it answers the retransmit a second later.
 slow()
 {
 	pod_network "$1"
@@ -171,13 +171,13 @@ slow()
 	wait_for has_served 3
 	sleep 0.3
 	ip -n r$$ address add 10.99.3.2/24 dev eth0
-	ip -n r$$ route add default via 10.99.3.1	# it went with the address
+	ip -n r$$ route add default via 10.99.3.1	# it was removed with the address
 	wait $!
 	wait_for has_served 6
 	tool_stop
 	expect "established" "3 3" "$(times "$vip:80" "$real_1" 4) $(times "$vip:80" "$real_2" 4)"
 	between "P50 of the slow one in ms" 300 "$(times "$vip:80" "$real_2" 14)" \
-		"$(longest_connect | awk '{ print 1.06 * $1 }')"	# as exact as percentiles are
+		"$(longest_connect | awk '{ print 1.06 * $1 }')"	# the precision of percentiles
 	between "P50 of the fast one in ms" 0.001 "$(times "$vip:80" "$real_1" 14)" "$(times "$vip:80" "$real_2" 14)"
 	expect "order" "total $real_2 $real_1" "$(awk 'NR > 1 { print $2 }' rows | paste -sd ' ')"
 }
@@ -194,7 +194,7 @@ histogram()
 	expect "sum of the counts" 10 "$(awk '/->/ { n += $5 } END { print n }' rows)"
 }
 
-# Of each real server the time in each state: as many as its rows say, and the same times.
+# The histograms have the time in each state for each real server: as many times as in the rows, and the same times.
 histogram_of_states()
 {
 	[ "$(command -v python3)" ] || skip "no python3 here"

@@ -1,24 +1,24 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# Many tests, one tool. By default the tool shows all network namespaces, and each test has namespaces of its own: so tests
-# that start it without options of their own can run at the same time, and their timers run at the same time too.
+# Many tests share one tool. By default the tool shows all network namespaces, and each test has its own namespaces: so tests
+# that start the tool without options can run at the same time, and their timers run in parallel.
 #
 #   test 1: network, servers --> tool_start --.            .--> clients --> tool_stop: its rows are there --> verdict
 #   test 2: network, servers --> tool_start --+- the tool -+--> clients --> tool_stop: its rows are there --> verdict
 #   ...                                       |   starts   |
 #   test n: network, servers --> tool_start --'            '--> clients --> tool_stop: its rows are there --> verdict
 #
-# "together" takes the place of "run" and puts a test off until run_together, which prints all verdicts, in that order. A
-# test does not know of it: tool_start and tool_stop wait for the others and for the rows. Two tools run, as some tests
-# look at JSON; build/peers/split gives each row to the test in whose namespaces its socket is. A row of nobody's, or
-# one that a tool says it has lost, is a failure of the last verdict.
+# "together" replaces "run" and defers a test until run_together, which prints all verdicts in that order. A test does
+# not notice it: tool_start and tool_stop wait for the others and for the rows. Two tools run, as some tests read JSON.
+# build/peers/split gives each row to the test that owns the namespace of its socket. A row that belongs to no test, or
+# that a tool reports as lost, makes the last verdict a failure.
 #
-# Where the kernel skips programs (kernel_skips) the tools say how many; if they say so, a test that failed has had no fair
-# tool, and runs once more with one of its own.
+# If the kernel skips programs (kernel_skips), the tools report how many. If they report any, a failed test runs once more,
+# with a tool of its own, as the shared tool may have caused the failure.
 
 the_tools="one tool for many tests: nothing lost, no row of nobody's"	# name of the last verdict
-at_once=12	# tests that have clients at the same time: with more, packets wait so long that TCP sends them again
+at_once=12	# tests with running clients at the same time: with more, packets wait so long that TCP sends them again
 put_off=()	# "NAME FUNCTION ARG..." of each test, quoted for the shell
 
 # together NAME FUNCTION [ARG...]
@@ -29,7 +29,7 @@ together()
 	put_off+=("$(printf '%q ' "$@")")
 }
 
-# run_together - those that were put off
+# run_together - runs the deferred tests
 run_together()
 {
 	local name=${hooks:+"--hooks $hooks: "}$the_tools group i n dir status words dirs=() runs=() statuses=() failed=()
@@ -100,26 +100,26 @@ end_one()
 	status=${statuses[$1]}
 }
 
-# one_of_many FUNCTION [ARG...] - as "attempt"; with more time, as all have to share the CPUs
+# one_of_many FUNCTION [ARG...] - same as "attempt", with more time, as all tests share the CPUs
 one_of_many()
 {
-	local -x group=$group patience=240 pause=0.3	# a process costs a twentieth of a second there
+	local -x group=$group patience=240 pause=0.3	# a new process takes a twentieth of a second there
 	local began_us=${EPOCHREALTIME/[.,]/} status=0
 	[ "$1" = the_tools ] || exec 9>&-
 	(cd "$dir" && exec timeout -k 5 900 "${contained[@]}" "$self" --one "$@") </dev/null >"$dir/log" 2>&1 || status=$?
-	[ ! -e "$group/turn/${dir##*/}" ] || printf ' ' >&8	# the next one's turn
-	: >"$group/ready/${dir##*/}"	# one that fails early has not said so
+	[ ! -e "$group/turn/${dir##*/}" ] || printf ' ' >&8	# lets the next test run
+	: >"$group/ready/${dir##*/}"	# a test that fails early has not created it
 	[ $status != 124 ] || echo "no end within 900 s" >>"$dir/log"
 	took
 	return $status
 }
 
-# the_tools N - runs them for N tests
+# the_tools N - runs the tools for N tests
 the_tools()
 {
 	local format text json
 	local folder=$group
-	unset group	# what follows is no test that shares them
+	unset group	# the functions called below must not share the tools
 	network 4
 	service "$vip:80" "$refusing"
 	patience=600 wait_for is_ready "$1"
@@ -167,14 +167,14 @@ shared_tool()
 	mv err "err.$1"
 }
 
-# is_ready N - whether so many tests wait for the tools, or have failed
+# is_ready N - true if N tests wait for the tools or have failed
 is_ready()
 {
 	local all=("$folder"/ready/*)
 	[ ${#all[@]} -ge "$1" ] && [ -e "${all[0]}" ]
 }
 
-# shared_start [-j] - tool_start in a test that shares the tools: "rows" is what they say of this test's namespaces
+# shared_start [-j] - tool_start for a test that shares the tools: "rows" has the rows of this test's namespaces
 shared_start()
 {
 	local name inode shared=text other=json
@@ -189,13 +189,13 @@ shared_start()
 	done
 	: >err
 	: >"$group/ready/${PWD##*/}"
-	flock -s "$group/start" true	# without a look from time to time, as there are many that wait
+	flock -s "$group/start" true	# a lock instead of polling, as many tests wait
 	[ -e "$group/beacon.pid" ] || fail "the tools did not start"
 	: >"$group/turn/${PWD##*/}"
-	read -r -N 1 -u 8	# a turn
+	read -r -N 1 -u 8	# waits for its turn
 }
 
-# shared_stop - tool_stop in such a test: a connect that is made now is shown after all that was before it
+# shared_stop - tool_stop for such a test: makes a connect, which the tools show after everything before it
 shared_stop()
 {
 	local pid format

@@ -5,7 +5,7 @@
 #include "base/bpf.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "bpf/missed.h"
+#include "bpf/runs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,14 +21,20 @@
 
 #define GROUP "ipvs_tcpstate_"
 
-void attach_init(struct attached *a, const struct host *host, const struct loaded *loaded, bool by_name)
+void attach_init(struct attached *a, const struct host *host, bool by_name)
 {
 	memset(a, 0, sizeof(*a));
 	a->host = host;
-	a->loaded = loaded;
 	a->by_name = by_name;
+	a->runs_fd = -1;
 	for (int i = 0; i < HOOK_EVENTS; i++)
-		a->event_fd[i] = a->link_fd[i] = -1;
+		a->program_fd[i] = a->event_fd[i] = a->link_fd[i] = -1;
+}
+
+void attach_use(struct attached *a, const int program_fd[HOOK_EVENTS], int runs_fd)
+{
+	memcpy(a->program_fd, program_fd, sizeof(a->program_fd));
+	a->runs_fd = runs_fd;
 }
 
 /* An event on one CPU is enough: the program runs on every CPU that hits the hook. */
@@ -172,14 +178,14 @@ static bool read_profile(const struct attached *a, enum hook_event event, uint64
  * reads. Then the number is slightly too low, as the runs are read last. */
 static bool compare_hits(struct attached *a, enum hook_event event, uint64_t *unmatched)
 {
-	uint64_t before, runs = missed_runs(a->loaded, event), hits;
+	uint64_t before, runs = runs_count(a->runs_fd, event), hits;
 	int tries = 0;
 
 	do {
 		before = runs;
 		if (!a->named[event] || !read_profile(a, event, &hits))
 			return false;
-		runs = missed_runs(a->loaded, event);
+		runs = runs_count(a->runs_fd, event);
 	} while (runs != before && ++tries < 8);
 	*unmatched = hits - runs;
 	return true;
@@ -264,7 +270,7 @@ void attach_clear_leftovers(const struct host *host)
 static int open_hook(struct attached *a, const struct hook *hook)
 {
 	if (hook->kind == HOOK_RAW_TRACEPOINT)
-		return open_raw_tracepoint(hook->target, a->loaded->program_fd[hook->event]);
+		return open_raw_tracepoint(hook->target, a->program_fd[hook->event]);
 	if (hook->kind == HOOK_TRACEPOINT)
 		return open_tracepoint(a->host, hook->category, hook->target);
 	if (!a->by_name)
@@ -275,7 +281,7 @@ static int open_hook(struct attached *a, const struct hook *hook)
 /* Uses a link if the kernel has links, from 5.15 on: later kernels report skips through it. */
 static int set_program(struct attached *a, const struct hook *hook, int fd)
 {
-	int program_fd = a->loaded->program_fd[hook->event];
+	int program_fd = a->program_fd[hook->event];
 
 	if (hook->kind == HOOK_KPROBE && !a->by_name)
 		a->link_fd[hook->event] = bpf_link_event(program_fd, fd);
@@ -310,7 +316,7 @@ int attach_hook(struct attached *a, const struct hook *hook, char *errmsg, size_
 		goto fail;
 	}
 	a->event_fd[event] = fd;
-	a->unmatched[event] = 0 - missed_runs(a->loaded, event);	/* those were runs of a previous kprobe */
+	a->unmatched[event] = 0 - runs_count(a->runs_fd, event);	/* those were runs of a previous kprobe */
 	err = hook->kind == HOOK_RAW_TRACEPOINT ? 0 : set_program(a, hook, fd);
 	if (err)
 		goto fail;

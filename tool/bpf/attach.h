@@ -5,11 +5,11 @@
 
 #include "bpf/hooks.h"
 #include "host/host.h"
-#include "bpf/loader.h"
 
 struct attached {
 	const struct host *host;
-	const struct loaded *loaded;
+	int program_fd[HOOK_EVENTS];	/* not owned */
+	int runs_fd;			/* map "runs", not owned; -1: none */
 	bool by_name;			/* kprobes are lines of kprobe_events, as before 4.17 */
 	const struct hook *hook[HOOK_EVENTS];
 	int event_fd[HOOK_EVENTS];	/* event or raw tracepoint; closing it detaches the program; -1: not attached */
@@ -21,11 +21,19 @@ struct attached {
 };
 
 /**
- * attach_init - start with nothing attached
- * @host, @loaded: must outlive @a; the programs are loaded later
+ * attach_init - start with nothing attached, and no programs
+ * @host: must outlive @a
  * @by_name: see struct attached
  */
-void attach_init(struct attached *a, const struct host *host, const struct loaded *loaded, bool by_name);
+void attach_init(struct attached *a, const struct host *host, bool by_name);
+
+/**
+ * attach_use - use these programs
+ * @program_fd: by event
+ * @runs_fd: the map in which programs on kprobes count their runs; -1: none
+ * Neither is closed, and both must stay open as long as anything is attached.
+ */
+void attach_use(struct attached *a, const int program_fd[HOOK_EVENTS], int runs_fd);
 
 /**
  * attach_hook - attach a loaded program to its hook

@@ -150,7 +150,6 @@ static const char *last_message(char *log)
 static int load_programs(struct loaded *l, const struct object *o,
 			 const struct hook *const chosen[HOOK_EVENTS], char *errmsg, size_t len)
 {
-	const int runs = object_map(o, "runs");
 	char *log = NULL;
 	int err = 0;
 
@@ -161,7 +160,6 @@ static int load_programs(struct loaded *l, const struct object *o,
 			continue;
 		p = object_program(o, chosen[event]->program);
 		l->program_fd[event] = p ? load_program(l, o, p, chosen[event]->kind, &log) : -ENOENT;
-		l->counts_runs[event] = p && runs >= 0 && uses_map(o, p, (uint32_t)runs);
 		if (l->program_fd[event] >= 0)
 			continue;
 		err = l->program_fd[event];

@@ -13,7 +13,6 @@
 struct loaded {
 	int map_fd[OBJECT_MAPS_MAX];
 	int program_fd[HOOK_EVENTS];	/* -1: not loaded */
-	bool counts_runs[HOOK_EVENTS];	/* the program counts its runs; see missed_runs() */
 	uint32_t kern_version;		/* of the kernel headers; kernels before 5.0 compare it */
 	int settings_fd, ports_fd, addresses_fd, entries_fd, closed_fd, services_fd, ending_fd, open_before_fd,
 	    tallies_fd, buckets_fd, counts_fd, runs_fd, events_fd;	/* also in map_fd */

@@ -8,24 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int run_slots[HOOK_EVENTS] = {
-	[HOOK_STATE] = RUN_STATE, [HOOK_STATE_SECOND] = -1, [HOOK_RETRANSMIT] = RUN_RETRANSMIT,
-	[HOOK_ERROR] = RUN_ERROR, [HOOK_CONNECT] = RUN_CONNECT, [HOOK_CONNECT_RETURN] = -1,
-	[HOOK_IPVS] = RUN_IPVS, [HOOK_CLIENT_PORT] = RUN_CLIENT_PORT, [HOOK_NO_DESTINATION] = RUN_NO_DESTINATION,
-	[HOOK_EXPIRE] = RUN_EXPIRE, [HOOK_EXPIRE_NOW] = RUN_EXPIRE_NOW, [HOOK_FREE] = RUN_FREE,
-};
-
-uint64_t missed_runs(const struct loaded *l, enum hook_event event)
-{
-	uint64_t sum = 0, n;
-
-	if (l->runs_fd < 0 || !l->counts_runs[event] || run_slots[event] < 0)
-		return 0;
-	for (int slot = run_slots[event]; !bpf_lookup(l->runs_fd, &slot, &n); slot += RUN_SLOTS)
-		sum += n;
-	return sum;
-}
-
 /* Returns how often the kernel skipped a program, as far as known. If programs count their runs, @skipped is complete. */
 static uint64_t count_misses(const struct loaded *l, const uint64_t skipped[HOOK_EVENTS], enum hook_event event)
 {

@@ -9,12 +9,6 @@
 #include <stdint.h>
 
 /**
- * missed_runs - how often the program of @event has run, on all CPUs; 0 if it does not count its runs (see NAMED_KPROBES
- * in probes/common.bpf.h)
- */
-uint64_t missed_runs(const struct loaded *l, enum hook_event event);
-
-/**
  * missed_losses - count what has been lost so far
  * @skipped: by enum hook_event, how often the kernel skipped the program, as far as attach_skipped() knows
  * @unseen: connections that IPVS took and our program did not see, for whatever reason

@@ -23,7 +23,7 @@ void kernel_init(struct kernel *k, const struct plan *plan)
 	k->layout = plan->layout;
 	k->layout_final = plan->layout_known;
 	memset(&k->loaded, -1, sizeof(k->loaded));
-	attach_init(&k->attached, plan->host, &k->loaded, plan->named_kprobes);
+	attach_init(&k->attached, plan->host, plan->named_kprobes);
 }
 
 void kernel_choose(struct kernel *k)
@@ -66,6 +66,7 @@ int kernel_load(struct kernel *k, const struct object *programs, char *errmsg, s
 			 "(4.7 and later take them); leave out --summary, --histogram and --metrics: rows work");
 	if (err)
 		return err;
+	attach_use(&k->attached, k->loaded.program_fd, k->loaded.runs_fd);
 	err = settings_set_filters(&k->loaded, o);
 	if (!err)
 		err = kernel_update_settings(k);

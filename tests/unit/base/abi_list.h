@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All that tool/base/abi.h has, by the version that it came with; included twice by each side, see abi_facts.h. What the machine's
- * headers are too old for is left out.
+ * Everything in tool/base/abi.h, by the kernel version that introduced it; each side includes this file twice, see
+ * abi_facts.h. Items that are newer than the machine's headers are skipped.
  */
 #include <linux/version.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tool's own numbers and layouts of bpf(2) and perf_event_open(2) against those of the machine's headers. */
+/* Compares the tool's own numbers and layouts for bpf(2) and perf_event_open(2) with those of the machine's headers. */
 #include "../unit.h"
 
 #include "base/abi.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages on stderr: whose, which, and all of them however long they are. */
+/* Messages on stderr: their prefix, their level, and messages of any length. */
 #include "../unit.h"
 
 #include "base/log.h"
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What log_write() writes; for the caller to free. */
+/* Returns what log_write() writes; the caller frees it. */
 static char *written(enum log_level level, const char *text)
 {
 	char *all = calloc(1, 65536);
@@ -43,7 +43,7 @@ static void a_line(void **state)
 	assert_string_equal(log_name(), "ours");
 }
 
-/* What a compiler says does not end where a line of ours would. */
+/* A compiler's message may be longer than our own lines. */
 static void of_any_length(void **state)
 {
 	static const size_t lengths[] = { 1021, 1022, 1023, 1024, 1025, 5000, 40000 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of what can get lost, and its sums. */
+/* The table of the causes of losses, and its sums. */
 #include "../unit.h"
 
 #include "base/log.h"
@@ -17,7 +17,7 @@ static void check_unique(const char *a, const char *b)
 		assert_string_not_equal(a, b);
 }
 
-/* Each cause is in JSON and among the last messages; what names it does so alone. */
+/* Each cause is in JSON and in the last messages; its names are unique. */
 static void every_cause_has_names(void **state)
 {
 	(void)state;
@@ -39,7 +39,7 @@ static void every_cause_has_names(void **state)
 	}
 }
 
-/* Metrics are counters of the tool itself, with a sentence of help without what Prometheus' format would escape. */
+/* Metrics count losses of the tool itself. Their help text needs no escapes in Prometheus' format. */
 static void metrics_are_counters(void **state)
 {
 	static const char prefix[] = "ipvs_tcpstate_", suffix[] = "_total";
@@ -62,7 +62,7 @@ static void metrics_are_counters(void **state)
 	assert_int_equal(n, 6);
 }
 
-/* A message that comes at once says what to do, and the one at the end says it again. */
+/* The message at the first loss tells what to do, and the message at the end tells it again. */
 static void what_to_do(void **state)
 {
 	(void)state;
@@ -75,7 +75,7 @@ static void what_to_do(void **state)
 	}
 }
 
-/* In recordings these have places and no names: another order or number is another format. */
+/* In recordings these have positions and no names: another order or number needs another format. */
 static void recorded_as_ever(void **state)
 {
 	(void)state;
@@ -86,7 +86,7 @@ static void recorded_as_ever(void **state)
 	assert_string_equal(loss_causes[2].key, "sockets_not_followed");
 	assert_string_equal(loss_causes[3].key, "connects_without_real");
 	assert_string_equal(loss_causes[4].key, "reasons_missed");
-	/* Counters are not recorded, and samples are looked at on replay. */
+	/* Losses of counters are not recorded, and samples are checked during the replay. */
 	for (int i = 0; i < LOSSES; i++)
 		assert_int_equal(i >= LOSSES_RECORDED, loss_causes[i].of_counts || loss_causes[i].at_end_only);
 }
@@ -136,7 +136,7 @@ static void raise_each(void **state)
 	}
 }
 
-/* A counter that cannot be read for a while is 0: what was lost stays lost, and is not told twice. */
+/* A counter that cannot be read for a while is 0: the known losses stay, and are not reported again. */
 static void less_than_before(void **state)
 {
 	static const struct losses none, much = { { 9, 9, 9, 9, 9, 9, 9, 9 } }, less = { { 8, 0, 8, 0, 8, 0, 8, 0 } };
@@ -175,7 +175,7 @@ static void listen_to_stderr(void)
 	dup2(said_fd, STDERR_FILENO);
 }
 
-/* Return: what was said since listen_to_stderr() */
+/* Return: the output on stderr since listen_to_stderr() */
 static const char *what_was_said(void)
 {
 	ssize_t n;
@@ -189,7 +189,10 @@ static const char *what_was_said(void)
 	return said;
 }
 
-/* What can be done about a loss is said once for each cause, however often it comes, but not where all is about to be said. */
+/*
+ * The advice about a loss is printed once for each cause, however often the loss happens, but not just before
+ * the end prints all messages.
+ */
 static void told_once(void **state)
 {
 	static const struct output_settings csv = { .csv = true };

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The choice among hooks, on hosts that have all, some or none of them. */
+/* The choice of hooks, on hosts that have all, some or none of them. */
 #include "../unit.h"
 
 #include "bpf/hooks.h"
 
 #include <string.h>
 
-/* Cookie: names of the programs that this host's hooks can run, NULL-terminated. */
+/* Cookie: NULL-terminated names of the programs that this host's hooks can run. */
 static bool has_listed(void *cookie, const struct hook *hook)
 {
 	const char *const *programs = cookie;
@@ -82,7 +82,7 @@ static void raw_tracepoint_comes_first(void **state)
 			   "inet_sock_set_state", "state_second");
 		check_hook(chosen[HOOK_RETRANSMIT], HOOK_RETRANSMIT, HOOK_RAW_TRACEPOINT, NULL,
 			   "tcp_retransmit_skb", "retransmit_raw");
-		/* A fact without a hook of the wished kind has its best one. */
+		/* An event without a hook of the requested kind gets its best hook. */
 		check_ipvs_and_connects(chosen);
 		assert_int_equal(asked, HOOK_EVENTS);
 	}
@@ -116,7 +116,7 @@ static void kprobes_on_wish(void **state)
 	check_ipvs_and_connects(chosen);
 }
 
-/* Linux 4.15: tcp_retransmit_skb is a tracepoint, inet_sock_set_state not yet. */
+/* Linux 4.15: tcp_retransmit_skb is a tracepoint, but not yet inet_sock_set_state. */
 static void falls_back_fact_by_fact(void **state)
 {
 	static const char *const host[] = { "state_kprobe", "retransmit_tracepoint",
@@ -132,7 +132,7 @@ static void falls_back_fact_by_fact(void **state)
 	assert_string_equal(chosen[HOOK_IPVS]->program, "ipvs_kprobe");
 }
 
-/* Linux 4.16: the tracepoint is there, raw ones come with 4.17. */
+/* Linux 4.16 has the tracepoint, but no raw ones: they come with 4.17. */
 static void state_without_raw(void **state)
 {
 	static const char *const host[] = { "state_kprobe", "state_tracepoint", NULL };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Offsets from type information: made by hand, damaged, and this kernel's own. */
+/* Offsets from type information: made by hand, damaged, and the running kernel's. */
 #include "../unit.h"
 #include "base/file.h"
 
@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Type information under construction; ids and most contents do not matter to the reader. */
+/* Builds type information; ids and most contents do not matter to the reader. */
 struct maker {
 	uint32_t types[256];
 	size_t n_words;
 	char strings[512];
 	size_t strings_len;
-	uint32_t base_strings_len;	/* of the kernel's, where this is a module's */
+	uint32_t base_strings_len;	/* of the kernel's strings, if this is a module's information */
 };
 
 enum { INT = 1, PTR = 2, ARRAY = 3, STRUCT = 4, ENUM = 6, FUNC_PROTO = 13, VAR = 14, DATASEC = 15,
@@ -47,7 +47,7 @@ static void make_word(struct maker *m, uint32_t word)
 	m->types[m->n_words++] = word;
 }
 
-/* A type with @n_tail words that the reader has to step over. */
+/* Adds a type with @n_tail words that the reader must skip. */
 static void make_type(struct maker *m, uint32_t name, uint32_t kind, uint32_t vlen, int n_tail)
 {
 	make_word(m, name);
@@ -124,7 +124,7 @@ static void members(void **state)
 	check_member(&m[1], 201, true);
 	check_member(&m[2], 100, false);
 	check_member(&m[5], 0, false);
-	for (int i = 3; i < 5; i++) {	/* untouched */
+	for (int i = 3; i < 5; i++) {	/* not changed */
 		assert_false(m[i].found);
 		assert_int_equal(m[i].offset, 7);
 		assert_true(m[i].bitfield);
@@ -180,7 +180,7 @@ static void unknown_kinds(void **state)
 	}
 }
 
-/* A module's names go on where the kernel's end. */
+/* A module's string offsets continue after the kernel's. */
 static void module_on_its_kernel(void **state)
 {
 	struct btf_member m[] = { { "ip_vs_dest", "conn_flags", false, 0, false },
@@ -199,7 +199,7 @@ static void module_on_its_kernel(void **state)
 	assert_int_equal(btf_find(btf, module_len, base, kernel_len, m, N_OF(m)), 0);
 	check_member(&m[0], 68, false);
 	assert_false(m[1].found);
-	/* Without its kernel the names are others. */
+	/* Without the kernel's information the names are different. */
 	m[0].found = false;
 	btf_find(btf, module_len, NULL, 0, m, 1);
 	assert_false(m[0].found);
@@ -230,7 +230,7 @@ static void truncated_at_every_length(void **state)
 	free(btf);
 }
 
-/* No damage may lead out of the bytes; the sanitizer watches. */
+/* Damage must never lead to a read outside the bytes; the sanitizer watches. */
 static void every_byte_damaged(void **state)
 {
 	static const unsigned char masks[] = { 0x01, 0x80, 0xff };
@@ -254,7 +254,7 @@ static void every_byte_damaged(void **state)
 	free(btf);
 }
 
-/* The start of sock_common is the same since 3.x; its users rely on it too. */
+/* The start of sock_common has been the same since 3.x; its users rely on it too. */
 static void this_kernel(void **state)
 {
 	struct btf_member m[] = {
@@ -307,7 +307,7 @@ static void layout_of_a_kernel(void **state)
 	make_struct(&k, "net", 0, 1);
 	make_member(&k, "ns", 8 * 120);
 	btf = make_end(&k, &len);
-	assert_false(layout_from_btf(&l, btf, len, NULL, 0));	/* inum is not known */
+	assert_false(layout_from_btf(&l, btf, len, NULL, 0));	/* the offset of inum is not known */
 	assert_int_equal(l.net_inum, 0);
 	free(btf);
 	make_struct(&k, "ns_common", 0, 1);

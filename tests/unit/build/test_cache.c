@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Compiled programs in files: kept, found again, and not believed where anyone
- * but root could have written them. */
+/* Compiled programs in files: stored, found again, and not trusted if anyone
+* except root could have written them. */
 #include "../unit.h"
 #include "base/file.h"
 
@@ -94,7 +94,7 @@ static void check_found(const char *kind, const char *key)
 	assert_string_equal(why, "");
 }
 
-/* Fails so, leaves the object alone; "" for @words: nothing is worth saying. */
+/* Expects this error and an unchanged object; "" for @words: nothing is reported. */
 static void check_not_found(const char *kind, const char *key, int err, const char *words)
 {
 	struct object o, before;
@@ -128,7 +128,7 @@ static int entries(char name[NAME_MAX + 1])
 	return n;
 }
 
-/* Path of the only entry. */
+/* Returns the path of the only entry. */
 static const char *entry_path(void)
 {
 	static char path[sizeof(dir) + NAME_MAX + 2];
@@ -176,7 +176,7 @@ static void nothing_there(void **state)
 {
 	(void)state;
 	check_not_found("main", KEY, -ENOENT, "");
-	assert_int_equal(access(dir, F_OK), -1);	/* looking makes nothing */
+	assert_int_equal(access(dir, F_OK), -1);	/* a lookup creates nothing */
 }
 
 static void stored_and_found(void **state)
@@ -203,7 +203,7 @@ static void stored_again(void **state)
 	need_root();
 	assert_int_equal(store("main", KEY), 0);
 	assert_int_equal(store("main", KEY), 0);
-	assert_int_equal(entries(NULL), 1);	/* nor is a temporary file left */
+	assert_int_equal(entries(NULL), 1);	/* no temporary file is left */
 	check_found("main", KEY);
 }
 
@@ -229,7 +229,7 @@ static void another_key(void **state)
 	check_found("main", KEY);
 }
 
-/* Two keys of one hash: the whole key stands in the file. */
+/* Two keys have the same hash: the file contains the whole key. */
 static void another_key_of_the_same_name(void **state)
 {
 	char path[256], *bytes, *at;
@@ -305,13 +305,13 @@ static void more_than_there_should_be(void **state)
 	memcpy(more, bytes, len);
 	put_file(path, more, len + 1);
 	check_not_found("main", KEY, -EBADMSG, "is damaged");
-	assert_int_equal(truncate(path, 1L << 40), 0);	/* sparse: not read into memory */
+	assert_int_equal(truncate(path, 1L << 40), 0);	/* a sparse file, which must not be read into memory */
 	check_not_found("main", KEY, -EBADMSG, "is damaged");
 	free(bytes);
 	free(more);
 }
 
-/* A damaged entry is no dead end. */
+/* The next store replaces a damaged entry. */
 static void damaged_one_is_replaced(void **state)
 {
 	(void)state;
@@ -343,7 +343,7 @@ static void entry_others_may_write(void **state)
 	check_not_found("main", KEY, -EPERM, "not root's alone (owner 0, mode 620)");
 	assert_int_equal(chmod(entry_path(), 0602), 0);
 	check_not_found("main", KEY, -EPERM, "not root's alone (owner 0, mode 602)");
-	assert_int_equal(chmod(entry_path(), 0644), 0);	/* to read is no harm */
+	assert_int_equal(chmod(entry_path(), 0644), 0);	/* others may read it */
 	check_found("main", KEY);
 }
 
@@ -359,7 +359,7 @@ static void entry_is_a_symlink(void **state)
 	assert_int_equal(rename(path, moved), 0);
 	assert_int_equal(symlink(moved, path), 0);
 	check_not_found("main", KEY, -ELOOP, "cannot open cache entry");
-	/* Storing replaces the link, not what it points to. */
+	/* Storing replaces the link, not its target. */
 	assert_int_equal(truncate(moved, 0), 0);
 	assert_int_equal(store("main", KEY), 0);
 	check_found("main", KEY);
@@ -384,7 +384,7 @@ static void entry_is_a_directory(void **state)
 	check_not_found("main", KEY, -EBADMSG, "is damaged");
 	assert_int_equal(store("main", KEY), -EISDIR);
 	assert_non_null(strstr(why, "cannot write cache"));
-	assert_int_equal(entries(NULL), 1);	/* no temporary file stays behind */
+	assert_int_equal(entries(NULL), 1);	/* no temporary file is left */
 }
 
 static void check_dir_refused(int err, const char *words)
@@ -466,7 +466,7 @@ static void old_entries_go(void **state)
 	touch("0.0.0-gone.main.0123456789abcdef");
 	touch("0.0.0-gone.layout.0123456789abcdef");
 	touch(RELEASE ".main.0123456789abcdef");
-	/* Another key of the same kernel: only the newest of a kind stays. */
+	/* Another key of the same kernel: the cache keeps only the newest of a kind. */
 	assert_int_equal(store("main", KEY "2"), 0);
 	check_not_found("main", KEY, -ENOENT, "");
 	check_found("main", KEY "2");
@@ -496,7 +496,7 @@ static void entries_of_installed_kernels_stay(void **state)
 	assert_true(there(name));
 }
 
-/* --cache-dir may name a place where other things live. */
+/* --cache-dir may be a folder with other files. */
 static void files_of_others_stay(void **state)
 {
 	static const char *const names[] = {
@@ -527,7 +527,7 @@ static char *key_of(const char *text, const char *const flags[], size_t n)
 	return key;
 }
 
-/* The key is now another than @base. */
+/* Checks that the key differs from @base. */
 static void check_key_differs(const char *base)
 {
 	static const char *const flags[] = { "-DA=1", "-DB=2" };
@@ -596,7 +596,7 @@ static void key_changes_with_all_that_matters(void **state)
 	free(base);
 }
 
-/* A package that replaces libbcc or the headers keeps their names. */
+/* A package that replaces libbcc or the headers keeps their file names. */
 static void key_changes_with_files(void **state)
 {
 	static const char *const flags[] = { "-DA=1", "-DB=2" };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The child that compiles, with the real libbcc where it is installed. */
+/* The child process that compiles, with the real libbcc if it is installed. */
 #include "../unit.h"
 #include "base/file.h"
 
@@ -25,7 +25,7 @@ static void need_libbcc(void)
 		skip_because("no libbcc.so.0");
 	if (!*host.headers)
 		skip_because("no headers for kernel %s", host.uts.release);
-	/* libbcc makes the maps of a text while it compiles. */
+	/* libbcc creates the maps of a text while it compiles. */
 	if (geteuid())
 		skip_because("libbcc needs root");
 }
@@ -37,7 +37,7 @@ static int compile(struct compiler *c, const char *text, const char *const flags
 	return compiler_finish(c, o);
 }
 
-/* As compile(), for texts that are to succeed. */
+/* Same as compile(), for texts that must succeed. */
 static void compile_well(const char *text, const char *const flags[], size_t n, struct object *o)
 {
 	struct compiler c = COMPILER_NONE;
@@ -49,7 +49,7 @@ static void compile_well(const char *text, const char *const flags[], size_t n, 
 	assert_int_equal(err, 0);
 }
 
-/* The child is gone and everything of ours is closed and freed. */
+/* Checks that the child has ended, and that everything of ours is closed and freed. */
 static void check_stopped(const struct compiler *c)
 {
 	assert_int_equal(c->pid, 0);
@@ -151,7 +151,7 @@ static void text_with_maps(void **state)
 	assert_int_equal(o.maps[first].max_entries, 16);
 	assert_int_equal(o.maps[second].type, BPF_MAP_TYPE_ARRAY);
 	assert_int_equal(o.maps[second].max_entries, 3);
-	/* Each program's maps are named by their index here, not by a descriptor there. */
+	/* A program refers to its maps by their index here, not by a file descriptor of the child. */
 	for (uint32_t i = 0; i < o.n_insns; i++)
 		if (o.insns[i].code == (BPF_LD | BPF_IMM | BPF_DW) &&
 		    o.insns[i].src_reg == BPF_PSEUDO_MAP_FD) {
@@ -186,7 +186,7 @@ static void text_that_does_not_compile(void **state)
 	check_stopped(&c);
 }
 
-/* What is missing counts, not what follows from it. */
+/* The message must name the missing header, not the errors that follow from it. */
 static void missing_header_is_the_cause(void **state)
 {
 	struct compiler c = COMPILER_NONE;
@@ -202,7 +202,7 @@ static void missing_header_is_the_cause(void **state)
 	compiler_stop(&c);
 }
 
-/* What libbcc prints must not come out between our rows. */
+/* libbcc's own output must not appear between our rows. */
 static void words_do_not_leak(void **state)
 {
 	struct compiler c = COMPILER_NONE;
@@ -322,7 +322,7 @@ static void layout_text(void **state)
 	assert_in_range(l.protocol_size, 1, 2);
 	assert_true(l.ipvs_net);
 	assert_true(l.dest_conn_flags);
-	/* Of these headers, which may be of another kernel than the one that runs. */
+	/* Depends on these headers, which may be of another kernel than the running one. */
 	assert_int_equal(l.cp_timer != 0, kern_version >= 0x40f00);
 }
 
@@ -355,7 +355,7 @@ static bool sets_register(const struct bpf_insn *insn)
 	return class == BPF_ALU64 || class == BPF_ALU || class == BPF_LDX || class == BPF_LD;
 }
 
-/* From behind a lookup up to the first branch: whether that compares its result with NULL, or something else. */
+/* After a lookup, up to the first branch: checks that the branch compares the lookup's result with NULL. */
 static void check_result(const struct object_program *p, const struct bpf_insn *insn, const struct bpf_insn *end)
 {
 	bool holds[16] = { [BPF_REG_0] = true }, spilled = false;
@@ -375,7 +375,7 @@ static void check_result(const struct object_program *p, const struct bpf_insn *
 		fail_msg("%s holds a value of a map in two places before it knows that it is there", p->name);
 }
 
-/* Before 4.10 the verifier learns of the register alone that is compared that it is not NULL, not of copies. */
+/* Before 4.10 the verifier learns "not NULL" only for the register that is compared, not for its copies. */
 static void check_results(const struct object *o, const char *program)
 {
 	const struct object_program *p = object_program(o, program);
@@ -398,7 +398,7 @@ static bool uses_map(const struct object *o, const struct object_program *p, con
 	return false;
 }
 
-/* Programs for one purpose: nothing of another one is in them. */
+/* Programs for one purpose contain nothing for another one. */
 static void check_purpose(struct probe_defines *d, bool rows, bool counts)
 {
 	static const char *const kprobes[] = { "state_kprobe", "retransmit_kprobe", "error_kprobe", "connect_kprobe",
@@ -414,7 +414,7 @@ static void check_purpose(struct probe_defines *d, bool rows, bool counts)
 	assert_int_equal(object_program(&o, "state_tracepoint") != NULL, d->state_tracepoint);
 	assert_int_equal(object_program(&o, "retransmit_tracepoint") != NULL, d->retransmit_tracepoint);
 	assert_true(object_map(&o, "settings") >= 0);
-	/* Kernels before 5.2 take 4096 instructions a program. */
+	/* Kernels before 5.2 accept 4096 instructions a program. */
 	for (uint32_t i = 0; i < o.n_programs; i++)
 		assert_in_range(o.programs[i].n_insns, 2, 4096);
 	for (size_t i = 0; i < N_OF(kprobes); i++) {
@@ -435,7 +435,7 @@ static void check_text(struct probe_defines *d)
 	check_purpose(d, true, true);
 }
 
-/* The main text on a kernel of each age, as far as formats go. */
+/* Compiles the main text for kernels of each age, as far as tracepoint formats differ. */
 static void check_main_text(int helper, const char *state_format, const char *retransmit_format,
 			    bool state_tracepoint, bool retransmit_tracepoint)
 {
@@ -470,7 +470,7 @@ static void main_text_for_6_18(void **state)
 			"tests/unit/formats/tcp_retransmit_skb-6.18", true, true);
 }
 
-/* Raw tracepoints, and the second program for state changes, are there where the host has them. */
+/* The text has raw tracepoints, and the second program for state changes, if the host has them. */
 static void main_text_with_second_program(void **state)
 {
 	char *a = file_read("tests/unit/formats/inet_sock_set_state-6.18");
@@ -501,7 +501,7 @@ static void main_text_with_second_program(void **state)
 	object_free(&o);
 }
 
-/* Programs on kprobes that are lines of kprobe_events count their runs, others do not. */
+/* Programs on kprobes from kprobe_events count their runs, others do not. */
 static void main_text_with_named_kprobes(void **state)
 {
 	static const char *const programs[] = { "state_kprobe", "retransmit_kprobe", "error_kprobe", "connect_kprobe",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fields of tracepoints, in format files of real kernels and in broken ones. */
+/* Fields of tracepoints, in format files of real kernels and in broken files. */
 #include "../unit.h"
 #include "base/file.h"
 
@@ -87,7 +87,7 @@ static const char two_fields[] =
 	"\tfield:__u8 saddr_v6[16];\toffset:24;\tsize:16;\tsigned:0;\n"
 	"\nprint fmt: \"sk=%p daddr=%pI4\", REC->skaddr, REC->daddr\n";
 
-/* A failure leaves the caller's struct alone. */
+/* After a failure the caller's struct is unchanged. */
 static void check_failure(const char *text, const char *name, int err)
 {
 	struct format_field f = { 4711, 815 };
@@ -116,7 +116,7 @@ static void name_matches_whole_word(void **state)
 	check_failure(two_fields, "saddr_v", -ENOENT);
 	check_failure(two_fields, "addr_v6", -ENOENT);
 	check_failure(two_fields, "void", -ENOENT);
-	/* print fmt speaks of it, but it is no field. */
+	/* print fmt mentions it, but it is not a field. */
 	check_failure(two_fields, "daddr", -ENOENT);
 	assert_int_equal(format_find(two_fields, "skbaddr", &f), 0);
 	assert_int_equal(f.offset, 16);
@@ -133,7 +133,7 @@ static void line_not_understood(void **state)
 	check_failure("\tfield:int a;\toffset:8\tsize:4\n", "a", -EINVAL);
 	check_failure("\tfield:int a;\toffset:4097;\tsize:4;\n", "a", -EINVAL);
 	check_failure("\tfield:int a;\toffset:99999999999999999999;\tsize:4;\n", "a", -EINVAL);
-	/* Numbers of the next line are not this field's. */
+	/* Numbers on the next line do not belong to this field. */
 	check_failure("\tfield:int a;\n\tfield:int b;\toffset:8;\tsize:4;\n", "a", -EINVAL);
 	check_failure("\tfield:int a", "a", -ENOENT);
 }

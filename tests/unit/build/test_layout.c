@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Offsets from the compiled layout text; from BTF in test_btf.c. */
+/* Offsets from the compiled layout text; test_btf.c has those from BTF. */
 #include "../unit.h"
 
 #include "build/layout.h"
@@ -11,7 +11,7 @@ struct constant {
 	int value;
 };
 
-/* An object whose programs return the constants. */
+/* Makes an object whose programs return the constants. */
 static void make_object(struct object *o, struct bpf_insn *insns, const struct constant *c,
 			size_t n)
 {
@@ -85,7 +85,7 @@ static void one_is_missing(void **state)
 					  l.dest_conn_flags, l.cp_timer }, sizeof(got));
 		for (size_t i = 0; i < N_OF(all); i++)
 			assert_int_equal(got[i], i == without ? 0 : all[i].value);
-		/* IPVS's are not needed to know sockets. */
+		/* IPVS's constants are not needed to know sockets. */
 		assert_int_equal(layout_knows_sockets(&l), without >= N_OF(all) - 3);
 	}
 }

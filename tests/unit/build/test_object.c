@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Compiled programs to bytes and back; bytes that are not sound. */
+/* Compiled programs to bytes and back; bytes that are invalid. */
 #include "../unit.h"
 
 #include "build/object.h"
@@ -14,7 +14,7 @@
 #define LOAD_MAP(index) { .code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = BPF_REG_1, \
 			  .src_reg = BPF_PSEUDO_MAP_FD, .imm = (index) }
 
-/* Two maps, three programs: 7; 9 by a 32-bit move; one that loads the second map. */
+/* Two maps, three programs: one returns 7; one returns 9 with a 32-bit move; one loads the second map. */
 static struct bpf_insn insns[] = {
 	MOV_R0(7), EXIT, MOV32_R0(9), EXIT, LOAD_MAP(1), { 0 }, MOV_R0(0), EXIT,
 };
@@ -51,7 +51,7 @@ static void check_same(const struct object *a, const struct object *b)
 		assert_memory_equal(a->insns, b->insns, a->n_insns * sizeof(*a->insns));
 }
 
-/* The bytes are refused and the caller's object is left alone. */
+/* Checks that the bytes are refused, and that the caller's object is unchanged. */
 static void check_refused(const void *bytes, size_t len)
 {
 	struct object o, before;
@@ -180,7 +180,7 @@ static void every_flipped_bit_is_noticed(void **state)
 	free(bytes);
 }
 
-/* What is encoded whole, with a right checksum, and makes no sense. */
+/* An object that is encoded completely, with a correct checksum, but makes no sense. */
 static void check_unsound(const struct object *o)
 {
 	size_t len;
@@ -235,7 +235,7 @@ static void unsound_maps(void **state)
 	memset(o.maps[1].name, 'x', sizeof(o.maps[1].name));
 	check_unsound(&o);
 	o = sample;
-	o.n_maps = 1;	/* the instruction loads map 1 */
+	o.n_maps = 1;	/* but the instruction loads map 1 */
 	check_unsound(&o);
 	o.n_maps = 0;
 	check_unsound(&o);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The -D list of each kernel's tracepoints, and the text printed by --ebpf. */
+/* The -D list for each kernel's tracepoints, and the text that --ebpf prints. */
 #include "../unit.h"
 #include "base/file.h"
 
@@ -91,7 +91,7 @@ static void kernel_6_18(void **state)
 	assert_true(d.retransmit_tracepoint);
 }
 
-/* A program whose tracepoint lacks a field is left out whole: no half a -D list. */
+/* If a tracepoint lacks a field, its program is omitted completely: the -D list has all or nothing. */
 static void field_missing(void **state)
 {
 	static const char *const flags[] = { "-DREAD_KERNEL=113", "-DRETRANSMIT_SKADDR=8" };
@@ -135,9 +135,9 @@ static void main_text_is_whole(void **state)
 		if (!times(text, hook->program))
 			fail_msg("no program %s", hook->program);
 	assert_int_equal(times(text, "struct event {"), 1);
-	/* The compiler sees one text: nothing of probes/ is left to be found on disk. */
+	/* The compiler gets one text: it must not search the disk for files of probes/. */
 	assert_int_equal(times(text, "#include \""), 0);
-	/* The lean text: nothing of the kernel's network headers. */
+	/* The lean text includes none of the kernel's network headers. */
 	assert_int_equal(times(text, "#include <net/"), 0);
 }
 

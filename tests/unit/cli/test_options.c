@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Command lines, good and bad, and what --help says of them. */
+/* Command lines, good and bad, and the help for them. */
 #include "../unit.h"
 #include "base/file.h"
 
@@ -119,7 +119,7 @@ static void names_may_be_shortened(void **state)
 	assert_false(o.timestamp);
 }
 
-/* Each beginning of a name that is unique among tcpstates' names means the same here. */
+/* A unique abbreviation of one of tcpstates' names means the same here. */
 static void beginnings_of_tcpstates_names(void **state)
 {
 	static const struct {
@@ -170,7 +170,7 @@ static void beginnings_of_tcpstates_names(void **state)
 	}
 }
 
-/* tcpstates takes blanks in a list, and "-L=80". */
+/* tcpstates accepts blanks in a list, and "-L=80". */
 static void port_lists_as_tcpstates_takes_them(void **state)
 {
 	struct options o;
@@ -226,7 +226,7 @@ static void bad_ports(void **state)
 	CHECK_ERROR("--localport '': empty entry; give ports as 80,443", "--localport=");
 }
 
-/* @n ports "1,1,...", for the caller to free */
+/* Returns @n ports "1,1,..."; the caller frees it */
 static char *many_ports(size_t n)
 {
 	char *list = malloc(2 * n);
@@ -253,7 +253,7 @@ static void as_many_ports_as_there_is_room(void **state)
 	free(over);
 }
 
-/* The remedy comes at the end: a long value must not push it out. */
+/* The advice is at the end of the message: a long value must not cut it off. */
 static void long_list_leaves_room_for_the_remedy(void **state)
 {
 	static const char remedy[] = "empty entry; give ports as 80,443";
@@ -335,7 +335,7 @@ static void bad_ends(void **state)
 	CHECK_ERROR("--vip '': not an address; give them as 10.0.0.1:80,[fd00::1]:80", "-V", "10.0.0.1,,::1");
 }
 
-/* A list may be given in parts. */
+/* A list may be given in several parts. */
 static void as_many_ends_as_there_is_room(void **state)
 {
 	char list[FILTER_ADDRESSES_MAX * sizeof("10.0.0.1")] = "10.0.0.1";
@@ -349,7 +349,7 @@ static void as_many_ends_as_there_is_room(void **state)
 	CHECK_ERROR("--vip: more than 512 addresses; give fewer", "-V", list, "-V", "10.0.0.1");
 }
 
-/* With -R a socket that IPVS does not handle has nothing to be chosen by. */
+/* With -R, a socket that IPVS does not handle has no real server to match. */
 static void real_servers_take_all_back(void **state)
 {
 	struct options o;
@@ -546,7 +546,7 @@ static void unknown_options(void **state)
 	CHECK_ERROR("unknown or ambiguous option '-\xe9'; see --help", "-\xe9");
 }
 
-/* A letter of two bytes, as in -é: getopt stands within the word when it gives up. */
+/* A letter of two bytes, as in -é: getopt stops in the middle of the word. */
 static void unknown_letter_beyond_ascii(void **state)
 {
 	(void)state;
@@ -574,7 +574,7 @@ static void words_without_dash(void **state)
 	CHECK_ERROR("unexpected word ''; see --help", "");
 }
 
-/* options.h promises that argv stays as it is; GNU getopt moves words about. */
+/* options.h promises that argv does not change; GNU getopt moves words. */
 static void argv_keeps_its_order(void **state)
 {
 	char *argv[] = { "ipvs-tcpstate", "foo", "-a", "bar", "-T", NULL };
@@ -650,7 +650,7 @@ static void help_fits_a_terminal(void **state)
 	free(text);
 }
 
-/* "  -L, --localport PORTS   ...": the name and the value, "" where there is none. */
+/* Parses "  -L, --localport PORTS   ...": stores the name, and the value or "". */
 static bool option_of_line(const char *line, char name[32], char value[16])
 {
 	const char *at = strstr(line, "--");
@@ -665,7 +665,7 @@ static char *sample(const char *value)
 	return !*value ? NULL : strcmp(value, "ADDR") ? "8" : "::1";
 }
 
-/* Whether it is an option that goes without another one. */
+/* True if the option works without another one. */
 static bool alone(const char *name)
 {
 	return strcmp(name, "--noclear") != 0 && strcmp(name, "--milliseconds") != 0 &&
@@ -685,7 +685,7 @@ static void help_lists_what_the_parser_takes(void **state)
 		if (!option_of_line(line, name, value))
 			continue;
 		n += alone(name);
-		if (!alone(name))	/* tested above */
+		if (!alone(name))	/* the others are tested above */
 			continue;
 		assert_int_equal(PARSE(&o, name, sample(value)), 0);
 		if (line[2] == '-') {
@@ -700,7 +700,7 @@ static void help_lists_what_the_parser_takes(void **state)
 	free(text);
 }
 
-/* roff writes a hyphen of an option as \- */
+/* roff writes the hyphen of an option as \- */
 static char *without_backslashes(char *text)
 {
 	char *to = text;

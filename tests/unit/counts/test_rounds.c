@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events of several CPUs in random order, taken in rounds: none is lost, early or late. Other random input: tests/fuzz. */
+/* Events of several CPUs in random order, in rounds: none is lost, early or late. tests/fuzz has other random input. */
 #include "../unit.h"
 
 #include "rows/correlate.h"
@@ -25,7 +25,7 @@ static unsigned below(unsigned n)
 
 enum { EVENTS = 60000 };
 
-/* Every event of the run, in the order of sending; skaddr is its number. */
+/* Every event of the run, in the order of sending; skaddr is its index. */
 struct run {
 	uint64_t ts_ns[EVENTS];
 	uint8_t seen[EVENTS];
@@ -66,7 +66,7 @@ static void take_rows(struct run *r, struct correlate *c, uint64_t before_ns)
 		assert_true(row.ts_ns < before_ns);
 		assert_int_equal(r->seen[row.skaddr]++, 0);
 		assert_true(row.ts_ns >= r->last_ts_ns);
-		/* Of one time: in the order of sending. */
+		/* Rows with the same time are in the order of sending. */
 		if (r->taken && row.ts_ns == r->last_ts_ns)
 			assert_true(row.skaddr > r->last);
 		r->last_ts_ns = row.ts_ns;
@@ -93,8 +93,8 @@ static void random_rounds(void **state)
 		take_rows(r, &c, before_ns);
 		for (unsigned i = 0; i < r->sent; i++)
 			due += r->ts_ns[i] < before_ns;
-		assert_int_equal(r->taken, due);	/* none held back */
-		now_ns = before_ns;			/* none will come that is older */
+		assert_int_equal(r->taken, due);	/* no row is held back */
+		now_ns = before_ns;			/* no older event will come */
 	}
 	take_rows(r, &c, UINT64_MAX);
 	assert_int_equal(r->taken, EVENTS);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Buckets, percentiles and their error, differences, and the order of trouble. */
+/* Buckets, percentiles and their error, differences, and the order by problems. */
 #include "../unit.h"
 
 #include "../endpoint.h"
@@ -11,12 +11,12 @@
 #include <sys/socket.h>
 
 #include "probes/event.h"
-/* After it. */
+/* Needs event.h before it. */
 #include "probes/bucket.h"
 
 #define LAST_LOW (15ULL << 38)
 
-/* The next value that is worth a look: all below 2^16, then some of each bucket. */
+/* Returns the next value to test: all below 2^16, then some of each bucket. */
 static uint64_t next_value(uint64_t us)
 {
 	return us < 65536 ? us + 1 : us + us / 1021 + 1;
@@ -34,7 +34,7 @@ static void buckets_are_without_gaps(void **state)
 	assert_int_equal(stats_bucket_high(STATS_BUCKETS - 1), UINT64_MAX);
 }
 
-/* What the probes do, against what the tool takes it for. */
+/* The buckets that the probes choose must match the tool's. */
 static void values_are_in_their_bucket(void **state)
 {
 	(void)state;
@@ -60,7 +60,7 @@ static void add(struct stats_histogram *h, uint64_t us, uint64_t n)
 		h->max_us = us;
 }
 
-/* Of one value among others, whose bucket has a greater one too. */
+/* One value, in a bucket that also has room for a greater one. */
 static void percentiles_are_within_six_percent(void **state)
 {
 	double worst = 0;
@@ -78,7 +78,7 @@ static void percentiles_are_within_six_percent(void **state)
 		if (us && error / (double)us > worst)
 			worst = error / (double)us;
 	}
-	assert_true(worst > 0.055);	/* else the bound that is documented is too wide */
+	assert_true(worst > 0.055);	/* else the documented bound is too wide */
 }
 
 static void small_values_are_exact(void **state)
@@ -190,14 +190,14 @@ static void differences(void **state)
 	assert_int_equal(diff.real[0].open, 3);
 	assert_int_equal(diff.real[0].connect.count, 5);
 	assert_int_equal(diff.real[0].connect.sum_us, 500);
-	assert_int_equal(diff.real[0].connect.max_us, 103);	/* of the bucket: 5000 was before */
+	assert_int_equal(diff.real[0].connect.max_us, 103);	/* the bucket's upper bound: 5000 was before */
 	assert_int_equal(diff.real[2].life.count, 2);
 	assert_int_equal(diff.real[2].life.max_us, 777);
 	stats_free(&diff);
 	assert_null(diff.real);
 }
 
-/* Of a real server that comes between two others, and of one that only left states. */
+/* Includes a real server that is new between two others, and one that only has times of states. */
 static void differences_of_states(void **state)
 {
 	struct stats_real old[] = { real(1, 1), real(2, 1) }, fresh[] = { real(1, 1), real(1, 2), real(2, 1) };
@@ -246,7 +246,7 @@ static void worst_first(void **state)
 		real(1, 2),	/* fine, and slow */
 		real(1, 3),	/* two refused */
 		real(1, 4),	/* idle */
-		real(2, 0),	/* five without destination */
+		real(2, 0),	/* five without a destination */
 		real(3, 1),	/* idle */
 		real(4, 1),	/* open only */
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Realtime while that costs others little, tried in children. */
+/* Realtime priority, as long as it costs other processes little; tested in child processes. */
 #include "../unit.h"
 
 #include "base/log.h"
@@ -21,7 +21,7 @@ static int in_child(int (*try)(void))
 
 	assert_true(child >= 0);
 	if (!child)
-		syscall(SYS_exit_group, try());	/* at _exit() the leak sanitizer would want a thread */
+		syscall(SYS_exit_group, try());	/* _exit() would run the leak sanitizer, which needs a thread */
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
 	if (WEXITSTATUS(status) == REFUSED)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a process can still do after it has given up the rest, tried in children. */
+/* What a process can still do after it has dropped its other privileges; tested in child processes. */
 #include "../unit.h"
 
 #include "base/abi.h"
@@ -16,9 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { UNKNOWN = 100, OTHER = 101 };	/* exit statuses beside errno */
+enum { UNKNOWN = 100, OTHER = 101 };	/* exit statuses that are not an errno */
 
-/* errno of @try in a child that was confined before, 0 where it worked. */
+/* Returns the errno of @try in a child that runs @confine first, or 0 if it succeeds. */
 static int in_child(int (*confine)(void), long (*try)(void))
 {
 	pid_t child = fork();
@@ -29,7 +29,7 @@ static int in_child(int (*confine)(void), long (*try)(void))
 		int err = confine();
 
 		err = err == -ECANCELED ? UNKNOWN : err ? OTHER : try() < 0 ? errno : 0;
-		syscall(SYS_exit_group, err);	/* at _exit() the leak sanitizer would want a thread */
+		syscall(SYS_exit_group, err);	/* _exit() would run the leak sanitizer, which needs a thread */
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
@@ -148,7 +148,7 @@ static void trace_loop_can(void **state)
 	(void)state;
 	assert_int_equal(in_child(trace, read_a_file), 0);
 	assert_int_equal(in_child(trace, enter_net_namespace), EBADF);
-	/* There is no map -1. Before 5.19 a kernel may want CAP_BPF first. */
+	/* There is no map -1. Before 5.19 a kernel may check CAP_BPF first. */
 	assert_int_equal(in_child(trace, look_up), in_child(drop, look_up));
 }
 

@@ -40,7 +40,7 @@ static int remove_root(void **state)
 	return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* A process in namespace @inum; its file is still to be filled. */
+/* Makes a process in namespace @inum; the caller fills its file. */
 static FILE *process(int pid, unsigned inum)
 {
 	char path[PATH_MAX], link[32];
@@ -64,7 +64,7 @@ static FILE *process(int pid, unsigned inum)
 struct seen {
 	size_t n;
 	struct ipvs_entry last;
-	uint64_t ports;		/* sum of the clients' */
+	uint64_t ports;		/* sum of the clients' ports */
 };
 
 static void see(void *cookie, const struct ipvs_entry *e)
@@ -120,7 +120,7 @@ static void ipv6_lines(void **state)
 	assert_memory_equal(e.vaddr, vip, 16);
 	assert_int_equal(e.daddr[5], 1);
 	assert_int_equal(e.dest_family, AF_INET6);
-	/* through a tunnel to the other family */
+	/* a tunnel to the other address family */
 	assert_int_equal(parse("TCP [fd00:0099:0000:0000:0000:0000:0000:0002] C350 "
 			       "[fd00:0099:0000:0000:0000:0000:0000:0001] 0050 0A630101 1F90 SYN_SENT 1", &e), 0);
 	assert_memory_equal(e.vaddr, vip, 16);
@@ -192,7 +192,7 @@ static void every_beginning_of_a_line(void **state)
 	assert_int_equal(parse(line, &e), 0);
 }
 
-/* Two processes of one namespace, one of another, one that has no file. */
+/* Two processes in one namespace, one in another, and one without a file. */
 static void namespaces(void **state)
 {
 	char path[PATH_MAX];
@@ -225,7 +225,7 @@ static void no_proc_at_all(void **state)
 	assert_int_equal(s.n, 0);
 }
 
-/* Lines fall on every place of the chunks that are read. */
+/* Lines cross the bounds of the chunks that are read, at every position. */
 static void many(void **state)
 {
 	enum { N = 100000 };
@@ -249,7 +249,7 @@ static void many(void **state)
 	seconds = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
 	assert_int_equal(s.n, N);
 	assert_int_equal(s.ports, ports);
-	assert_true(seconds < 5);	/* under sanitizers; the host suite measures the tool */
+	assert_true(seconds < 5);	/* with sanitizers; the host suite measures the tool */
 }
 
 int main(void)

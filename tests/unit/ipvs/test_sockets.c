@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lines of /proc/net/tcp and tcp6, as a kernel of this byte order writes them. */
+/* Lines of /proc/net/tcp and tcp6, as a kernel with this byte order writes them. */
 #include "../unit.h"
 
 #include "ipvs/sockets.h"
@@ -11,7 +11,7 @@
 
 #define REST " 00000000:00000000 00:00000000 00000000     0        0 12345 1 0000000000000000 20 4 30 10 -1"
 
-/* A line for these ends. */
+/* Makes a line with these addresses and ports. */
 static size_t make_line(char *to, size_t size, int family, const char *local, uint16_t lport, const char *remote,
 			uint16_t rport, unsigned tcp_state)
 {
@@ -77,7 +77,7 @@ static void other_states(void **state)
 	}
 }
 
-/* No beginning of a line is taken for one, and nothing behind its end is read. */
+/* The beginning of a line is not accepted as a line, and nothing after its end is read. */
 static void what_is_no_line(void **state)
 {
 	static const char heading[] = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows as fields of the journal: tcpstates' names and message, then ours. */
+/* Rows as fields of the journal: tcpstates' names and message, then our own. */
 #include "../unit.h"
 
 #include "../endpoint.h"
@@ -72,7 +72,7 @@ static void what_is_not_known_is_left_out(void **state)
 		"OBJECT_TCP_SPAN_TIME=0", NULL });
 }
 
-/* The journal's text protocol splits fields at newlines. */
+/* The journal's text protocol separates fields with newlines. */
 static void hostile_names_make_no_fields(void **state)
 {
 	struct row row = direct_v6;
@@ -89,7 +89,7 @@ static void hostile_names_make_no_fields(void **state)
 			    e.field[4].iov_len);
 }
 
-/* The bytes that @text stands for. */
+/* Stores the bytes that @text stands for. */
 static size_t unescaped(const char *text, size_t len, char *bytes)
 {
 	size_t n = 0;
@@ -109,7 +109,7 @@ static size_t unescaped(const char *text, size_t len, char *bytes)
 	return n;
 }
 
-/* Every two bytes, between others. */
+/* Every pair of bytes, between others. */
 static void every_name(void **state)
 {
 	struct row row = direct_v6;
@@ -167,7 +167,7 @@ static int send_somewhere(const struct iovec *fields, int n)
 	return sent.answer;
 }
 
-/* Whether there is a journal here or not: each row is taken or counted. */
+/* With or without a journal here: each row is accepted or counted. */
 static void refused_rows_are_counted(void **state)
 {
 	struct journal j = { .send = send_somewhere };

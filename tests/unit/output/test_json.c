@@ -23,7 +23,7 @@ static const struct row sample = {
 	.event = "state", .age_ms = 8, .gone_ms = -1,
 };
 
-/* Header, the row, the end where @lost is given; for the caller to free. */
+/* Returns header, row, and the end if @lost is given; the caller frees it. */
 static char *written(const struct row *row, const struct losses *lost)
 {
 	int fd = memfd_create("rows", 0);

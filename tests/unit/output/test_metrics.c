@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Metrics: the text, its sums and limits, and how the file comes to its place. */
+/* Metrics: the text, its sums and limits, and how the file is replaced. */
 #include "../unit.h"
 #include "base/file.h"
 
@@ -46,7 +46,7 @@ static int remove_place(void **state)
 	struct place *p = *state;
 
 	unlink(p->path);
-	assert_int_equal(rmdir(p->dir), 0);	/* else there are leftovers */
+	assert_int_equal(rmdir(p->dir), 0);	/* fails if files are left */
 	free(p);
 	return 0;
 }
@@ -64,7 +64,7 @@ static struct stats_real *reals(size_t n)
 	return real;
 }
 
-/* As probes/ have it. */
+/* Counts as the probes do. */
 static void add(struct stats_histogram *h, uint64_t us)
 {
 	int log = us < 8 ? 3 : 63 - __builtin_clzll(us);
@@ -86,7 +86,7 @@ static char *written(struct place *p, const struct stats_real *real, size_t n)
 	return text;
 }
 
-/* The value behind @series, which is the beginning of a line up to the blank; -1 where there is none. */
+/* Returns the value after @series, which is the beginning of a line up to the blank; -1 if there is none. */
 static double value(const char *text, const char *series)
 {
 	size_t len = strlen(series);
@@ -182,7 +182,7 @@ static void nothing_counted(void **state)
 	free(text);
 }
 
-/* A version is anything that git and packagers give it. */
+/* A version may be any text from git or a packager. */
 static void escaped(void **state)
 {
 	struct place *p = *state;
@@ -194,7 +194,7 @@ static void escaped(void **state)
 	free(text);
 }
 
-/* What is just below a bound is counted there, and what is at it is not; nothing is counted twice or left out. */
+/* A value just below a bound counts in its bucket, a value at the bound does not; each value counts exactly once. */
 static void buckets(void **state)
 {
 	static const uint64_t bounds[] = {
@@ -236,7 +236,7 @@ static void buckets(void **state)
 
 #define OTHER "vip=\"other\",vport=\"\",protocol=\"tcp\",real=\"other\",rport=\"\""
 
-/* Above the limit the rest is summed; whoever has labels keeps them, wherever new ones stand in the order. */
+/* Above the limit the rest is summed up; a pair with labels keeps them, wherever new pairs are in the order. */
 static void limit(void **state)
 {
 	enum { MORE = 100 };
@@ -274,7 +274,7 @@ static void limit(void **state)
 	free(real);
 }
 
-/* One more, one less: each pair is told from all others by address, port and service. */
+/* Neighbouring values: each pair must differ from all others by address, port and service. */
 static void pairs_apart(void **state)
 {
 	struct place *p = *state;
@@ -320,13 +320,13 @@ static void replaced_at_once(void **state)
 	assert_int_equal(stat(p->path, &later), 0);
 	assert_int_equal(later.st_mode & 07777, 0644);
 	assert_true(st.st_ino != later.st_ino);
-	assert_int_equal(pread(fd, old, 15, 0), 14);	/* who has it open reads on in the old one */
+	assert_int_equal(pread(fd, old, 15, 0), 14);	/* whoever has the old file open can still read it */
 	assert_string_equal(old, "what was there");
 	close(fd);
 	free(text);
 }
 
-/* A reader never finds half a file. */
+/* A reader never finds an incomplete file. */
 static void always_whole(void **state)
 {
 	struct place *p = *state;
@@ -367,7 +367,7 @@ static size_t files_in(const char *path)
 	return n - 2;
 }
 
-/* The old file stays and no other one is left, where the new one cannot be written. */
+/* If the new file cannot be written, the old file stays and no other file is left. */
 static void cannot_write(void **state)
 {
 	struct place *p = *state;
@@ -390,7 +390,7 @@ static void cannot_write(void **state)
 	text = file_read(p->path);
 	assert_int_equal(count(text, "\nipvs_tcp_resets_total{"), 1);
 	free(text);
-	text = written(p, real, 100);	/* and goes on once it can */
+	text = written(p, real, 100);	/* works again as soon as it can be written */
 	assert_int_equal(count(text, "\nipvs_tcp_resets_total{"), 100);
 	free(text);
 	free(real);
@@ -426,7 +426,7 @@ static void bad_places(void **state)
 	assert_int_equal(files_in(p->dir), 0);
 }
 
-/* What came into the way since the start: a link there is not followed and not replaced. */
+/* A link that appears after the start is neither followed nor replaced. */
 static void link_in_the_way(void **state)
 {
 	struct place *p = *state;
@@ -442,7 +442,7 @@ static void link_in_the_way(void **state)
 	unlink(victim);
 }
 
-/* The temporary file's place is taken: by one that a killed tool left, or by somebody's link. */
+/* The name of the temporary file is taken: by a file of a killed tool, or by a foreign link. */
 static void temporary_in_the_way(void **state)
 {
 	struct place *p = *state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows as text, wide text and CSV, beside tcpstates' own format strings; names made safe. */
+/* Rows as text, wide text and CSV, compared with tcpstates' own format strings; escaped names. */
 #include "../unit.h"
 
 #include "../endpoint.h"
@@ -18,7 +18,7 @@
 
 enum { ESTABLISHED = 1, SYN_SENT, SYN_RECV, FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSE };
 
-/* fd00::X:Y and a full one */
+/* fd00::X:Y, and an address of full length */
 #define IPV6(x, y, port_) \
 	{ .addr = { 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, x, 0, y }, .port = (port_), \
 	  .family = AF_INET6 }
@@ -46,7 +46,7 @@ static const struct row behind_ipvs_v6 = {
 	.reason = "reset",
 };
 
-/* What the output writes with @o for @rows, for the caller to free. */
+/* Returns what the output writes for @rows with @o; the caller frees it. */
 static char *written(const struct output_settings *o, bool header, const struct row *rows, size_t n)
 {
 	int fd = memfd_create("rows", 0);
@@ -138,7 +138,7 @@ static void times_golden(void **state)
 	      "01:46:46,1.234567,abc,7,a,6,fd00::1:2,1,2001:db8:1111:2222:3333:4444:5555:6666,65535,SYN_SENT,CLOSE,0.000,,,,refused\n");
 }
 
-/* @text begins with what tcpstates would print. */
+/* Checks that @text begins with what tcpstates would print. */
 static void check_prefix(const char *text, const char *tcpstates)
 {
 	char *start = strndup(text, strlen(tcpstates));
@@ -148,7 +148,7 @@ static void check_prefix(const char *text, const char *tcpstates)
 	free(start);
 }
 
-/* Values that fill, overflow and underfill each column. */
+/* Values that fill, overflow or underfill each column. */
 static const struct {
 	uint64_t skaddr, span_us;
 	uint32_t pid;
@@ -177,13 +177,13 @@ static struct row row_of_columns(size_t i)
 	return r;
 }
 
-/* tcpstates prints "%.3f" of microseconds / 1000; done here without floating point. */
+/* tcpstates prints "%.3f" of microseconds / 1000; this function does it without floating point. */
 static void ms_of(char ms[32], uint64_t us)
 {
 	snprintf(ms, 32, "%llu.%03u", (unsigned long long)(us / 1000), (unsigned)(us % 1000));
 }
 
-/* The format strings are those of tools/tcpstates.py. */
+/* The format strings are from tools/tcpstates.py. */
 static void narrow_columns_of_tcpstates(void **state)
 {
 	static const struct output_settings o = { 0 };
@@ -323,9 +323,9 @@ static void comm_controls(void **state)
 	check_comm("a\nb\rc\td", 64, "a\\x0ab\\x0dc\\x09d");
 	check_comm("\x1b[31mred\x1b[0m", 64, "\\x1b[31mred\\x1b[0m");
 	check_comm("\x01\x1f\x7f", 64, "\\x01\\x1f\\x7f");
-	/* C1 controls, U+0080 to U+009F; U+00A0 is none. */
+	/* C1 control characters are U+0080 to U+009F; U+00A0 is not one. */
 	check_comm("\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0", 64, "\\xc2\\x80\\xc2\\x9b\\xc2\\x9f\xc2\xa0");
-	/* Else an escape could be forged. */
+	/* Otherwise a name could forge an escape. */
 	check_comm("\\x41", 64, "\\x5cx41");
 }
 
@@ -351,7 +351,7 @@ static void comm_broken_utf8(void **state)
 	check_comm("\xf4\x8f\xbf\xbf", 64, "\xf4\x8f\xbf\xbf");
 	check_comm("\xf4\x90\x80\x80", 64, "\\xf4\\x90\\x80\\x80");
 	check_comm("\xf5\x80\x80\x80", 64, "\\xf5\\x80\\x80\\x80");
-	/* A name that the kernel cut within a letter. */
+	/* The kernel has cut this name within a letter. */
 	check_comm("fourteen-bytes\xc3", 64, "fourteen-bytes\\xc3");
 }
 
@@ -385,7 +385,7 @@ static void comm_in_a_small_place(void **state)
 	}
 }
 
-/* Letters of several bytes and escapes: what follows stands in its column. */
+/* After letters of several bytes and escapes the next field still begins in its column. */
 static void columns_after_hostile_names(void **state)
 {
 	static const struct {
@@ -422,7 +422,7 @@ static void columns_after_hostile_names(void **state)
 	}
 }
 
-/* RFC 4180: quoted where a comma or a quote is in it, quotes doubled. */
+/* RFC 4180: a field with a comma or a quote is quoted, and its quotes are doubled. */
 static void csv_quotes(void **state)
 {
 	static const struct {
@@ -456,7 +456,7 @@ static void csv_quotes(void **state)
 	}
 }
 
-/* Long addresses push the rest to the right; white space still splits the fields. */
+/* Long addresses push the rest to the right; white space still separates the fields. */
 static void longest_row(void **state)
 {
 	static const struct output_settings text = { .time = true, .timestamp = true };
@@ -485,7 +485,7 @@ static void longest_row(void **state)
 	}
 }
 
-/* An event may come later than the first row and be older; tcpstates shows -0.000001. */
+/* An event may come after the first row although it is older; tcpstates shows -0.000001. */
 static void time_before_the_first_row(void **state)
 {
 	static const struct output_settings o = { .timestamp = true, .csv = true };

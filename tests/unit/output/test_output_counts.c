@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counts in each format, to the letter. */
+/* Counts in each format, compared exactly. */
 #include "../unit.h"
 
 #include "../endpoint.h"
@@ -14,7 +14,7 @@ static struct endpoint ipv6(uint8_t last, uint16_t port)
 	return (struct endpoint){ .addr = { 0xfd, [15] = last }, .port = port, .family = AF_INET6 };
 }
 
-/* A healthy and a refusing real server of one service, and a service without any. */
+/* A service with a healthy and a refusing real server, and a service without real servers. */
 static struct stats_real reals[3];
 static const struct stats stats = { .real = reals, .n = 3 };
 
@@ -43,7 +43,7 @@ static int make_stats(void **state)
 	return 0;
 }
 
-/* What is printed of it, for the caller to free. */
+/* Returns what is printed; the caller frees it. */
 static char *printed(const struct output_settings *options, const struct stats *s, int lines)
 {
 	char *text = calloc(1, 65536);
@@ -116,7 +116,7 @@ static void screens_have_an_end(void **state)
 	for (const char *at = text; *at; at++)
 		lines += *at == '\n';
 	assert_int_equal(strncmp(text, "\033[H\033[2J00:00:00\nVIP ", 20), 0);
-	assert_int_equal(lines, 5);	/* time, heading, two, and one that tells of the rest */
+	assert_int_equal(lines, 5);	/* time, heading, two rows, and a line about the rest */
 	assert_non_null(strstr(text, "\n... 3 more lines\n"));
 	free(text);
 }
@@ -189,7 +189,7 @@ static void histogram_for_scripts(void **state)
 	       &stats, 0, .histogram = true, .json = true);
 }
 
-/* Those that are not empty, in the order of a life. */
+/* States with times, in the order of a connection's life. */
 static void states_have_histograms(void **state)
 {
 	static struct stats_histogram times[3 * STATS_STATES];
@@ -217,7 +217,7 @@ static void states_have_histograms(void **state)
 	       &with, 0, .histogram = true, .states = true, .json = true);
 }
 
-/* More than fits the buffer at once: nothing is cut. */
+/* More than fits the buffer at once: nothing is cut off. */
 static void many_real_servers(void **state)
 {
 	const struct output_settings options = { .counts = true, .csv = true };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text by hand, beside what the C library makes of the same. */
+/* Our own formatting functions, compared with the C library. */
 #include "../unit.h"
 
 #include "output/put.h"
@@ -18,7 +18,7 @@ static uint64_t next(uint64_t *seed)
 	return *seed;
 }
 
-/* What is behind the end is not ours to say: a wide copy may have been there. */
+/* Does not check the bytes after the end: a wide copy may have written there. */
 static void check(char *text, const char *end, const char *wanted)
 {
 	text[end - text] = '\0';
@@ -91,7 +91,7 @@ static void check_ipv6(const uint8_t addr[16])
 	check(text, at, wanted);
 }
 
-/* Every pattern of groups that are 0, with others of each length; those that hold an IPv4 address are among them. */
+/* Every pattern of zero groups, with other groups of each length; some hold an IPv4 address. */
 static void ipv6_addresses(void **state)
 {
 	static const uint16_t others[] = { 1, 0x23, 0x456, 0x789a, 0xffff };
@@ -132,7 +132,7 @@ static void microseconds(void **state)
 	}
 }
 
-/* Each byte at each place of a name of each length: what CSV or JSON would have to quote is left to them. */
+/* Each byte at each position in names of each length; put_plain leaves what CSV or JSON must quote to them. */
 static void plain_comms(void **state)
 {
 	(void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text on a pseudo-terminal: columns that grow, headings again, colour. */
+/* Text on a pseudo-terminal: growing columns, repeated headings, colour. */
 #include "../unit.h"
 
 #include "../endpoint.h"
@@ -106,7 +106,7 @@ static void heading_again_after_a_screenful(void **state)
 	open_terminal(&t, &o, 7, 200);
 	output_header(&t.out);
 	put_rows(&t, &plain, 12);
-	/* A heading and 5 rows on 7 lines: the last is the cursor's. */
+	/* A heading and 5 rows on 7 lines: the cursor needs the last line. */
 	assert_string_equal(pattern_of(&t), "hrrrrrhrrrrrhrr");
 	close_terminal(&t);
 }
@@ -117,7 +117,7 @@ static void lines_that_wrap_are_counted(void **state)
 	struct terminal t;
 
 	(void)state;
-	open_terminal(&t, &o, 9, 80);	/* each line takes two of these */
+	open_terminal(&t, &o, 9, 80);	/* each row takes two of these lines */
 	output_header(&t.out);
 	put_rows(&t, &plain, 5);
 	assert_string_equal(pattern_of(&t), "hrrrhrr");
@@ -135,7 +135,7 @@ static void window_that_changes(void **state)
 	put_rows(&t, &plain, 4);
 	ioctl(t.slave, TIOCSWINSZ, &(struct winsize){ .ws_row = 10, .ws_col = 200 });
 	put_rows(&t, &plain, 6);
-	ioctl(t.slave, TIOCSWINSZ, &(struct winsize){ .ws_row = 2, .ws_col = 200 });	/* as 5 */
+	ioctl(t.slave, TIOCSWINSZ, &(struct winsize){ .ws_row = 2, .ws_col = 200 });	/* counts as 5 lines */
 	put_rows(&t, &plain, 4);
 	assert_string_equal(pattern_of(&t), "hrrrrrrrrhrrrhrrr");
 	close_terminal(&t);
@@ -217,7 +217,7 @@ static void colour(void **state)
 	assert_false(coloured(NULL, NULL, "refused", false, " refused\n"));
 }
 
-/* These are for programs, whoever reads them. */
+/* Programs read these formats, so a terminal makes no difference. */
 static void csv_and_json_stay_as_they_are(void **state)
 {
 	static const struct output_settings formats[] = { { .csv = true }, { .json = true } };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events of several CPUs to rows: order, what is kept for later, reasons. */
+/* Events of several CPUs to rows: their order, held-back events, reasons. */
 #include "../unit.h"
 
 #include "rows/correlate.h"
@@ -32,7 +32,7 @@ static void add_at(struct correlate *c, uint64_t ts_ns, uint64_t skaddr)
 	add(c, &ev);
 }
 
-/* Takes the rows before @before_ns and checks that they are those of @skaddrs. */
+/* Takes the rows before @before_ns and checks that their sockets are @skaddrs. */
 static void check_rows(struct correlate *c, uint64_t before_ns, const uint64_t *skaddrs, size_t n)
 {
 	struct row row;
@@ -127,7 +127,7 @@ static void order_of_time(void **state)
 
 	(void)state;
 	assert_int_equal(correlate_init(&c), 0);
-	/* Three CPUs' buffers, one after the other. */
+	/* The buffers of three CPUs, one after another. */
 	add_at(&c, 10, 1);
 	add_at(&c, 40, 4);
 	add_at(&c, 50, 5);
@@ -155,7 +155,7 @@ static void backwards(void **state)
 	correlate_fini(&c);
 }
 
-/* A socket's own events of the same nanosecond must not change places. */
+/* Two events of a socket in the same nanosecond must keep their order. */
 static void equal_times_keep_their_order(void **state)
 {
 	struct correlate c;
@@ -183,7 +183,7 @@ static void late_events_wait(void **state)
 	add_at(&c, 30, 3);
 	add_at(&c, 20, 2);
 	correlate_sort(&c);
-	check_rows(&c, 20, (uint64_t[]){ 1 }, 1);	/* 20 itself may still have company */
+	check_rows(&c, 20, (uint64_t[]){ 1 }, 1);	/* more events at 20 itself may still come */
 	correlate_keep(&c, 20);
 	add_at(&c, 25, 4);
 	add_at(&c, 20, 5);
@@ -254,10 +254,10 @@ static void check_reason(uint8_t oldstate, int err, const char *reason)
 	} else {
 		assert_null(row.reason);
 	}
-	ev.err_known = 0;	/* then nothing is said */
+	ev.err_known = 0;	/* then there is no reason */
 	assert_null(row_of(&ev).reason);
 	ev.err_known = 1;
-	ev.newstate = FIN_WAIT1;	/* no end, no reason */
+	ev.newstate = FIN_WAIT1;	/* not an end, so no reason */
 	assert_null(row_of(&ev).reason);
 }
 
@@ -289,7 +289,7 @@ static void ends_without_an_error(void **state)
 	check_reason(SYN_RECV, 0, "aborted");
 	check_reason(ESTABLISHED, 0, "aborted");
 	check_reason(CLOSE_WAIT, 0, "aborted");
-	/* These are how connections and listeners end well. */
+	/* Orderly ends of connections and listeners. */
 	check_reason(LAST_ACK, 0, NULL);
 	check_reason(FIN_WAIT2, 0, NULL);
 	check_reason(TIME_WAIT, 0, NULL);
@@ -339,7 +339,7 @@ static void moved(void **state)
 	assert_string_equal(row_of(&ev).event, "moved");
 }
 
-/* Said by the row that has the real server first, whichever that is. */
+/* The first row with the real server reports it, whatever kind of row it is. */
 static void syn_lost(void **state)
 {
 	struct event ev = event_at(1, 1);
@@ -352,7 +352,7 @@ static void syn_lost(void **state)
 	assert_string_equal(row_of(&ev).reason, "syn-lost");
 	assert_string_equal(row_of(&ev).event, "retransmit");
 	ev.type = EVENT_STATE;
-	ev.newstate = CLOSE;	/* how it ended says more */
+	ev.newstate = CLOSE;	/* the reason of the end is more important */
 	ev.err_known = 1;
 	ev.err = ECONNREFUSED;
 	assert_string_equal(row_of(&ev).reason, "refused");
@@ -368,7 +368,7 @@ static void no_destination(void **state)
 	assert_null(row_of(&ev).reason);
 	ev.newstate = CLOSE;
 	assert_string_equal(row_of(&ev).reason, "no-destination");
-	ev.oldstate = ESTABLISHED;	/* it got one after all */
+	ev.oldstate = ESTABLISHED;	/* IPVS found a real server after all */
 	ev.err_known = 1;
 	ev.err = ECONNRESET;
 	assert_string_equal(row_of(&ev).reason, "reset");
@@ -400,16 +400,16 @@ static void expired(void **state)
 	assert_int_equal(row.gone_ms, 10 * 1048576 / 1000000);
 	ev.err = EPIPE;
 	assert_string_equal(row_of(&ev).reason, "expired");
-	ev.err = ETIMEDOUT;	/* what is sent after that is answered by nobody */
+	ev.err = ETIMEDOUT;	/* nobody answers what is sent after that */
 	assert_string_equal(row_of(&ev).reason, "expired");
-	ev.err = EHOSTUNREACH;	/* not what a missing entry does */
+	ev.err = EHOSTUNREACH;	/* not an effect of a missing entry */
 	assert_string_equal(row_of(&ev).reason, "unreachable");
 	ev.conn.gone_at = 0;
 	ev.err = ETIMEDOUT;
 	assert_string_equal(row_of(&ev).reason, "timeout");
 }
 
-/* The row of the connect is of a time before IPVS had its entry; the clock of entries wraps. */
+/* The row of the connect may be older than IPVS's entry; the clock of entries wraps. */
 static void ages_at_the_edges(void **state)
 {
 	struct event ev = event_at(1, 1);

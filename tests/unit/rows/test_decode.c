@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bytes of a perf buffer: whole events, and all that is none. */
+/* Bytes of a perf buffer: complete events, and everything else. */
 #include "../unit.h"
 
 #include "rows/decode.h"
@@ -46,7 +46,7 @@ static void check_taken(const struct event *ev)
 	assert_memory_equal(&out, ev, sizeof(out));
 }
 
-/* Other machines and recordings rely on these places. */
+/* Other machines and recordings rely on these offsets. */
 static void wire_layout(void **state)
 {
 	(void)state;

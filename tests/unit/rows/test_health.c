@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which rows make a real server go down and up, and what is said of it. */
+/* Which rows mark a real server as down and up, and the rows that report it. */
 #include "../unit.h"
 
 #include "../endpoint.h"
@@ -16,7 +16,7 @@ enum { ESTABLISHED = 1, SYN_SENT, CLOSE = 7 };
 #define REAL_A 1
 #define REAL_B 2
 
-/* A connect to 10.0.0.99:80 that came to real server @real and ended at @at_ns, after @span_ns. */
+/* A connect to 10.0.0.99:80 that IPVS sent to real server @real. It ended at @at_ns, after @span_ns. */
 static struct row connect_row(uint32_t real, uint8_t newstate, uint64_t at_ns, uint64_t span_ns, const char *reason)
 {
 	struct row row = {
@@ -81,7 +81,7 @@ static void down_and_up(void **state)
 	assert_string_equal(event.method, "masq");
 	assert_string_equal(event.comm, "curl");
 
-	for (uint64_t i = 0; i < 10; i++)	/* said once */
+	for (uint64_t i = 0; i < 10; i++)	/* reported once */
 		assert_false(refused(h, REAL_A, (31 + i) * SECOND, &event));
 	assert_true(established(h, REAL_A, 50 * SECOND, &event));
 	assert_string_equal(event.event, "real-server-up");
@@ -109,7 +109,7 @@ static void success_between(void **state)
 	}
 }
 
-/* Each real server of each service for itself. */
+/* Each real server of each service is judged on its own. */
 static void apart(void **state)
 {
 	struct health *h = *state;
@@ -172,7 +172,7 @@ static void other_rows(void **state)
 	}
 }
 
-/* An IPv6 socket that is connected to ::ffff:10.0.0.99 is one of the same service. */
+/* An IPv6 socket that is connected to ::ffff:10.0.0.99 belongs to the same service. */
 static void mapped(void **state)
 {
 	struct health *h = *state;
@@ -185,7 +185,7 @@ static void mapped(void **state)
 	assert_int_equal(event.remote.family, AF_INET);
 	assert_int_equal(event.local.family, AF_INET);
 	row = connect_row(REAL_A, ESTABLISHED, SECOND, MS, NULL);
-	memset(&row.remote.addr[8], 0x55, 4);	/* no IPv4 */
+	memset(&row.remote.addr[8], 0x55, 4);	/* not IPv4 */
 	row.remote.family = AF_INET6;
 	assert_false(health_row(h, &row, &event));
 	memcpy(row.remote.addr, ipv4(99, 80).addr, 16);
@@ -205,7 +205,7 @@ static void switched_off(void **state)
 	health_fini(&h);
 }
 
-/* Full: those that failed the longest ago make place, but those that are down only for others that are. */
+/* The table is full: the oldest failures make room; a real server that is down makes room only for one that is down. */
 static void bounded(void **state)
 {
 	struct health *h = *state;
@@ -221,22 +221,22 @@ static void bounded(void **state)
 	for (; real < HEALTH_PAIRS + 1000; real++)
 		assert_false(refused(h, real, real * SECOND, &event));
 	assert_int_equal(h->forgotten, 1000);
-	assert_true(established(h, 0, 9000 * SECOND, &event));		/* was known */
+	assert_true(established(h, 0, 9000 * SECOND, &event));		/* it was still known */
 	assert_true(established(h, 1, 9000 * SECOND, &event));
 	assert_false(refused(h, 1002, 9001 * SECOND, &event));		/* still known */
 	assert_true(refused(h, 1002, 9001 * SECOND, &event));
-	assert_false(refused(h, 2, 9002 * SECOND, &event));		/* begins anew */
+	assert_false(refused(h, 2, 9002 * SECOND, &event));		/* starts again from zero */
 	assert_false(refused(h, 2, 9002 * SECOND, &event));
 	assert_true(refused(h, 2, 9002 * SECOND, &event));
 	assert_int_equal(h->forgotten, 1000);
 	for (real = 0; real < HEALTH_PAIRS + 1000; real++)
 		established(h, real, 9999 * SECOND, &event);
-	for (real = 0; real < HEALTH_PAIRS; real++)			/* every place is free again */
+	for (real = 0; real < HEALTH_PAIRS; real++)			/* every slot is free again */
 		assert_false(refused(h, real, 10000 * SECOND, &event));
 	assert_int_equal(h->forgotten, 1000);
 }
 
-/* As one plain array would have it: many thousand rows by chance. */
+/* Compares with a plain array: many thousand random rows. */
 static void as_a_plain_table(void **state)
 {
 	enum { REALS = 200 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Raw events to a file and back; files cut off, damaged, foreign. */
+/* Raw events to a file and back; files that are cut off, damaged or foreign. */
 #include "../unit.h"
 
 #include "rows/recording.h"
@@ -45,7 +45,7 @@ static int remove_place(void **state)
 	return 0;
 }
 
-/* A sample whose bytes tell its number. */
+/* Makes a sample whose bytes depend on its number. */
 static const char *sample(unsigned number, size_t len)
 {
 	static char bytes[65536];
@@ -81,7 +81,7 @@ static void lose(struct recording *r, unsigned round)
 	assert_int_equal(recording_lost(r, &lost), 0);
 }
 
-/* Rounds of 1, 2, ... @rounds samples of growing length. */
+/* Writes rounds of 1, 2, ... @rounds samples of growing length. */
 static void write_rounds(struct place *p, unsigned rounds)
 {
 	struct recording r;
@@ -98,7 +98,7 @@ static void write_rounds(struct place *p, unsigned rounds)
 	finish(&r);
 }
 
-/* Reads what write_rounds() wrote, as far as it can be read. Return: the kind of the end or an error. */
+/* Reads what write_rounds() wrote, as far as possible. Return: the kind of the end or an error. */
 static int read_rounds(struct place *p, unsigned rounds)
 {
 	unsigned number = 0, round = 1, i = 0;
@@ -157,7 +157,7 @@ static void there_and_back(void **state)
 	}
 }
 
-/* More than fits into one block, and samples as large as there can be. */
+/* More than fits into one block, and samples of the maximum size. */
 static void large_round(void **state)
 {
 	struct place *p = *state;
@@ -184,7 +184,7 @@ static void large_round(void **state)
 	recording_reader_close(&in);
 }
 
-/* Rounds without anything leave no trace; those that print what came before do. */
+/* Empty rounds are not written, except those that print earlier events. */
 static void idle_rounds(void **state)
 {
 	struct place *p = *state;
@@ -203,7 +203,7 @@ static void idle_rounds(void **state)
 	finish(&r);
 }
 
-/* A tool that is killed leaves all of its rounds. */
+/* If the tool is killed, all its rounds are in the file. */
 static void round_is_in_the_file(void **state)
 {
 	struct place *p = *state;
@@ -264,7 +264,7 @@ static void cut_anywhere(void **state)
 	assert_int_equal(read_rounds(p, 6), -EBADMSG);
 }
 
-/* Whatever byte is changed to whatever bit pattern, nothing wrong is handed over. */
+/* Any byte is changed to any bit pattern: no wrong sample is returned. */
 static void every_byte_changed(void **state)
 {
 	static const unsigned char changes[] = { 0x01, 0x80, 0xff };
@@ -289,7 +289,7 @@ static void every_byte_changed(void **state)
 	}
 }
 
-/* A block that is missing, twice there or in another's place. */
+/* A block is missing, duplicated or in another position. */
 static void blocks_moved(void **state)
 {
 	struct place *p = *state;
@@ -325,7 +325,7 @@ static void blocks_moved(void **state)
 	}
 }
 
-/* Make the checksum of the first block right, of @size bytes behind its head. */
+/* Corrects the checksum of the first block, with @size bytes after its head. */
 static void seal_first(char *bytes, size_t size)
 {
 	uint64_t sum, word;
@@ -340,7 +340,7 @@ static void seal_first(char *bytes, size_t size)
 	memcpy(bytes + 40 + 8, &sum, sizeof(sum));
 }
 
-/* A file that somebody made on purpose, with checksums that are right. */
+/* A crafted file, with correct checksums. */
 static void crafted_lengths(void **state)
 {
 	static const uint32_t lengths[] = { 13, 14, 15, 16, 256 * 1024, 0x7fffffff, 0xfffffff8, 0xffffffff };
@@ -368,12 +368,12 @@ static void crafted_lengths(void **state)
 		p->errmsg[0] = '\0';
 		assert_int_equal(recording_next(&in, &item, p->errmsg, sizeof(p->errmsg)), -EBADMSG);
 		assert_string_equal(p->errmsg, "is damaged");
-		assert_int_equal(in.size, 16);	/* the block itself was taken */
+		assert_int_equal(in.size, 16);	/* the block itself was accepted */
 		recording_reader_close(&in);
 	}
 }
 
-/* Blocks of losses as format 3 has them: five numbers, in the order of enum loss. */
+/* Blocks of losses in format 3: five numbers, in the order of enum loss. */
 static void losses_in_the_file(void **state)
 {
 	static const uint64_t numbers[] = { 11, 12, 13, 14, 15 };
@@ -412,7 +412,7 @@ static void losses_in_the_file(void **state)
 	recording_reader_close(&in);
 }
 
-/* Blocks of losses with fewer numbers, as formats 1 and 2 had them, or with more are damage. */
+/* Blocks of losses with fewer numbers, as in formats 1 and 2, or with more are damage. */
 static void losses_of_older_formats(void **state)
 {
 	static const uint32_t sizes[][2] = { { 3, 4 * 8 }, { 4, 6 * 8 }, { 3, 6 * 8 }, { 4, 8 * 8 } };
@@ -444,7 +444,7 @@ static void check_refused(struct place *p, const char *bytes, size_t len, const 
 		fail_msg("'%s' does not say '%s'", p->errmsg, errmsg);
 }
 
-/* Only the format of this tool is read, whether or not the rest of the head is sound. */
+/* Only this tool's format is read, whether or not the rest of the head is valid. */
 static void other_formats(void **state)
 {
 	static const uint32_t formats[] = { 0, 1, 2, 4, 257, UINT32_MAX };
@@ -551,7 +551,7 @@ static void cannot_be_made(void **state)
 	recording_close(&r);
 }
 
-/* A disk that is full later on: said once, and nothing is written after the gap. */
+/* The disk becomes full later: this is reported once, and nothing is written after the gap. */
 static void write_that_fails(void **state)
 {
 	struct place *p = *state;

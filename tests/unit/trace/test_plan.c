@@ -19,7 +19,7 @@ static void kind_is(const struct options *o, const char *kind)
 	assert_string_equal(plan_main_text(&p).kind, kind);
 }
 
-/* Texts for different purposes are beside each other in the cache: none throws another out. */
+/* The cache holds texts for different purposes in parallel: none replaces another. */
 static void kinds_in_the_cache(void **state)
 {
 	(void)state;
@@ -59,7 +59,7 @@ static void defines_of_hosts(void **state)
 	check_defines(&middle, true, true, some, N_OF(some));
 }
 
-/* Chooses where tracepoints have what is needed, and offsets are known. */
+/* Chooses hooks on a host whose tracepoints have all fields and whose offsets are known. */
 static void choose(const struct hook *chosen[HOOK_EVENTS], const struct options *o, const struct host *host)
 {
 	const struct plan p = {
@@ -79,7 +79,7 @@ static bool possible(const struct hook *const chosen[HOOK_EVENTS], const struct 
 	return plan_possible(&p, chosen, line, 256);
 }
 
-/* The second program is there to see what the first one was skipped for: behind raw tracepoints only. */
+/* The second program sees the events that the kernel skips for the first one; only with raw tracepoints. */
 static void second_program(void **state)
 {
 	static const struct options any = { 0 }, kprobe = { .hooks = HOOK_CHOICE_KPROBE },
@@ -98,7 +98,7 @@ static void second_program(void **state)
 	assert_string_equal(chosen[HOOK_STATE]->program, "state_tracepoint");
 	assert_null(chosen[HOOK_STATE_SECOND]);
 
-	/* Where a thread may lose its CPU within the program, the tracepoint is better, unless it is asked for. */
+	/* If a thread may lose its CPU within the program, the tracepoint is better, unless a raw one is requested. */
 	host.raw_preemptible = true;
 	choose(chosen, &any, &host);
 	assert_string_equal(chosen[HOOK_STATE]->program, "state_tracepoint");
@@ -113,7 +113,7 @@ static void second_program(void **state)
 	assert_null(chosen[HOOK_STATE_SECOND]);
 }
 
-/* The kprobes of IPVS, and the end of connect(), which is for sockets that IPVS does not take. */
+/* The kprobes on IPVS, and on the return of connect(), which is for sockets that IPVS does not take. */
 static void hooks_of_connects(void **state)
 {
 	static const struct options ipvs = { 0 }, every = { .all = true };

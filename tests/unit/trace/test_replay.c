@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Recordings to rows: their order, their number, filters, and what ends a replay. */
+/* Recordings to rows: their order and number, filters, and what ends a replay. */
 #include "../unit.h"
 
 #include "rows/decode.h"
@@ -49,7 +49,7 @@ static int remove_place(void **state)
 	return 0;
 }
 
-/* An event whose time is @ts, told apart by the socket's address, which is the same. */
+/* Makes an event with time @ts; the socket's address is the same number, and identifies the event. */
 static struct event event(uint64_t ts)
 {
 	struct event ev = {
@@ -85,7 +85,7 @@ static void finish(struct place *p)
 	assert_int_equal(recording_end(&p->r, &lost), 0);
 }
 
-/* What is printed; the caller frees it. */
+/* Returns what is printed; the caller frees it. */
 static char *replayed(const struct place *p, int expected)
 {
 	int fd = memfd_create("rows", 0);
@@ -102,7 +102,7 @@ static char *replayed(const struct place *p, int expected)
 	return text;
 }
 
-/* The first field of each line but the heading, in hexadecimal: "a,b,". */
+/* Checks the first field of each line except the heading, in hexadecimal: "a,b,". */
 static void check_order(const struct place *p, int expected, const char *order)
 {
 	char *text = replayed(p, expected), *line = strchr(text, '\n'), found[256] = "";
@@ -114,7 +114,7 @@ static void check_order(const struct place *p, int expected, const char *order)
 	free(text);
 }
 
-/* A row that came too late for its round is late on replay too. */
+/* A row that came too late for its round is late in the replay too. */
 static void order_of_rounds(void **state)
 {
 	struct place *p = *state;
@@ -132,7 +132,7 @@ static void order_of_rounds(void **state)
 	check_order(p, 0, "1,2,3,4,9,a,");
 }
 
-/* -n of the recorded run ended it in the middle of a round. */
+/* -n has ended the recorded run in the middle of a round. */
 static void rows_not_printed(void **state)
 {
 	struct place *p = *state;
@@ -227,7 +227,7 @@ static void filters(void **state)
 	check_order(p, 0, "4,");
 }
 
-/* The time of day is that of the recording; what was lost stands in its last line. */
+/* The time of day is that of the recording; its last line reports the losses. */
 static void clock_and_losses(void **state)
 {
 	struct place *p = *state;
@@ -254,7 +254,7 @@ static void clock_and_losses(void **state)
 	free(text);
 }
 
-/* Whatever a recording holds, each format prints as many rows. The same numbers in each run. */
+/* For any recording, each format prints the same number of rows. The random numbers are the same in each run. */
 static void any_events(void **state)
 {
 	struct place *p = *state;

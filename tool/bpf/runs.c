@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bpf/runs.h"
+
+#include "base/bpf.h"
+#include "probes/event.h"
+
+static const int run_slots[HOOK_EVENTS] = {
+	[HOOK_STATE] = RUN_STATE, [HOOK_STATE_SECOND] = -1, [HOOK_RETRANSMIT] = RUN_RETRANSMIT,
+	[HOOK_ERROR] = RUN_ERROR, [HOOK_CONNECT] = RUN_CONNECT, [HOOK_CONNECT_RETURN] = -1,
+	[HOOK_IPVS] = RUN_IPVS, [HOOK_CLIENT_PORT] = RUN_CLIENT_PORT, [HOOK_NO_DESTINATION] = RUN_NO_DESTINATION,
+	[HOOK_EXPIRE] = RUN_EXPIRE, [HOOK_EXPIRE_NOW] = RUN_EXPIRE_NOW, [HOOK_FREE] = RUN_FREE,
+};
+
+uint64_t runs_count(int map_fd, enum hook_event event)
+{
+	uint64_t sum = 0, n;
+
+	if (map_fd < 0 || run_slots[event] < 0)
+		return 0;
+	for (int slot = run_slots[event]; !bpf_lookup(map_fd, &slot, &n); slot += RUN_SLOTS)
+		sum += n;
+	return sum;
+}
