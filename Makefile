@@ -76,14 +76,14 @@ COMPLETIONS := $(BUILD)/completion/bash $(BUILD)/completion/zsh
 
 all: $(BUILD)/ipvs-tcpstate $(COMPLETIONS) ## build build/ipvs-tcpstate
 
-setup: ## install what all targets need; setup-PURPOSE what one needs (see scripts/setup --help)
+setup: ## install the packages for all targets; setup-PURPOSE for one (see scripts/setup --help)
 	$(Q)scripts/setup
 
 setup-%:
 	$(Q)scripts/setup $*
 
 # These targets first install what is missing. So they start a second make to build.
-demo: ## show the tool on real connections behind IPVS, in a VM where this kernel cannot; KERNEL=NAME or a directory
+demo: ## show the tool on real connections behind IPVS, in a VM if this kernel cannot; KERNEL=NAME or a directory
 	$(Q)scripts/demo --setup $(if $(KERNEL),"$(KERNEL)")
 	$(Q)$(MAKE) --no-print-directory $(BUILD)/ipvs-tcpstate
 	$(Q)scripts/demo $(if $(KERNEL),"$(KERNEL)")
@@ -92,7 +92,7 @@ check: setup-check ## run every test, or T="NAME OF A TEST"
 	$(Q)$(MAKE) --no-print-directory all units sanitized fuzzers peers
 	$(Q)tests/check
 
-check-unit: setup-unit ## run the tests of the pure modules, under sanitizers
+check-unit: setup-unit ## run the tests of the pure modules, with sanitizers
 	$(Q)$(MAKE) --no-print-directory units
 	$(Q)tests/check unit
 
@@ -100,7 +100,7 @@ check-replay: setup-replay ## print recordings in every format, without root
 	$(Q)$(MAKE) --no-print-directory all sanitized
 	$(Q)tests/check replay
 
-check-fuzz: setup-fuzz ## try what was kept of fuzzing, and fuzz each target shortly
+check-fuzz: setup-fuzz ## run the kept fuzz inputs, then fuzz each target for a short time
 	$(Q)$(MAKE) --no-print-directory fuzzers
 	$(Q)tests/check fuzz
 
@@ -108,10 +108,10 @@ fuzz: setup-fuzz ## fuzz each target for FUZZ_SECONDS (60) or FUZZ_RUNS executio
 	$(Q)$(MAKE) --no-print-directory fuzzers
 	$(Q)tests/fuzz/long
 
-golden: all ## write anew what recordings are to print; look at the difference
+golden: all ## rewrite the expected output of recordings; review the difference
 	$(Q)tests/replay/run --golden
 
-check-host: setup-host ## run what this very kernel allows, as root
+check-host: setup-host ## run the tests that the running kernel allows, as root
 	$(Q)$(MAKE) --no-print-directory all peers
 	$(Q)tests/check host
 
@@ -119,11 +119,11 @@ check-vm: setup-vm ## run the tool on real IPVS, in VMs; KERNEL=NAME T=TEST
 	$(Q)$(MAKE) --no-print-directory all peers
 	$(Q)tests/check vm
 
-check-package: setup-package ## install, pack, and try the packages in a clean root
+check-package: setup-package ## test make install, and the packages in a clean root
 	$(Q)$(MAKE) --no-print-directory all peers
 	$(Q)tests/check package
 
-lint: setup-lint ## let clang-tidy, cppcheck, gcc -fanalyzer, shellcheck and mandoc read it all
+lint: setup-lint ## run clang-tidy, cppcheck, gcc -fanalyzer, shellcheck, mandoc and valgrind
 	$(Q)$(MAKE) --no-print-directory all peers
 	$(Q)tests/check lint
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Type information, alone or with a part of it as the kernel's, which that of a module extends. */
+/* Type information: alone, or its first part as the kernel's and the rest as a module's, which builds on it. */
 #include "fuzz.h"
 
 #include "build/btf.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A byte, then a cache file: bit 1 puts the right key before it, bit 2 corrects its size and checksum. */
+/* A byte of flags, then a cache file: 1 puts the right key before it, 2 corrects its size and checksum. */
 #include "fuzz.h"
 
 #include "build/cache.h"

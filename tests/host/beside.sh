@@ -150,7 +150,7 @@ every_spelling()
 	note "$n"
 }
 
-# -h is left out: it ends the tool too, but prints something else.
+# -h is not tested: it ends the tool too, but prints something else.
 every_combination()
 {
 	local word letter flags family ports n=0

@@ -43,7 +43,7 @@ static void usage(FILE *to)
 		"  -c, --concurrently   all at once\n"
 		"  -p, --port PORT      from this port, the next ones from those after it\n"
 		"  -P, --ports N        after N ports from the first one again\n"
-		"  -g, --give-up MS     close where connect is not through after MS\n"
+		"  -g, --give-up MS     close if connect has not finished after MS\n"
 		"  -o, --hold MS        keep each connection for MS, or until SIGUSR1 comes\n"
 		"  -b, --bytes N        send N bytes\n"
 		"  -l, --late           send them after holding\n"
@@ -54,7 +54,7 @@ static void usage(FILE *to)
 		"  -q, --quick          close without waiting for the server to close\n"
 		"  -w, --wait           close only after the server has\n"
 		"  -v, --vanish         close without a packet, as a host that loses its power\n"
-		"Exit status: 0 where every connect was ok, else 1\n");
+		"Exit status: 0 if every connect was ok, else 1\n");
 }
 
 static void die(const char *what)

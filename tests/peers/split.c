@@ -6,7 +6,7 @@
  *   split text DIR    rows as with -x; each file begins with the first line
  *   split json DIR    rows as with -j
  *
- * A line for which there is no file goes to DIR/unclaimed.
+ * A line without a file goes to DIR/unclaimed.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -62,7 +62,7 @@ static void metrics_are_counters(void **state)
 	assert_int_equal(n, 6);
 }
 
-/* The message at the first loss tells what to do, and the message at the end tells it again. */
+/* The message at the first loss says what to do, and the message at the end says it again. */
 static void what_to_do(void **state)
 {
 	(void)state;
@@ -86,7 +86,7 @@ static void recorded_as_ever(void **state)
 	assert_string_equal(loss_causes[2].key, "sockets_not_followed");
 	assert_string_equal(loss_causes[3].key, "connects_without_real");
 	assert_string_equal(loss_causes[4].key, "reasons_missed");
-	/* Losses of counters are not recorded, and samples are checked during the replay. */
+	/* Losses of counters are not recorded, and a replay checks the samples itself. */
 	for (int i = 0; i < LOSSES; i++)
 		assert_int_equal(i >= LOSSES_RECORDED, loss_causes[i].of_counts || loss_causes[i].at_end_only);
 }

@@ -60,7 +60,7 @@ static void add(struct stats_histogram *h, uint64_t us, uint64_t n)
 		h->max_us = us;
 }
 
-/* One value, in a bucket that also has room for a greater one. */
+/* One value in its bucket, which could have a greater one too. */
 static void percentiles_are_within_six_percent(void **state)
 {
 	double worst = 0;

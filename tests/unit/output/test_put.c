@@ -132,7 +132,7 @@ static void microseconds(void **state)
 	}
 }
 
-/* Each byte at each position in names of each length; put_plain leaves what CSV or JSON must quote to them. */
+/* Each byte at each position in names of each length; put_plain_comm() refuses what CSV or JSON must quote. */
 static void plain_comms(void **state)
 {
 	(void)state;
