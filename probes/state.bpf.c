@@ -14,6 +14,7 @@ struct change {
 	u8 oldstate;
 	u8 newstate;
 	enum source source;	/* a constant for the compiler */
+	bool second;		/* so is this; true in the second program, see below */
 };
 
 #ifdef STATE_SKADDR
@@ -162,6 +163,11 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 	if (waits)
 		e.conn.flags |= CONN_PENDING;
 	kept = ch->newstate != TCP_CLOSE && !sockets.update(&sk, &e);
+	/* No room: it is not known whether the first program has reported this change. */
+	if (ch->second && !kept) {
+		count_by(COUNT_NESTED, -1);
+		return false;
+	}
 	if (REPORT_ROWS && !waits)
 		emit_event(ctx, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now, 0, change_error(s, ch, &e));
 	/* Count each socket once: its next changes reach this point too. */
@@ -312,6 +318,7 @@ static inline void read_raw(void *ctx, struct change *ch)
 	ch->oldstate = FIELD(u64, 8);
 	ch->newstate = FIELD(u64, 16);
 	ch->source = FROM_RAW;
+	ch->second = false;
 }
 #endif
 
@@ -322,79 +329,103 @@ static inline void read_raw(void *ctx, struct change *ch)
  * backports); it always does so on perf's tracepoints: __bpf_trace_run() and trace_call_bpf() in kernel/trace/bpf_trace.c.
  * So a second program is attached after the first, and handles the changes that the first missed.
  *
- * The first program leaves a note of each state change that it saw, on its CPU. The second removes the note, if there is
- * one. Several notes may be there at a time, because state changes nest. From 7.0 on a thread may also lose its CPU between
- * the two programs, and continue on another CPU: then the second finds the note on the first one.
+ * The socket's element shows whether the first program saw the change: then it has the new state. For sockets without an
+ * element the first program leaves a note of each change that it saw, on its CPU, and the second removes the note. Several
+ * notes may be there at a time, because state changes nest. From 7.0 on a thread may change its CPU between the two
+ * programs; then the second finds no note.
  */
-#define NOTES 8
-
 struct notes {
-	u64 note[NOTES];	/* 0: none */
+	u64 note[8];
 	u64 next;
-	u64 pad[7];		/* those of each CPU have cache lines of their own */
 };
 
-BPF_TABLE("array", int, struct notes, notes, CPUS);
+BPF_TABLE("percpu_array", int, struct notes, notes, 1);
 
 static inline u64 make_note(const struct change *ch)
 {
 	return ch->sk ^ (u64)ch->newstate << 56;
 }
 
-/* The kernel does not run the first program twice at a time on a CPU, so nothing comes between. */
 static inline void leave_note(const struct change *ch)
 {
-	int cpu = bpf_get_smp_processor_id();
-	struct notes *n = notes.lookup(&cpu);
+	int zero = 0;
+	struct notes *n = notes.lookup(&zero);
 
-	if (!n)
-		return;
-#pragma unroll
-	for (int i = 0; i < NOTES; i++)
-		if (!n->note[i]) {
-			n->note[i] = make_note(ch);
-			return;
-		}
-	/* These are old: the kernel has skipped the second program for them. */
-	n->note[n->next++ & (NOTES - 1)] = make_note(ch);
+	if (n)
+		n->note[n->next++ & 7] = make_note(ch);
 }
 
-static inline bool take_note_of(int cpu, u64 note)
+static inline bool take_note(const struct change *ch)
 {
-	struct notes *n = notes.lookup(&cpu);
+	u64 mine = make_note(ch);
+	int zero = 0;
+	struct notes *n = notes.lookup(&zero);
 
 	if (!n)
 		return false;
 #pragma unroll
-	for (int i = 0; i < NOTES; i++)
-		if (n->note[i] == note) {
+	for (int i = 0; i < 8; i++)
+		if (n->note[i] == mine) {
 			n->note[i] = 0;
 			return true;
 		}
 	return false;
 }
 
-static inline bool take_note(const struct change *ch)
+/* True if the socket's connect is still in "connecting", or in "clients": where the first program saw the end of the
+ * handshake, the socket has an element, or neither of these. */
+static inline bool is_unanswered(void *ctx, const struct settings *s, const struct change *ch)
 {
-	u64 note = make_note(ch);
+	struct tuple key;
+	struct conn c = {};
 
-	if (take_note_of(bpf_get_smp_processor_id(), note))
+	read_key(ctx, s, ch, &c);
+	key = c.tuple;
+	if (own_connecting(&key, ch->sk))
 		return true;
-#pragma clang loop unroll(disable)
-	for (int cpu = 0; cpu < CPUS; cpu++)
-		if (take_note_of(cpu, note))
-			return true;
-	return false;
+	key = c.tuple;
+	return own_client(&key, ch->sk);
+}
+
+enum seen { SEEN, MISSED, NOT_KNOWN };
+
+/* Whether the first program saw the change. NOT_KNOWN: there is nothing to do, or the first program has done it. */
+static inline enum seen seen_by_first(void *ctx, const struct settings *s, const struct change *ch)
+{
+	bool noted = take_note(ch);
+	u64 sk = ch->sk;
+	struct sock_entry *e = sockets.lookup(&sk);
+
+	if (e)
+		return e->conn.state == ch->newstate ? SEEN : MISSED;
+	if (!(s->flags & SETTING_ALL) && s->flags & SETTING_IPVS && ch->oldstate == TCP_SYN_SENT &&
+	    is_unanswered(ctx, s, ch))
+		return MISSED;
+	if (noted)
+		return SEEN;
+	if (s->flags & SETTING_ALL ? ch->newstate != TCP_CLOSE : s->adopt && ch->oldstate != TCP_CLOSE)
+		return MISSED;
+	return NOT_KNOWN;
 }
 
 int state_second(void *ctx)
 {
+	struct settings *s = get_settings();
 	struct change ch;
+	enum seen seen;
 
-	read_raw(ctx, &ch);
-	if (take_note(&ch))
+	if (!s)
 		return 0;
-	count(COUNT_NESTED);
+	read_raw(ctx, &ch);
+	seen = seen_by_first(ctx, s, &ch);
+	if (seen == SEEN)
+		return 0;
+	/* The end of a socket that is not shown is not lost, whichever program was skipped. */
+	if (seen == MISSED || !(s->flags & SETTING_ALL) || s->flags & SETTING_FILTERS)
+		count(COUNT_NESTED);
+	if (seen == NOT_KNOWN)
+		return 0;
+	ch.second = true;
 	state_change(ctx, &ch);
 	return 0;
 }

@@ -95,11 +95,6 @@ void probe_text_add(struct probe_defines *d, const char *name)
 	add(d, "-D%s=1", name);
 }
 
-void probe_text_add_number(struct probe_defines *d, const char *name, size_t n)
-{
-	add(d, "-D%s=%zu", name, n);
-}
-
 void probe_text_omit(struct probe_defines *d, const char *program)
 {
 	add(d, "-DWITHOUT_%s=1", program);

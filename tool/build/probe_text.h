@@ -42,9 +42,6 @@ void probe_text_report(struct probe_defines *d, bool rows, bool counts);
 /** probe_text_add - define NAME as 1; see probes/common.bpf.h for the names */
 void probe_text_add(struct probe_defines *d, const char *name);
 
-/** probe_text_add_number - define NAME as @n */
-void probe_text_add_number(struct probe_defines *d, const char *name, size_t n);
-
 /** probe_text_omit - omit a program for state changes or retransmits from the text */
 void probe_text_omit(struct probe_defines *d, const char *program);
 

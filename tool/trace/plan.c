@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trace/plan.h"
 
-#include "base/cpus.h"
 #include "build/cache.h"
 
 #include <stdio.h>
@@ -62,10 +61,8 @@ void plan_add_defines(struct plan *p, bool rows, bool counts)
 		probe_text_add(&p->defines, "LRU_MAPS");
 	if (p->host->raw_tracepoints)
 		probe_text_add(&p->defines, "RAW_TRACEPOINTS");
-	if (p->host->raw_may_skip) {
+	if (p->host->raw_may_skip)
 		probe_text_add(&p->defines, "SECOND_PROGRAM");
-		probe_text_add_number(&p->defines, "CPUS", cpus_possible());
-	}
 }
 
 /* Leaves out the programs that are not chosen. Only for a layout from BTF, with which the choice is final. Without BTF a

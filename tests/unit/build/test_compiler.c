@@ -491,7 +491,6 @@ static void main_text_with_second_program(void **state)
 	assert_true(object_map(&o, "notes") < 0);
 	object_free(&o);
 	probe_text_add(&d, "SECOND_PROGRAM");
-	probe_text_add_number(&d, "CPUS", 4);
 	compile_well(probe_text_main(), d.flags, d.n, &o);
 	assert_true(uses_map(&o, object_program(&o, "state_raw"), "notes"));
 	assert_true(uses_map(&o, object_program(&o, "state_tracepoint"), "notes"));

@@ -2,7 +2,6 @@
 /* What is compiled for a command line and a host, and which hooks are chosen. */
 #include "../unit.h"
 
-#include "base/cpus.h"
 #include "trace/plan.h"
 
 #include <stdio.h>
@@ -46,14 +45,12 @@ static void check_defines(const struct host *host, bool rows, bool counts, const
 static void defines_of_hosts(void **state)
 {
 	static const char *const none[] = { "-DREPORT_ROWS=1", "-DREPORT_COUNTS=0" };
-	char cpus[32];
-	const char *const all[] = { "-DREPORT_ROWS=0", "-DREPORT_COUNTS=1", "-DLRU_MAPS=1", "-DRAW_TRACEPOINTS=1",
-					   "-DSECOND_PROGRAM=1", cpus };
+	static const char *const all[] = { "-DREPORT_ROWS=0", "-DREPORT_COUNTS=1", "-DLRU_MAPS=1", "-DRAW_TRACEPOINTS=1",
+					   "-DSECOND_PROGRAM=1" };
 	static const char *const some[] = { "-DREPORT_ROWS=1", "-DREPORT_COUNTS=1", "-DLRU_MAPS=1" };
 	static const struct host old = { .kprobes = true }, middle = { .kprobes = true, .lru_maps = true };
 
 	(void)state;
-	snprintf(cpus, sizeof(cpus), "-DCPUS=%zu", cpus_possible());
 	check_defines(&old, true, false, none, N_OF(none));
 	check_defines(&modern, false, true, all, N_OF(all));
 	check_defines(&middle, true, true, some, N_OF(some));
