@@ -337,6 +337,7 @@ static inline void read_raw(void *ctx, struct change *ch)
 struct notes {
 	u64 note[8];
 	u64 next;
+	u64 busy;	/* 1: the second program runs, so the kernel skips it for what comes now: nobody would remove a note */
 };
 
 BPF_TABLE("percpu_array", int, struct notes, notes, 1);
@@ -351,18 +352,14 @@ static inline void leave_note(const struct change *ch)
 	int zero = 0;
 	struct notes *n = notes.lookup(&zero);
 
-	if (n)
+	if (n && !n->busy)
 		n->note[n->next++ & 7] = make_note(ch);
 }
 
-static inline bool take_note(const struct change *ch)
+static inline bool take_note(struct notes *n, const struct change *ch)
 {
 	u64 mine = make_note(ch);
-	int zero = 0;
-	struct notes *n = notes.lookup(&zero);
 
-	if (!n)
-		return false;
 #pragma unroll
 	for (int i = 0; i < 8; i++)
 		if (n->note[i] == mine) {
@@ -390,9 +387,9 @@ static inline bool is_unanswered(void *ctx, const struct settings *s, const stru
 enum seen { SEEN, MISSED, NOT_KNOWN };
 
 /* Whether the first program saw the change. NOT_KNOWN: there is nothing to do, or the first program has done it. */
-static inline enum seen seen_by_first(void *ctx, const struct settings *s, const struct change *ch)
+static inline enum seen seen_by_first(void *ctx, const struct settings *s, struct notes *n, const struct change *ch)
 {
-	bool noted = take_note(ch);
+	bool noted = take_note(n, ch);
 	u64 sk = ch->sk;
 	struct sock_entry *e = sockets.lookup(&sk);
 
@@ -408,25 +405,35 @@ static inline enum seen seen_by_first(void *ctx, const struct settings *s, const
 	return NOT_KNOWN;
 }
 
-int state_second(void *ctx)
+static inline void second_change(void *ctx, const struct settings *s, struct notes *n)
 {
-	struct settings *s = get_settings();
 	struct change ch;
 	enum seen seen;
 
-	if (!s)
-		return 0;
 	read_raw(ctx, &ch);
-	seen = seen_by_first(ctx, s, &ch);
+	seen = seen_by_first(ctx, s, n, &ch);
 	if (seen == SEEN)
-		return 0;
+		return;
 	/* The end of a socket that is not shown is not lost, whichever program was skipped. */
 	if (seen == MISSED || !(s->flags & SETTING_ALL) || s->flags & SETTING_FILTERS)
 		count(COUNT_NESTED);
 	if (seen == NOT_KNOWN)
-		return 0;
+		return;
 	ch.second = true;
 	state_change(ctx, &ch);
+}
+
+int state_second(void *ctx)
+{
+	struct settings *s = get_settings();
+	int zero = 0;
+	struct notes *n = notes.lookup(&zero);
+
+	if (!s || !n)
+		return 0;
+	n->busy = 1;
+	second_change(ctx, s, n);
+	n->busy = 0;
 	return 0;
 }
 #else
