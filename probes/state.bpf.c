@@ -129,6 +129,7 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 	u64 sk = ch->sk, now;
 	u16 lport, rport;
 	bool waits, kept;
+	int err;
 
 	/* The counters count only connects, from their first state on. */
 	if (!REPORT_ROWS && ch->newstate != TCP_SYN_SENT)
@@ -162,9 +163,11 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 	e.since_ns = now;
 	if (waits)
 		e.conn.flags |= CONN_PENDING;
-	kept = ch->newstate != TCP_CLOSE && !sockets.update(&sk, &e);
-	/* No room: it is not known whether the first program has reported this change. */
-	if (ch->second && !kept) {
+	/* An update fails too while this program interrupts another one's update of the map: htab_lock_bucket(),
+	 * kernel/bpf/hashtab.c. Then the first program was skipped. If there is no room, that is not known. */
+	err = ch->newstate == TCP_CLOSE ? -ENOENT : sockets.update(&sk, &e);
+	kept = !err;
+	if (ch->second && err == -E2BIG) {
 		count_by(COUNT_NESTED, -1);
 		return false;
 	}
