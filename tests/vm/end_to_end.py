@@ -10,6 +10,7 @@ with a mismatch the exit status is 1.
 import collections
 import datetime
 import json
+import os
 import re
 import statistics
 import sys
@@ -79,7 +80,9 @@ def read_rows():
     end = rows.pop()
     losses = [row for row in rows if row["event"] == "lost"]
     rows = [row for row in rows if row["event"] != "lost"]
-    compare("rows lost", 0, end["lost"])
+    # Where the kernel may skip a program, the tool may count what is no row of these connections.
+    if not 0 <= end["lost"] <= int(os.environ.get("lost_at_most", 0)):
+        mismatch(f"rows lost: {end['lost']}")
     compare("rows counted by the tool", len(rows), end["rows"])
     for key in ("lost_buffer_full", "lost_missed", "sockets_not_followed", "connects_without_real", "reasons_missed"):
         compare(f"{key}, summed", end[key], sum(loss[key] for loss in losses))
