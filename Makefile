@@ -38,8 +38,7 @@ OBJECTS := $(SOURCES:tool/%.c=$(BUILD)/%.o) $(EMBEDDED:%=$(BUILD)/%.o)
 # Unit tests: each tests/unit/*/test_*.c is a program. It is linked with the whole tool except
 # main.c, with the sanitizers.
 UNITS := $(sort $(wildcard tests/unit/*/test_*.c))
-UNIT_PROGRAMS := $(patsubst %.c,$(BUILD)/unit/%,$(notdir $(UNITS)))
-vpath test_%.c $(sort $(dir $(UNITS)))
+UNIT_PROGRAMS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
 UNIT_OBJECTS := $(patsubst tool/%.c,$(BUILD)/unit/tool/%.o,$(filter-out tool/main.c,$(SOURCES))) \
 	$(EMBEDDED:%=$(BUILD)/unit/tool/%.o)
 
@@ -236,14 +235,16 @@ $(BUILD)/unit/ipvs-tcpstate: $(UNIT_OBJECTS) $(BUILD)/unit/tool/main.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(LIBS)
 
-$(BUILD)/unit/test_%: test_%.c $(UNIT_OBJECTS)
+$(BUILD)/unit/%: tests/unit/%.c $(UNIT_OBJECTS)
 	$(call say,UNIT,$@)
+	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(FLAGS) $(SANITIZE) -o $@ $< $(filter %.o,$^) -lcmocka $(LIBS)
 
 # The machine's headers use the same names as the tool's, so this file is compiled separately.
-$(BUILD)/unit/test_abi: $(BUILD)/unit/abi_system.o
+$(BUILD)/unit/base/test_abi: $(BUILD)/unit/base/abi_system.o
 
-$(BUILD)/unit/abi_system.o: tests/unit/base/abi_system.c
+$(BUILD)/unit/%.o: tests/unit/%.c
+	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(FLAGS) $(SANITIZE) -c -o $@ $<
 
 $(BUILD)/fuzz/tool/%.o: tool/%.c
@@ -279,4 +280,6 @@ $(BUILD)/peers/%: tests/peers/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) -o $@ $< -lpthread
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# make reads the dependency files of today's objects only. Files that an older layout has left name sources that have moved.
+-include $(patsubst %.o,%.d,$(OBJECTS) $(UNIT_OBJECTS) $(FUZZ_OBJECTS) $(BUILD)/unit/tool/main.o $(BUILD)/unit/base/abi_system.o) \
+	$(UNIT_PROGRAMS:%=%.d) $(PEER_PROGRAMS:%=%.d) $(wildcard $(BUILD)/fuzz/*.d)
