@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Maps keyed by connection. IPVS may handle a connection in one network namespace (kube-proxy's) while the socket is in
- * another (a pod's), and neither side knows the other's namespace. So the first connection gets a key without a namespace,
- * which both sides can find. A second connection with the same addresses and ports, in another namespace, gets a key with
+ * another (a pod's), and neither side knows the other's namespace. The first connection therefore gets a key without a
+ * namespace, which both sides can find. A second connection with the same addresses and ports, in another namespace, gets a key with
  * its own namespace. A find_*() function tries the key with the caller's namespace before the key without one.
  *
  * A function that takes "struct tuple *key" expects the caller's own namespace in it, and leaves in it the key of the

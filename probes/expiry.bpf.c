@@ -7,12 +7,11 @@
  *   ip_vs_conn_rcu_free(head)	it has ended, and no CPU uses it any more
  */
 
-/* An entry lives for at least a second. So if the start of its end was not seen, an entry younger than this is its
- * successor. */
+/* An entry lives for at least a second. If the start of its end was not seen, an entry younger than this is its successor. */
 #define ENTRY_LIFE_NS 500000000ULL
 
-/* An element of "entries" may belong to another connection as soon as IPVS creates a new entry. So these functions undo
- * a mark that they set too late. */
+/* An element of "entries" may belong to another connection as soon as IPVS creates a new entry. These functions
+ * undo a mark that they set too late. */
 static inline void mark_expiring(struct tuple *key, struct conn_entry *n, u64 now)
 {
 	n->expiring_ns = now;

@@ -125,7 +125,7 @@ static inline void report_moved(void *ctx, struct client *cl, u64 sk, u64 now)
 		return;
 	VERIFIER_CHECKED(found);
 	cl->e = *found;
-	/* By now the element may belong to another socket. */
+	/* Another socket may have taken over the element since. */
 	if (ENTRY_PORTS(&cl->e.conn.tuple) != ports || !cl->e.conn.real.family || cl->e.conn.flags & CONN_PENDING ||
 	    same_real(&cl->e.conn, &real))
 		return;

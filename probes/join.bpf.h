@@ -6,7 +6,7 @@
  * A connect is in map "connecting" from tcp_connect() on, until the handshake ends or its first row is reported. Two sides
  * may report that row: the IPVS side, when IPVS creates an entry, or the socket side, if IPVS used an existing entry. The
  * side that removes the element has claimed the row. The IPVS side writes "entries" before it looks into "connecting", and
- * "clients" before it claims. So the side that is second finds what it needs.
+ * "clients" before it claims. The second of the two sides thus finds what it needs.
  */
 
 /* An entry that has begun to end counts as ended for this long: a reset follows at once, but the kernel frees the entry

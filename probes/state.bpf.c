@@ -330,7 +330,7 @@ static inline void read_raw(void *ctx, struct change *ch)
  * An interrupt may change a state while the first program runs on this CPU, and so may another thread on a raw tracepoint
  * from 7.0 on. The kernel skips the first program then, if it guards raw tracepoints against recursion (from 6.2 on, some
  * backports); it always does so on perf's tracepoints: __bpf_trace_run() and trace_call_bpf() in kernel/trace/bpf_trace.c.
- * So a second program is attached after the first, and handles the changes that the first missed.
+ * The tool attaches a second program after the first. The second program handles the changes that the first missed.
  *
  * The socket's element shows whether the first program saw the change: then it has the new state. For sockets without an
  * element the first program leaves a note of each change that it saw, on its CPU, and the second removes the note. Several
@@ -340,7 +340,7 @@ static inline void read_raw(void *ctx, struct change *ch)
 struct notes {
 	u64 note[8];
 	u64 next;
-	u64 busy;	/* 1: the second program runs, so the kernel skips it for what comes now: nobody would remove a note */
+	u64 busy;	/* 1: the second program runs; the kernel skips it for a nested change, and nothing would remove a note */
 };
 
 BPF_TABLE("percpu_array", int, struct notes, notes, 1);
@@ -372,8 +372,8 @@ static inline bool take_note(struct notes *n, const struct change *ch)
 	return false;
 }
 
-/* True if the socket's connect is still in "connecting", or in "clients": where the first program saw the end of the
- * handshake, the socket has an element, or neither of these. */
+/* True if "connecting" or "clients" has the connect of a socket that has no element. The first program leaves no such
+ * connect: it removes the connect, or makes an element. */
 static inline bool is_unanswered(void *ctx, const struct settings *s, const struct change *ch)
 {
 	struct tuple key;
@@ -389,7 +389,7 @@ static inline bool is_unanswered(void *ctx, const struct settings *s, const stru
 
 enum seen { SEEN, MISSED, NOT_KNOWN };
 
-/* Whether the first program saw the change. NOT_KNOWN: there is nothing to do, or the first program has done it. */
+/* Finds out whether the first program saw the change. NOT_KNOWN: either it did, or the change is of no interest. */
 static inline enum seen seen_by_first(void *ctx, const struct settings *s, struct notes *n, const struct change *ch)
 {
 	bool noted = take_note(n, ch);
@@ -417,7 +417,7 @@ static inline void second_change(void *ctx, const struct settings *s, struct not
 	seen = seen_by_first(ctx, s, n, &ch);
 	if (seen == SEEN)
 		return;
-	/* The end of a socket that is not shown is not lost, whichever program was skipped. */
+	/* Nothing is lost with the end of a socket that is not shown. */
 	if (seen == MISSED || !(s->flags & SETTING_ALL) || s->flags & SETTING_FILTERS)
 		count(COUNT_NESTED);
 	if (seen == NOT_KNOWN)
@@ -428,14 +428,16 @@ static inline void second_change(void *ctx, const struct settings *s, struct not
 
 int state_second(void *ctx)
 {
-	struct settings *s = get_settings();
 	int zero = 0;
 	struct notes *n = notes.lookup(&zero);
+	struct settings *s;
 
-	if (!s || !n)
+	if (!n)
 		return 0;
-	n->busy = 1;
-	second_change(ctx, s, n);
+	n->busy = 1;	/* as early as possible */
+	s = get_settings();
+	if (s)
+		second_change(ctx, s, n);
 	n->busy = 0;
 	return 0;
 }

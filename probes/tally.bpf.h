@@ -18,7 +18,7 @@
  * operation on the variable it has forgotten the value. */
 #define VERIFIER_FORGET(variable) asm volatile("%0 |= 0" : "+r"(variable))
 
-/* And it checks the rest once for each way that leads here. After a call it has forgotten most registers too. */
+/* The verifier also checks the rest of the program once for each path that leads here. A call makes it forget most registers. */
 #define VERIFIER_JOIN(variable)				\
 	do {					\
 		VERIFIER_FORGET(variable);		\
