@@ -9,7 +9,6 @@
 #include "trace/counting.h"
 #include "trace/plan.h"
 #include "trace/printing.h"
-#include "trace/rehearse.h"
 #include "trace/replay.h"
 #include "trace/trace.h"
 
@@ -114,7 +113,6 @@ static int finish_stdout(void)
 	return FAILED;
 }
 
-/* --check, --rehearse */
 static int check(struct plan *plan)
 {
 	const struct output_settings settings = printing_settings(plan->options);
@@ -126,7 +124,7 @@ static int check(struct plan *plan)
 		log_error("out of memory");
 		return FAILED;
 	}
-	possible = plan->options->rehearse ? rehearse(plan, &out) : check_print(plan, &out);
+	possible = check_print(plan, &out);
 	err = output_flush(&out);
 	output_close(&out);
 	if (err)
@@ -171,7 +169,7 @@ int main(int argc, char *argv[])
 		probe_text_print(stdout, &plan.defines);
 		return finish_stdout();
 	}
-	if (options.check || options.rehearse)
+	if (options.check)
 		return check(&plan);
 	catch_signals();
 	return run(&plan);

@@ -25,10 +25,10 @@ cpu_1_off()
 	echo 0 >"$cpu_1"
 }
 
-# cpu_has_come N - true if CPU 1 has come online N times
-cpu_has_come()
+# cpu_came_online N - true if CPU 1 has come online N times
+cpu_came_online()
 {
-	[ "$(grep -c 'CPU 1 has come: ' err)" = "$1" ]
+	[ "$(grep -c 'CPU 1 came online: ' err)" = "$1" ]
 }
 
 # One CPU is offline at the start, goes online, offline and online again: no event on it is lost.
@@ -40,13 +40,13 @@ cpus_come()
 	cpu_1_off
 	tool_start
 	echo 1 >"$cpu_1"
-	wait_for cpu_has_come 1
+	wait_for cpu_came_online 1
 	on_cpu_1 7
 	echo 0 >"$cpu_1"
 	sleep 4		# the tool checks every second
 	client -n 3 "$vip:80"
 	echo 1 >"$cpu_1"
-	wait_for cpu_has_come 2
+	wait_for cpu_came_online 2
 	on_cpu_1 7
 	tool_stop
 	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
@@ -85,7 +85,7 @@ kprobes_off()
 	tool_start
 	client -n 3 "$vip:80"
 	echo 0 >"$kprobes_switch"
-	wait_for grep -q 'somebody has switched kprobes off' err
+	wait_for grep -q 'kprobes were switched off' err
 	cp clients seen
 	client -n 5 "$vip:80"
 	echo 1 >"$kprobes_switch"

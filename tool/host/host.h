@@ -54,7 +54,7 @@ bool host_headers_match(const struct host *h);
 char *host_format(const struct host *h, const char *category, const char *name);
 
 /**
- * host_kprobes_off - true if somebody has switched off all kprobes: they can be created, but are never hit
+ * host_kprobes_off - true if all kprobes are switched off: they can be created, but are never hit
  * Source: write_enabled_file_bool(), kernel/kprobes.c; only debugfs shows it
  */
 bool host_kprobes_off(void);

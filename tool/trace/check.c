@@ -134,7 +134,7 @@ static void check_kprobes(struct checker *c)
 
 	if (c->host->kprobes && c->host->kprobes_off) {
 		f.status = c->plan->options->all ? WARNING : MISSING;
-		strcpy(f.found, "switched off by somebody: IPVS cannot be seen");
+		strcpy(f.found, "switched off: IPVS cannot be seen");
 		strcpy(f.mend, "echo 1 >" HOST_KPROBES_SWITCH);
 	} else if (c->plan->named_kprobes) {
 		strcpy(f.found, "by tracefs kprobe_events");

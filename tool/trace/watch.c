@@ -113,7 +113,7 @@ void watch_kprobes(struct watch *w)
 	bool off = uses_kprobes(k) && host_kprobes_off();
 
 	if (off && !w->kprobes_off)
-		log_warning("somebody has switched kprobes off: %s; run: echo 1 >" HOST_KPROBES_SWITCH,
+		log_warning("kprobes were switched off: %s; run: echo 1 >" HOST_KPROBES_SWITCH,
 			    k->chosen[HOOK_STATE]->kind == HOOK_KPROBE ? "nothing is seen" : "IPVS is not seen");
 	if (!off && w->kprobes_off)
 		log_info("kprobes are switched on again");
