@@ -37,6 +37,8 @@ later_start()
 	note "$took_ms ms"
 	grep -q 'rows: from the cache' err || fail "compiled again"
 	! grep -E 'LLVM|libbcc|clang' "/proc/$tool_pid/maps" || fail "this is mapped"
+	[ ! -e /sys/kernel/btf/vmlinux ] || grep -q 'btf.*: from the cache' err || fail "BTF is read again"
+	[ -e /sys/module/ip_vs ] || ! grep 'IPVS had already' err || fail "without IPVS its connections are looked for"
 	tool_stop
 	between "ms until it traces" 0 "$took_ms" 2000
 }

@@ -246,6 +246,7 @@ void trace_begin(struct trace *t)
 {
 	priority_raise(&t->priority, options_sends(t->options));
 	drop_privilege(t);
+	follow_layout(t);	/* says that it traces, if nothing is compiled any more */
 	t->looked_ns = clock_now_ns();
 }
 
