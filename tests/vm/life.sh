@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck shell=bash disable=SC2034,SC2154,SC2317
 # SPDX-License-Identifier: Apache-2.0
 #
 # Other things that IPVS does with a connection than choosing a real server, and connections that are older than the tool.
@@ -78,8 +78,7 @@ has_entries()
 # synced N - makes N connections to $vip:80 at once, by the way a backup daemon gets them; IPVS must not lose a message
 synced()
 {
-	# shellcheck disable=SC2317 # called by clean_up
-	undo()
+	undo()	# called by clean_up
 	{
 		nsenter -t 1 -n sysctl -q "net.core.rmem_max=$rmem_max"
 	}

@@ -127,10 +127,10 @@ soak_reloads()
 {
 	reloads=$((reloads + 1))
 	without_ipvs
-	wait_for soak_said $reloads "ip_vs was unloaded"
+	wait_for soak_said "$reloads" "ip_vs was unloaded"
 	modprobe -a ip_vs ip_vs_rr
 	soak_services
-	wait_for soak_said $reloads "ip_vs is loaded"
+	wait_for soak_said "$reloads" "ip_vs is loaded"
 }
 
 # soak_said N TEXT - true if both tools have said it N times
