@@ -75,8 +75,8 @@ has_entries()
 	[ "$(grep -c ^TCP /proc/net/ip_vs_conn)" = "$1" ]
 }
 
-# synced N - makes N connections to $vip:80 at once, by the way a backup daemon gets them; IPVS must not lose a message
-synced()
+# many_synced N - makes N connections to $vip:80 at once, by the way a backup daemon gets them; IPVS must not lose a message
+many_synced()
 {
 	undo()	# called by clean_up
 	{
@@ -105,7 +105,7 @@ earlier_many()
 	network 4
 	service "$vip:80" "$real_1"
 	server "$real_1"
-	synced 100000
+	many_synced 100000
 	tool_start -v
 	client -n 7 "$vip:80"
 	tool_stop
@@ -123,7 +123,7 @@ earlier_few()
 {
 	network 4
 	service "$vip:80" "$real_1"
-	synced 3000
+	many_synced 3000
 	tool_start -v
 	tool_stop
 	grep -q ': 3000 connections that IPVS had already' err || fail "not all are read"
