@@ -326,7 +326,7 @@ hundred_thousand()
 	between "us for 100,000 connections" 1 "$us" 999999
 }
 
-# The kernel's way before 6.16, of a million connections: a read gives a page, and each takes longer. The tool stops in time, and
+# The way of kernels up to at least 6.12, of a million connections: a read gives a page, and each takes longer. The tool stops in time, and
 # reports how many it has not read. On a busy machine the test has three tries.
 million()
 {

@@ -21,8 +21,8 @@ typedef void (*ipvs_entry_seen)(void *cookie, const struct ipvs_entry *entry);
  * ipvs_read - read each TCP connection of IPVS in each network namespace, but no persistence templates
  * @proc_root: where procfs is mounted: "/proc"
  * @seen:      called for each entry, which is valid only during the call
- * @go_on:     called before each part; false ends the reading. Before 6.16 the time to read grows with the square of the
- *	number of connections, of all namespaces: a read() returns a page, and the next one walks to there from the beginning.
+ * @go_on:     called before each part; false ends the reading. Up to at least 6.12 the time to read grows with the square
+ *	of the number of connections, of all namespaces: a read() returns a page, and the next walks there from the beginning.
  * Return: as namespaces_read()
  * Source: ip_vs_conn_seq_show(), ip_vs_conn_array(), net/netfilter/ipvs/ip_vs_conn.c
  */
