@@ -27,7 +27,7 @@ HARDEN := -fPIE $(or $(call accepts,-fstack-protector-strong),-fstack-protector)
 	$(if $(filter-out -O0,$(filter -O%,$(CFLAGS))),$(or $(call accepts,$(call fortify,3)),$(call fortify,2)))
 LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-LIBS := -ldl -lseccomp
+LIBS := -ldl -lseccomp -lpthread
 
 PROBES := event.h tcp_state.h common.bpf.h reason.h bucket.h conns.bpf.h tally.bpf.h report.bpf.h join.bpf.h \
 	state.bpf.c connect.bpf.c retransmit.bpf.c error.bpf.c ipvs.bpf.c no_destination.bpf.c expiry.bpf.c

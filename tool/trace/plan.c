@@ -77,6 +77,13 @@ static void leave_out_unused(struct plan *p)
 			probe_text_omit(&p->defines, hook->program);
 }
 
+const char *plan_cache_dir(const struct plan *p)
+{
+	if (p->options->no_cache)
+		return NULL;
+	return p->options->cache_dir ? p->options->cache_dir : CACHE_DIR;
+}
+
 void plan_make(struct plan *p, const struct options *options, const struct host *host)
 {
 	char *state = host_format(host, "sock", "inet_sock_set_state");
@@ -90,7 +97,7 @@ void plan_make(struct plan *p, const struct options *options, const struct host 
 	p->named_kprobes = host->kprobes && (host->kprobe_pmu < 0 || options->hooks == HOOK_CHOICE_KPROBE);
 	if (p->named_kprobes)
 		probe_text_add(&p->defines, "NAMED_KPROBES");
-	p->layout_known = layout_read(&p->layout);
+	p->layout_known = layout_read_kept(&p->layout, host, plan_cache_dir(p), !options->check && !options->ebpf);
 	if (p->layout_known)
 		leave_out_unused(p);
 	free(state);
@@ -163,11 +170,4 @@ struct programs_text plan_layout_text(void)
 		.fallback = "-DWITHOUT_IPVS",
 		.optional = true,
 	};
-}
-
-const char *plan_cache_dir(const struct plan *p)
-{
-	if (p->options->no_cache)
-		return NULL;
-	return p->options->cache_dir ? p->options->cache_dir : CACHE_DIR;
 }

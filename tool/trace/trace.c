@@ -21,6 +21,25 @@
 #define SETTLE_MS 2	/* longest time from an event's timestamp until the event is in its buffer */
 #define WATCH_MS 1000
 
+static void on_sample(void *cookie, const void *data, size_t len)
+{
+	struct trace *t = cookie;
+
+	recording_sample(&t->recording, data, len);
+	t->output.events++;
+	if (correlate_add(&t->correlate, data, len))
+		t->lost.n[LOSS_DAMAGED]++;
+}
+
+/* Empties the perf buffers, so that they do not overflow while something else takes long. */
+static void collect(void *cookie)
+{
+	struct trace *t = cookie;
+
+	if (options_sends(t->options))
+		perfbuf_drain(&t->perfbuf, on_sample, t);
+}
+
 void trace_init(struct trace *t, const struct plan *plan)
 {
 	memset(t, 0, sizeof(*t));
@@ -28,6 +47,8 @@ void trace_init(struct trace *t, const struct plan *plan)
 	kernel_init(&t->kernel, plan);
 	t->layout = (struct programs)PROGRAMS_NONE;
 	t->watch.kernel = &t->kernel;
+	t->watch.meanwhile = collect;
+	t->watch.cookie = t;
 	t->watch.summary = options_counts(plan->options) ? &t->summary : NULL;
 	t->summary.states = plan->options->states;
 }
@@ -115,16 +136,6 @@ static void cpu_came(int cpu, int err)
 		log_info("CPU %d came online: its rows are shown from now on", cpu);
 }
 
-static void on_sample(void *cookie, const void *data, size_t len)
-{
-	struct trace *t = cookie;
-
-	recording_sample(&t->recording, data, len);
-	t->output.events++;
-	if (correlate_add(&t->correlate, data, len))
-		t->lost.n[LOSS_DAMAGED]++;
-}
-
 /* Reports that the recording has failed, if @err is set. Tracing goes on: rows matter more than their recording. */
 static void check_recording(struct trace *t, int err)
 {
@@ -181,6 +192,7 @@ static void report_losses(struct trace *t, bool last)
 	for (int event = 0; event < HOOK_EVENTS; event++)
 		skipped[event] = attach_skipped(&t->kernel.attached, (enum hook_event)event);
 	missed_losses(&t->kernel.loaded, skipped, unseen_count(&t->watch.unseen), &now);
+	t->lost.n[LOSS_UNREAD] = t->watch.unread;
 	if (losses_update(&t->lost, &now, &lost.since))
 		output_lost(&t->output, lost.ts_ns, &lost.since, last);
 	for (int i = 0; i < LOSSES_RECORDED; i++)
@@ -234,6 +246,7 @@ void trace_begin(struct trace *t)
 {
 	priority_raise(&t->priority, options_sends(t->options));
 	drop_privilege(t);
+	follow_layout(t);	/* says that it traces, if nothing is compiled any more */
 	t->looked_ns = clock_now_ns();
 }
 

@@ -136,11 +136,13 @@ static void golden(void **state)
 		"ipvs_tcpstate_missed_events_total 2", "ipvs_tcpstate_lost_rows_total 1",
 		"ipvs_tcpstate_sockets_not_followed_total 3", "ipvs_tcpstate_connects_without_real_total 4",
 		"ipvs_tcpstate_connects_not_counted_total 5", "ipvs_tcpstate_times_not_counted_total 6",
+		"ipvs_tcpstate_connections_not_read_total 9",
 		"ipvs_tcpstate_real_servers_limit 512", "ipvs_tcpstate_real_servers_other 0",
 	};
 	static const struct losses lost = { {
 		[LOSS_BUFFER_FULL] = 1, [LOSS_MISSED] = 2, [LOSS_SOCKETS_FULL] = 3, [LOSS_CONNECTS_FULL] = 4,
 		[LOSS_TALLIES_FULL] = 5, [LOSS_BUCKETS_FULL] = 6, [LOSS_REASONS] = 7, [LOSS_DAMAGED] = 8,
+		[LOSS_UNREAD] = 9,
 	} };
 	static const uint64_t counters[STATS_COUNTERS] = {
 		[STATS_CONNECTS] = 31, [STATS_ESTABLISHED] = 2, [STATS_REFUSED] = 3, [STATS_TIMED_OUT] = 4,

@@ -249,7 +249,7 @@ static void clock_and_losses(void **state)
 				     "\"reason\":\"reset\",\"age_ms\":null,\"gone_ms\":null}\n"));
 	assert_non_null(strstr(text, "\n{\"event\":\"end\",\"rows\":1,\"lost\":3,\"lost_buffer_full\":1,"
 				     "\"lost_missed\":2,\"sockets_not_followed\":3,"
-				     "\"connects_without_real\":4,\"reasons_missed\":5,\"lost_damaged\":0,"
+				     "\"connects_without_real\":4,\"reasons_missed\":5,\"connections_not_read\":0,\"lost_damaged\":0,"
 				     "\"filtered\":0,\"sent\":4}\n"));
 	free(text);
 }
