@@ -71,6 +71,36 @@ clock_stepped()
 	between "ms of the connection" 900 "$(milliseconds ESTABLISHED FIN_WAIT1 -)" 20000
 }
 
+# Rows have the time of day that the host has at their time, however often the clock is stepped, and so has a replay.
+clock_stepped_rows()
+{
+	local step batch stamp port now spans=()
+	network 4
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	tool_start -j --record recording
+	for step in '+2 hours' '-3 hours' '+10 minutes' ''; do
+		: >clients
+		now=$(date +%s)
+		client -n 3 "$vip:80"
+		awk -v batch="${#spans[@]}" '{ sub(/.*:/, "", $2); print $2, batch }' clients >>ports
+		sleep 0.2	# the tool prints what is older than 0.052 s
+		spans+=("$now $(date +%s)")
+		[ ! "$step" ] || date -s "$step" >/dev/null
+	done
+	date -s '+50 minutes' >/dev/null
+	tool_stop
+	sed -n 's/^{"time":"\([^"]*\)",.*"lport":\([0-9]*\),.*/\1 \2/p' rows >times
+	[ "$(wc -l <times)" -ge 60 ] || fail "rows: $(cat rows)"
+	while read -r stamp port; do
+		batch=$(awk -v port="$port" '$1 == port { print $2 }' ports)
+		between "time of a row of port $port after $batch steps" $((${spans[batch]% *} - 1)) "$(date -d "$stamp" +%s)" \
+			$((${spans[batch]#* } + 1))
+	done <times
+	"$tool" --replay recording -j >replayed
+	cmp rows replayed || fail "a replay shows other times"
+}
+
 # Somebody switches all kprobes off and on again: each connect in between is counted, and a start reports the problem.
 kprobes_off()
 {
@@ -120,4 +150,5 @@ run_vm_faults()
 	run "faults: kprobes are switched off" kprobes_off
 	run "faults: CPUs come and go" cpus_come
 	run "faults: the clock is stepped" clock_stepped
+	run "faults: the clock is stepped: times of rows" clock_stepped_rows
 }

@@ -4,6 +4,7 @@
  *
  *   SAMPLES  as the perf buffers held them, each after its length
  *   ROUND    ends the samples of a round, and holds how many rows were printed after it
+ *   CLOCK    the wall clock was stepped: its difference to CLOCK_MONOTONIC, and from when on
  *   LOST     what was lost since the previous LOST
  *   END      all losses
  *
@@ -35,7 +36,7 @@ struct head {
 	uint64_t check;
 };
 
-enum block_type { SAMPLES = 1, ROUND, END, LOST };
+enum block_type { SAMPLES = 1, ROUND, END, LOST, CLOCK };
 
 struct block {
 	uint32_t type;
@@ -45,6 +46,11 @@ struct block {
 
 struct round {
 	uint64_t before_ns, rows;
+};
+
+struct clock_step {
+	uint64_t changed_ns;
+	int64_t realtime_ns;
 };
 
 /* Indexed by enum loss. */
@@ -185,6 +191,21 @@ int recording_round(struct recording *r, uint64_t before_ns, uint64_t rows)
 	return error_once(r);
 }
 
+int recording_clock(struct recording *r, uint64_t changed_ns, int64_t realtime_ns)
+{
+	const struct clock_step step = { changed_ns, realtime_ns };
+
+	if (!r->buffer)
+		return 0;
+	if (!r->err) {
+		if (r->used)
+			finish_block(r, 0, SAMPLES);
+		add_block(r, CLOCK, &step, sizeof(step));
+		write_out(r);
+	}
+	return error_once(r);
+}
+
 int recording_lost(struct recording *r, const struct recording_lost *lost)
 {
 	struct lost block = { .ts_ns = lost->ts_ns, .last = lost->last };
@@ -247,10 +268,11 @@ static int check_head(const struct head *h, size_t got, char *errmsg, size_t len
 		snprintf(errmsg, len, "was recorded on a machine of the other byte order; "
 			 "replay it on one like that");
 	} else if (h->byte_order == BYTE_ORDER_MARK &&
-		   (h->version != RECORDING_VERSION || h->event_size != sizeof(struct event))) {
-		snprintf(errmsg, len, "has format %u with events of %u bytes, this tool reads format %d with %zu; "
+		   (h->version < RECORDING_VERSION_OLDEST || h->version > RECORDING_VERSION ||
+		    h->event_size != sizeof(struct event))) {
+		snprintf(errmsg, len, "has format %u with events of %u bytes, this tool reads formats %d to %d with %zu; "
 			 "replay it by the release that recorded it", h->version, h->event_size,
-			 RECORDING_VERSION, sizeof(struct event));
+			 RECORDING_VERSION_OLDEST, RECORDING_VERSION, sizeof(struct event));
 	} else if (h->byte_order != BYTE_ORDER_MARK || head_check(h) != h->check) {
 		snprintf(errmsg, len, "is damaged in its head");
 	} else {
@@ -298,6 +320,8 @@ static bool size_fits(const struct block *b)
 		return b->size == sizeof(struct end);
 	case LOST:
 		return b->size == sizeof(struct lost);
+	case CLOCK:
+		return b->size == sizeof(struct clock_step);
 	default:
 		return false;
 	}
@@ -364,6 +388,7 @@ static void take_lost(const struct recording_reader *r, struct recording_lost *l
 
 int recording_next(struct recording_reader *r, struct recording_item *item, char *errmsg, size_t len)
 {
+	struct clock_step step;
 	struct round round;
 	struct block b;
 	int err;
@@ -385,6 +410,12 @@ int recording_next(struct recording_reader *r, struct recording_item *item, char
 		item->kind = RECORDING_ROUND;
 		item->before_ns = round.before_ns;
 		item->rows = round.rows;
+		break;
+	case CLOCK:
+		memcpy(&step, r->block, sizeof(step));
+		item->kind = RECORDING_CLOCK;
+		item->changed_ns = step.changed_ns;
+		item->realtime_ns = step.realtime_ns;
 		break;
 	case LOST:
 		item->kind = RECORDING_LOST;

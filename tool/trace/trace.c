@@ -62,7 +62,7 @@ int trace_record(struct trace *t, char *errmsg, size_t len)
 {
 	const char *path = t->options->record;
 
-	return path ? recording_create(&t->recording, path, t->output.realtime_ns, errmsg, len) : 0;
+	return path ? recording_create(&t->recording, path, t->output.wall.realtime_ns, errmsg, len) : 0;
 }
 
 /* Attaches to IPVS after the connects that IPVS takes, and to state changes last. So if the tool sees a connect begin,
@@ -133,6 +133,15 @@ static void check_recording(struct trace *t, int err)
 	log_error("cannot record to %.200s: %s; the recording ends here, tracing goes on",
 		  t->options->record, strerror(-err));
 	t->unrecorded = err;
+}
+
+/* Follows the wall clock when it is stepped, also by the end of a suspend. */
+static void follow_clock(struct trace *t)
+{
+	struct wall_clock *wall = &t->output.wall;
+
+	if (wall_clock_look(wall))
+		check_recording(t, recording_clock(&t->recording, wall->changed_ns, wall->realtime_ns));
 }
 
 static void write_row(struct trace *t, const struct row *row)
@@ -245,9 +254,11 @@ static int wait_for_events(struct trace *t, int ms)
 		ms = most;
 	if (options_sends(t->options)) {
 		perfbuf_wait(&t->perfbuf, ms);
+		follow_clock(t);
 		return print_rows(t, SETTLE_MS * 1000000);
 	}
 	poll(NULL, 0, ms);
+	follow_clock(t);
 	return 0;
 }
 
@@ -276,6 +287,7 @@ void trace_detach(struct trace *t, int *err)
 {
 	watch_unseen(&t->watch);
 	attach_detach_all(&t->kernel.attached);
+	follow_clock(t);
 	if (!*err && options_sends(t->options))
 		*err = print_rows(t, 0);
 	report_losses(t, true);
