@@ -87,7 +87,7 @@ killed_at_end()
 	for i in 0 0 0.002 0.005 0.01; do
 		tool_start -a
 		client -n 50 "${place%?}9"
-		kill -INT "$tool_pid"
+		kill -TERM "$tool_pid"
 		sleep $i
 		kill -KILL "$tool_pid" 2>/dev/null || :
 		wait_for is_gone

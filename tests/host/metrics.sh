@@ -247,7 +247,7 @@ full_at_the_end()
 	tool_start -a --metrics textfile/ipvs.prom 1
 	mv textfile elsewhere
 	wait_for grep -q 'cannot write metrics.*make its folder first' err
-	kill -INT "$tool_pid"
+	kill -TERM "$tool_pid"
 	wait_for is_gone
 	wait "$tool_pid" || status=$?
 	expect "exit status" 1 "$status"

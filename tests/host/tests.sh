@@ -214,7 +214,7 @@ stopped_while_compiling()
 	tool_pid=$!
 	pids+=("$tool_pid")
 	wait_for has_child
-	kill -INT "$tool_pid"
+	kill -TERM "$tool_pid"
 	patience=15
 	tool_end
 }
@@ -409,5 +409,6 @@ run_host()
 	run_accounting
 	run_faults
 	run_privilege
+	run_sinks
 	run_soak
 }

@@ -170,13 +170,13 @@ static const struct call trace_calls[] = {
 	ANY(brk), ANY(mmap), ANY(munmap), ANY(mprotect), ANY(mremap), ANY(madvise), ANY(getrandom),
 	/* time, signals, the end */
 	ANY(clock_gettime), ANY(clock_nanosleep), ANY(nanosleep), ANY(gettimeofday), ANY(futex),
-	ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn), ANY(restart_syscall),
+	ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn), ANY(restart_syscall), ANY(dup3),
 	ANY(getpid), ANY(gettid), ANY(tgkill), ANY(getcpu),
 	ANY(exit), ANY(exit_group),
 	{ __NR_sched_setscheduler, 1, SCHED_OTHER | SCHED_RESET_ON_FORK, SCHED_OTHER | SCHED_RESET_ON_FORK },
 	/* calls that newer architectures no longer have, or that older kernels do not have yet */
 #ifdef __NR_open
-	ANY(open), ANY(stat), ANY(lstat), ANY(access), ANY(readlink), ANY(epoll_wait), ANY(poll), ANY(time),
+	ANY(open), ANY(stat), ANY(lstat), ANY(access), ANY(readlink), ANY(epoll_wait), ANY(poll), ANY(time), ANY(dup2),
 #endif
 #ifdef __NR_statx
 	ANY(statx),

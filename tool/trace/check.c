@@ -365,7 +365,7 @@ static void check_journal(struct checker *c)
 
 	if (!c->plan->options->journal)
 		return;
-	if (journal_open(&journal, f.found, sizeof(f.found)))
+	if (journal_open(&journal, NULL, f.found, sizeof(f.found)))
 		f.status = MISSING;
 	journal_close(&journal);
 	report_finding(c, &f);
