@@ -3,7 +3,7 @@
 #
 # What the tool may still do while it traces, and what it needs at the start. The host suite and the VM suite use this file.
 
-sys_ptrace=19 sys_admin=21 perfmon=38 bpf=39	# linux/capability.h
+dac_override=1 sys_ptrace=19 sys_admin=21 perfmon=38 bpf=39	# linux/capability.h
 
 # state PID - prints the process's privileges from /proc, on one line
 state()
@@ -54,6 +54,7 @@ while_tracing()
 	! has_kprobes || kept+=("$(of_kernel $perfmon)" "$sys_ptrace")
 	! kprobes_need_admin || kept+=("$sys_admin")
 	! maps_need_bpf || kept+=("$(of_kernel $bpf)")
+	[[ $* != *--metrics* ]] || kept+=("$dac_override")
 	tool_start "$@"
 	expect "state of the tool" "$(state_with "${kept[@]}")" "$(state "$tool_pid")"
 	note "CapEff $(awk '$1 == "CapEff:" { print $2 }' "/proc/$tool_pid/status")"
@@ -129,6 +130,16 @@ lacks_capability()
 	misuse 3 "$pattern" "$tool" -a
 }
 
+# The capabilities of a user namespace's root are not the host's.
+root_of_namespace()
+{
+	unshare --user --map-root-user true 2>/dev/null || skip "no user namespace can be made here"
+	misuse 3 "user 0 of a user namespace cannot load BPF programs: .* count only if they are the host's; run it as root outside" \
+		unshare --user --map-root-user "$tool" --cache-dir "$cache" -a
+	! unshare --user --map-root-user "$tool" -a --check >out || fail "--check says that it can"
+	grep -q '^privilege *missing *user 0 of a user namespace' out || fail "--check does not say why: $(cat out)"
+}
+
 locked_memory()
 {
 	need_bpf_capability
@@ -141,11 +152,13 @@ run_privilege()
 {
 	run "privilege: what is left while it traces" traced while_tracing -a
 	run "privilege: what is left while it records" traced while_tracing -a --record recording
+	run "privilege: what is left while it writes metrics" traced while_tracing -a --metrics ipvs.prom
 	run "privilege: the compiler's" traced while_compiling
 	run "privilege: without root" traced without_root
 	run "privilege: without root, compiling" traced without_root --no-cache
 	run "privilege: without CAP_BPF" lacks_capability 'without CAP_BPF and CAP_PERFMON; run as root' perfmon dac_read_search
 	run "privilege: without CAP_PERFMON" lacks_capability 'without CAP_BPF and CAP_PERFMON; run as root' bpf dac_read_search
 	run "privilege: without CAP_DAC_READ_SEARCH" lacks_capability 'tracefs.*without CAP_DAC_READ_SEARCH; run as root' bpf perfmon
+	run "privilege: root of a user namespace" traced root_of_namespace
 	run "privilege: without CAP_IPC_LOCK" traced locked_memory
 }

@@ -3,7 +3,6 @@
 #
 # Faults that a VM can cause for itself: its CPUs go offline and online, its clock is stepped, kprobes are switched off.
 
-kprobes_switch=/sys/kernel/debug/kprobes/enabled
 state_tracepoint=/sys/kernel/debug/tracing/events/sock/inet_sock_set_state
 cpu_1=/sys/devices/system/cpu/cpu1/online
 
@@ -101,10 +100,12 @@ clock_stepped_rows()
 	cmp rows replayed || fail "a replay shows other times"
 }
 
-# Somebody switches all kprobes off and on again: each connect in between is counted, and a start reports the problem.
+# kprobes_off SWITCH COMMAND - somebody switches all kprobes off and on again: each connect in between is counted, and a start
+# reports the problem, and the command that mends it
 kprobes_off()
 {
-	[ -w $kprobes_switch ] || skip "this kernel has no $kprobes_switch"
+	local kprobes_switch=$1
+	[ -w "$kprobes_switch" ] || skip "this kernel has no $kprobes_switch"
 	undo()
 	{
 		echo 1 >"$kprobes_switch"
@@ -115,7 +116,7 @@ kprobes_off()
 	tool_start
 	client -n 3 "$vip:80"
 	echo 0 >"$kprobes_switch"
-	wait_for grep -q 'somebody has switched kprobes off' err
+	wait_for grep -qF "; run: $2" err
 	cp clients seen
 	client -n 5 "$vip:80"
 	echo 1 >"$kprobes_switch"
@@ -126,9 +127,9 @@ kprobes_off()
 	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
 	expect lost 5 "$(lost)"
 	kprobes_off_all
-	misuse 3 "kprobes are switched off on this host.*echo 1 >$kprobes_switch" "$tool" --cache-dir "$cache"
+	misuse 3 "kprobes are switched off on this host.*; run: $2\$" "$tool" --cache-dir "$cache"
 	"$tool" --check --cache-dir "$cache" >out && fail "--check finds nothing wrong"
-	grep -qF "echo 1 >$kprobes_switch" out || fail "--check does not say how to mend it"
+	grep -q "^kprobes *missing .*; run: $2\$" out || fail "--check does not say how to mend it"
 }
 
 # With -a the tracepoint still gives rows, at the end of the handshake and with the port, but without the real server.
@@ -147,7 +148,11 @@ kprobes_off_all()
 
 run_vm_faults()
 {
-	run "faults: kprobes are switched off" kprobes_off
+	run "faults: kprobes are switched off" kprobes_off /sys/kernel/debug/kprobes/enabled \
+		"echo 1 >/sys/kernel/debug/kprobes/enabled"
+	# On arm64 kprobes do not need ftrace.
+	[ "$(uname -m)" = aarch64 ] ||
+		run "faults: ftrace is switched off" kprobes_off /proc/sys/kernel/ftrace_enabled "sysctl kernel.ftrace_enabled=1"
 	run "faults: CPUs come and go" cpus_come
 	run "faults: the clock is stepped" clock_stepped
 	run "faults: the clock is stepped: times of rows" clock_stepped_rows

@@ -11,10 +11,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define SET(capability) (1ULL << (capability))
+#define HOST_USER_NAMESPACE 0xeffffffdU	/* inode number, the same since 3.8 */
 
 /* ---- capabilities */
 
@@ -77,12 +79,20 @@ static int set_sets(const struct sets *s)
 	return syscall(SYS_capset, &head, half) ? -errno : 0;
 }
 
+bool privilege_is_confined(void)
+{
+	struct stat st;
+
+	/* The file is missing in kernels without user namespaces. */
+	return !stat("/proc/self/ns/user", &st) && st.st_ino != HOST_USER_NAMESPACE;
+}
+
 bool privilege_has(uint64_t set)
 {
 	const uint64_t from_admin = SET(CAP_BPF) | SET(CAP_PERFMON);
 	struct sets s = { 0, 0, 0 };
 
-	if (get_sets(&s))
+	if (get_sets(&s) || privilege_is_confined())
 		return false;
 	if (s.effective & SET(CAP_SYS_ADMIN))
 		set &= ~from_admin;

@@ -232,7 +232,7 @@ static void drop_privilege(const struct trace *t)
 	uint64_t keep = t->kernel.chosen[HOOK_IPVS] ? privilege_perfmon() | privilege_ptrace() : 0;
 	int err;
 
-	if (t->metrics.path && !metrics_folder_is_ours(&t->metrics))
+	if (t->metrics.path)	/* its folder may be made again at any time, by another user */
 		keep |= privilege_write();
 	err = privilege_drop(keep, spare, sizeof(spare) / sizeof(spare[0]), (void *)t);
 	if (err)
