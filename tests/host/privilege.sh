@@ -110,6 +110,8 @@ without_root()
 	server "$place_4"
 	no_root bpf perfmon dac_read_search ipc_lock
 	tool_start -v -a -D 7711 "$@"
+	expect "lines about the priority" "ipvs-tcpstate: cannot run at a realtime priority or nice -20: Operation not permitted; \
+on a busy host rows may be lost" "$(grep -E 'priority|nice' err)"
 	kprobes_need_admin || ! grep -E 'skips? is not known' err || fail "the kernel's counts are not for it"
 	expect "user" 65534 "$(awk '$1 == "Uid:" { print $3 }' "/proc/$tool_pid/status")"
 	# Without CAP_SETPCAP the tool cannot reduce nobody's bounding set; no_new_privs makes it ineffective.
@@ -145,7 +147,7 @@ locked_memory()
 	need_bpf_capability
 	no_root bpf perfmon dac_read_search
 	ulimit -l 64
-	misuse 3 'perf buffers of 4096 pages.*without CAP_IPC_LOCK; give fewer by -b' "$tool" --cache-dir "$cache" -a -b 4096
+	misuse 3 'perf buffers of 16384 KiB for each CPU: more .*without CAP_IPC_LOCK; give smaller ones by -b$' "$tool" --cache-dir "$cache" -a -b 4096
 }
 
 run_privilege()

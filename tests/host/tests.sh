@@ -331,6 +331,9 @@ realtime()
 	tool_start -a
 	expect "policy and priority" "2 1" "$(awk '{ print $41, $40 }' "/proc/$tool_pid/stat")"
 	tool_stop
+	tool_start -a --no-realtime
+	expect "policy, priority and nice with --no-realtime" "0 0 -20" "$(awk '{ print $41, $40, $19 }' "/proc/$tool_pid/stat")"
+	tool_stop
 	tool_start -a --summary
 	expect "policy and priority, counting" "0 0" "$(awk '{ print $41, $40 }' "/proc/$tool_pid/stat")"
 	tool_stop

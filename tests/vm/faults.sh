@@ -104,7 +104,7 @@ clock_stepped_rows()
 # reports the problem, and the command that mends it
 kprobes_off()
 {
-	local kprobes_switch=$1
+	kprobes_switch=$1	# for undo, after the test
 	[ -w "$kprobes_switch" ] || skip "this kernel has no $kprobes_switch"
 	undo()
 	{

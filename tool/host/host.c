@@ -235,6 +235,16 @@ static void probe_kprobes(struct host *h)
 	h->kprobes_off = host_kprobes_off();
 }
 
+/* Only patched kernels have the file. In the version the word stands since 5.x; before, it had a space. */
+static bool is_preempt_rt(const struct host *h)
+{
+	char *text = file_read("/sys/kernel/realtime");
+	bool is = (text && *text == '1') || strstr(h->uts.version, "PREEMPT_RT") || strstr(h->uts.version, "PREEMPT RT");
+
+	free(text);
+	return is;
+}
+
 static void probe_lockdown(struct host *h)
 {
 	char *text = file_read("/sys/kernel/security/lockdown");
@@ -280,6 +290,7 @@ void host_probe(struct host *h)
 	find_libbcc(h);
 	probe_bpf(h);
 	probe_kprobes(h);
+	h->preempt_rt = is_preempt_rt(h);
 	probe_lockdown(h);
 }
 

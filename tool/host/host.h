@@ -19,6 +19,7 @@ struct host {
 	bool libbcc_found;
 	bool bpf;			/* bpf(2) loads programs */
 	bool bpf_forbidden;		/* it does not, as that is not permitted here */
+	bool preempt_rt;		/* a kernel for realtime processes, which must not be disturbed */
 	bool lockdown;			/* "confidentiality": no BPF program may read memory */
 	bool kprobes;
 	const char *kprobes_off;	/* from host_kprobes_off() */

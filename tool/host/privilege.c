@@ -183,6 +183,7 @@ static const struct call trace_calls[] = {
 	ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn), ANY(restart_syscall), ANY(dup3),
 	ANY(getpid), ANY(gettid), ANY(tgkill), ANY(getcpu),
 	ANY(exit), ANY(exit_group),
+	ANY(sched_getscheduler),
 	{ __NR_sched_setscheduler, 1, SCHED_OTHER | SCHED_RESET_ON_FORK, SCHED_OTHER | SCHED_RESET_ON_FORK },
 	/* calls that newer architectures no longer have, or that older kernels do not have yet */
 #ifdef __NR_open

@@ -32,6 +32,23 @@ void trace_init(struct trace *t, const struct plan *plan)
 	t->summary.states = plan->options->states;
 }
 
+static int open_buffers(struct trace *t, char *errmsg, size_t len)
+{
+	struct perfbuf *p = &t->perfbuf;
+	int err = perfbuf_open(p, t->kernel.loaded.events_fd, t->options->buffer_bytes);
+	size_t kib = p->data_size / 1024, n = 0;
+
+	if (err)
+		snprintf(errmsg, len, "cannot make perf buffers of %zu KiB for each CPU: %s%s", kib,
+			 err == -EPERM ? "more locked memory than allowed without CAP_IPC_LOCK" : strerror(-err),
+			 err == -EPERM || err == -ENOMEM ? "; give smaller ones by -b" : "");
+	for (size_t i = 0; i < p->n; i++)
+		n += p->rings[i].online;
+	if (!err)
+		log_debug("perf buffers of %zu KiB for each of %zu CPUs, %zu KiB in all", kib, n, n * kib);
+	return err;
+}
+
 int trace_load(struct trace *t, const struct object *programs, char *errmsg, size_t len)
 {
 	const struct options *o = t->options;
@@ -40,14 +57,9 @@ int trace_load(struct trace *t, const struct object *programs, char *errmsg, siz
 
 	if (err)
 		return err;
-	err = options_sends(o) ? perfbuf_open(&t->perfbuf, t->kernel.loaded.events_fd, o->pages) : 0;
-	if (err) {
-		snprintf(errmsg, len, "cannot make perf buffers of %" PRIu64 " pages for each CPU: %s; "
-			 "give fewer by -b", o->pages,
-			 err == -EPERM ? "more locked memory than allowed without CAP_IPC_LOCK" :
-					 strerror(-err));
+	err = options_sends(o) ? open_buffers(t, errmsg, len) : 0;
+	if (err)
 		return err;
-	}
 	err = correlate_init(&t->correlate);
 	if (!err)
 		err = health_init(&t->health, o->down);
@@ -241,7 +253,11 @@ static void drop_privilege(const struct trace *t)
 
 void trace_begin(struct trace *t)
 {
-	priority_raise(&t->priority, options_sends(t->options));
+	bool realtime = options_sends(t->options) && !t->options->no_realtime;
+
+	if (realtime && t->kernel.plan->host->preempt_rt)
+		log_debug("a PREEMPT_RT kernel: reading at an ordinary priority, not to disturb realtime processes");
+	priority_raise(&t->priority, realtime && !t->kernel.plan->host->preempt_rt);
 	drop_privilege(t);
 	t->looked_ns = clock_now_ns();
 }
@@ -268,6 +284,7 @@ int trace_step(struct trace *t, int ms)
 	uint64_t now;
 
 	follow_layout(t);
+	priority_check(&t->priority);
 	now = clock_now_ns();
 	if (now - t->looked_ns >= WATCH_MS * 1000000ULL) {
 		watch_ipvs(&t->watch, t->ready);
@@ -277,7 +294,6 @@ int trace_step(struct trace *t, int ms)
 		if (options_sends(t->options))
 			perfbuf_update_cpus(&t->perfbuf, t->kernel.loaded.events_fd, cpu_came);
 		report_losses(t, false);
-		priority_check(&t->priority);
 		t->looked_ns = now;
 	}
 	return err;
