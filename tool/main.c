@@ -35,7 +35,6 @@ static volatile sig_atomic_t stop;	/* how many signals have asked the tool to en
 static struct {
 	volatile sig_atomic_t last;	/* the signal that made the tool end; 0: none */
 	uint64_t at_ns;			/* CLOCK_MONOTONIC */
-	int nowhere;			/* /dev/null */
 	int sink[3];			/* descriptors whose readers may stand still */
 	int n;
 } ending;
@@ -52,9 +51,11 @@ static void on_signal(int number)
 	ending.at_ns = now_ns;
 	stop++;
 	if (stop == 2) {
+		int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
 		ending.last = number;
-		for (int i = 0; i < ending.n; i++)
-			dup2(ending.nowhere, ending.sink[i]);
+		for (int i = 0; i < ending.n && nowhere >= 0; i++)
+			dup2(nowhere, ending.sink[i]);
 	} else if (stop > 2) {
 		signal(number, SIG_DFL);
 		raise(number);
@@ -79,13 +80,12 @@ static void add_sink(int fd)
 {
 	struct stat st;
 
-	if (ending.nowhere >= 0 && !fstat(fd, &st) && !S_ISREG(st.st_mode))
+	if (!fstat(fd, &st) && !S_ISREG(st.st_mode))
 		ending.sink[ending.n++] = fd;
 }
 
 static void catch_signals(void)
 {
-	ending.nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	add_sink(STDOUT_FILENO);
 	add_sink(STDERR_FILENO);
 	catch_signal(SIGINT);

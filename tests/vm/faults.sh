@@ -89,13 +89,13 @@ clock_stepped_rows()
 	done
 	date -s '+50 minutes' >/dev/null
 	tool_stop
-	sed -n 's/^{"time":"\([^"]*\)",.*"lport":\([0-9]*\),.*/\1 \2/p' rows >times
-	[ "$(wc -l <times)" -ge 60 ] || fail "rows: $(cat rows)"
+	sed -n 's/^{"time":"\([^"]*\)",.*"lport":\([0-9]*\),.*/\1 \2/p' rows >row_times
+	[ "$(wc -l <row_times)" -ge 60 ] || fail "rows: $(cat rows)"
 	while read -r stamp port; do
 		batch=$(awk -v port="$port" '$1 == port { print $2 }' ports)
 		between "time of a row of port $port after $batch steps" $((${spans[batch]% *} - 1)) "$(date -d "$stamp" +%s)" \
 			$((${spans[batch]#* } + 1))
-	done <times
+	done <row_times
 	"$tool" --replay recording -j >replayed
 	cmp rows replayed || fail "a replay shows other times"
 }
@@ -146,6 +146,31 @@ kprobes_off_all()
 	expect "lost, -a" 4 "$(lost)"
 }
 
+# The reader of the rows stands still. The second signal ends the tool, which leaves no kprobe behind: left_behind() looks.
+reader_stalled()
+{
+	local status=0
+	network 4
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	mkfifo pipe
+	: >err
+	"$tool" --cache-dir "$cache" "${tool_options[@]}" -j >pipe 2>err &
+	tool_pid=$!
+	pids+=("$tool_pid")
+	exec 7<pipe
+	wait_for ready
+	client -n 60 "$vip:80"	# 300 rows of 400 bytes; a pipe holds 64 KiB
+	kill -TERM "$tool_pid"
+	sleep 3
+	is_running || fail "the first signal has ended it"
+	kill -TERM "$tool_pid"
+	wait_for is_gone
+	wait "$tool_pid" || status=$?
+	expect "exit status" 143 "$status"
+	exec 7<&-
+}
+
 run_vm_faults()
 {
 	run "faults: kprobes are switched off" kprobes_off /sys/kernel/debug/kprobes/enabled \
@@ -154,6 +179,7 @@ run_vm_faults()
 	[ "$(uname -m)" = aarch64 ] ||
 		run "faults: ftrace is switched off" kprobes_off /proc/sys/kernel/ftrace_enabled "sysctl kernel.ftrace_enabled=1"
 	run "faults: CPUs come and go" cpus_come
+	run "faults: the reader stands still" reader_stalled
 	run "faults: the clock is stepped" clock_stepped
 	run "faults: the clock is stepped: times of rows" clock_stepped_rows
 }

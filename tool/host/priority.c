@@ -33,7 +33,8 @@ static void on_limit(int signal)
 	errno = err;
 }
 
-/* Makes the kernel send SIGXCPU, which needs its handler first. The hard limit, at which it sends SIGKILL, stays as it is. */
+/* Makes the kernel send SIGXCPU, which needs its handler first. At the hard limit, which stays as it is, it would send
+ * SIGKILL. */
 static int limit_time(void)
 {
 	const struct sigaction action = { .sa_handler = on_limit, .sa_flags = SA_RESTART };
@@ -41,9 +42,12 @@ static int limit_time(void)
 
 	if (getrlimit(RLIMIT_RTTIME, &limit) || sigaction(SIGXCPU, &action, NULL))
 		return -1;
-	if (limit.rlim_cur <= WITHOUT_PAUSE_US)
-		return 0;
-	limit.rlim_cur = WITHOUT_PAUSE_US;
+	if (limit.rlim_max <= WITHOUT_PAUSE_US) {
+		errno = EPERM;
+		return -1;
+	}
+	if (limit.rlim_cur > WITHOUT_PAUSE_US)
+		limit.rlim_cur = WITHOUT_PAUSE_US;
 	return setrlimit(RLIMIT_RTTIME, &limit);
 }
 
