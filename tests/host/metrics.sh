@@ -239,6 +239,31 @@ metrics_full_disk()
 	umount small
 }
 
+# The folder is root's at the start. Then it is made again by another user, whose files root may write only with a capability.
+folder_made_again()
+{
+	local before
+	own_port
+	mkdir textfile
+	tool_start -a -D "$port" --metrics textfile/ipvs.prom 1
+	rm -r textfile
+	mkdir -m 755 textfile
+	chown 65534:65534 textfile
+	wait_for test -s textfile/ipvs.prom
+	client_fails -n 7 "127.99.0.3:$port"
+	before=$(stat -c %i textfile/ipvs.prom)
+	chmod 500 textfile
+	wait_for another_file "$before"
+	tool_stop
+	expect "counts" "127.99.0.3:$port - 7 0 7 0 0 0 0 0 0 0" "$(python3 "$top/tests/metrics.py" counts textfile/ipvs.prom)"
+	! grep -q 'Permission denied' err || fail "was not permitted once"
+}
+
+another_file()
+{
+	[ "$(stat -c %i textfile/ipvs.prom)" != "$1" ]
+}
+
 # full_at_the_end - the exit status is 1
 full_at_the_end()
 {
@@ -247,7 +272,7 @@ full_at_the_end()
 	tool_start -a --metrics textfile/ipvs.prom 1
 	mv textfile elsewhere
 	wait_for grep -q 'cannot write metrics.*make its folder first' err
-	kill -INT "$tool_pid"
+	kill -TERM "$tool_pid"
 	wait_for is_gone
 	wait "$tool_pid" || status=$?
 	expect "exit status" 1 "$status"
@@ -264,6 +289,7 @@ run_metrics()
 	run "--metrics beside --summary" traced beside_a_table
 	run "--metrics FILE INTERVAL COUNT" traced metrics_count
 	run "--metrics: full disk, for a while" traced metrics_full_disk
+	run "--metrics: folder made again by another user" traced folder_made_again
 	run "--metrics: folder gone at the end: status 1" traced full_at_the_end
 	run "--metrics: Prometheus tells who refuses, is slow, and the spread" traced prometheus_answers
 	run "--metrics: Prometheus on a file from behind IPVS" behind_ipvs

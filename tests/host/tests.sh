@@ -216,7 +216,7 @@ stopped_while_compiling()
 	tool_pid=$!
 	pids+=("$tool_pid")
 	wait_for has_child
-	kill -INT "$tool_pid"
+	kill -TERM "$tool_pid"
 	patience=15
 	tool_end
 }
@@ -393,6 +393,9 @@ realtime()
 	tool_start -a
 	expect "policy and priority" "2 1" "$(awk '{ print $41, $40 }' "/proc/$tool_pid/stat")"
 	tool_stop
+	tool_start -a --no-realtime
+	expect "policy, priority and nice with --no-realtime" "0 0 -20" "$(awk '{ print $41, $40, $19 }' "/proc/$tool_pid/stat")"
+	tool_stop
 	tool_start -a --summary
 	expect "policy and priority, counting" "0 0" "$(awk '{ print $41, $40 }' "/proc/$tool_pid/stat")"
 	tool_stop
@@ -473,5 +476,6 @@ run_host()
 	run_accounting
 	run_faults
 	run_privilege
+	run_sinks
 	run_soak
 }

@@ -26,7 +26,8 @@ struct options {
 	uint64_t pid;				/* 0: every process */
 	uint64_t count;				/* rows to print; 0: no limit */
 	uint64_t seconds;			/* time to trace; 0: no limit */
-	uint64_t pages;				/* size of the perf buffer of each CPU; a power of two */
+	uint64_t buffer_bytes;			/* size of the perf buffer of each CPU; a power of two */
+	bool no_realtime;			/* read at an ordinary priority */
 	bool summary, histogram;		/* print counts, not rows; at most one is set */
 	bool noclear, milliseconds, states;
 	const char *metrics;			/* file; NULL: none */

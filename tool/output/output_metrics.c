@@ -389,17 +389,6 @@ int metrics_init(struct metrics *m, const char *path, const char *version, char 
 	return 0;
 }
 
-bool metrics_folder_is_ours(const struct metrics *m)
-{
-	const char *slash = strrchr(m->path, '/');
-	char folder[PATH_MAX];
-	struct stat st;
-	int n = slash ? snprintf(folder, sizeof(folder), "%.*s/", (int)(slash - m->path), m->path) :
-			snprintf(folder, sizeof(folder), ".");
-
-	return n < PATH_MAX && !stat(folder, &st) && st.st_uid == geteuid();
-}
-
 int metrics_write(struct metrics *m, const struct stats *s, const struct losses *lost, char *errmsg, size_t len)
 {
 	struct stats_real *other = malloc(sizeof(*other));

@@ -38,9 +38,6 @@ struct metrics {
  */
 int metrics_init(struct metrics *m, const char *path, const char *version, char *errmsg, size_t len);
 
-/** metrics_folder_is_ours - true if this user owns the folder of the file; false also if that is not known */
-bool metrics_folder_is_ours(const struct metrics *m);
-
 /**
  * metrics_write - replace the file in one step, so that a reader finds the whole old file or the whole new one
  * @s:     counts since the start of tracing, sorted; not changed

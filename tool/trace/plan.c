@@ -131,8 +131,8 @@ bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_EV
 	if (whole)
 		return true;
 	if (p->host->kprobes && p->host->kprobes_off)
-		snprintf(line, len, "kprobes are switched off on this host, so IPVS cannot be seen; run: echo 1 >"
-			 HOST_KPROBES_SWITCH);
+		snprintf(line, len, "kprobes are switched off on this host, so IPVS cannot be seen; run: %s",
+			 p->host->kprobes_off);
 	else if (!chosen[HOOK_STATE] && p->options->hooks != HOOK_CHOICE_ANY)
 		snprintf(line, len, "kernel %s has no hook of the kind that --hooks asks for", release);
 	else if (!chosen[HOOK_STATE])

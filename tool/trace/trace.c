@@ -53,6 +53,23 @@ void trace_init(struct trace *t, const struct plan *plan)
 	t->summary.states = plan->options->states;
 }
 
+static int open_buffers(struct trace *t, char *errmsg, size_t len)
+{
+	struct perfbuf *p = &t->perfbuf;
+	int err = perfbuf_open(p, t->kernel.loaded.events_fd, t->options->buffer_bytes);
+	size_t kib = p->data_size / 1024, n = 0;
+
+	if (err)
+		snprintf(errmsg, len, "cannot make perf buffers of %zu KiB for each CPU: %s%s", kib,
+			 err == -EPERM ? "more locked memory than allowed without CAP_IPC_LOCK" : strerror(-err),
+			 err == -EPERM || err == -ENOMEM ? "; give smaller ones by -b" : "");
+	for (size_t i = 0; i < p->n; i++)
+		n += p->rings[i].online;
+	if (!err)
+		log_debug("perf buffers of %zu KiB for each of %zu CPUs, %zu KiB in all", kib, n, n * kib);
+	return err;
+}
+
 int trace_load(struct trace *t, const struct object *programs, char *errmsg, size_t len)
 {
 	const struct options *o = t->options;
@@ -61,14 +78,9 @@ int trace_load(struct trace *t, const struct object *programs, char *errmsg, siz
 
 	if (err)
 		return err;
-	err = options_sends(o) ? perfbuf_open(&t->perfbuf, t->kernel.loaded.events_fd, o->pages) : 0;
-	if (err) {
-		snprintf(errmsg, len, "cannot make perf buffers of %" PRIu64 " pages for each CPU: %s; "
-			 "give fewer by -b", o->pages,
-			 err == -EPERM ? "more locked memory than allowed without CAP_IPC_LOCK" :
-					 strerror(-err));
+	err = options_sends(o) ? open_buffers(t, errmsg, len) : 0;
+	if (err)
 		return err;
-	}
 	err = correlate_init(&t->correlate);
 	if (!err)
 		err = health_init(&t->health, o->down);
@@ -83,7 +95,7 @@ int trace_record(struct trace *t, char *errmsg, size_t len)
 {
 	const char *path = t->options->record;
 
-	return path ? recording_create(&t->recording, path, t->output.realtime_ns, errmsg, len) : 0;
+	return path ? recording_create(&t->recording, path, t->output.wall.realtime_ns, errmsg, len) : 0;
 }
 
 /* Attaches to IPVS after the connects that IPVS takes, and to state changes last. So if the tool sees a connect begin,
@@ -144,6 +156,15 @@ static void check_recording(struct trace *t, int err)
 	log_error("cannot record to %.200s: %s; the recording ends here, tracing goes on",
 		  t->options->record, strerror(-err));
 	t->unrecorded = err;
+}
+
+/* Follows the wall clock when it is stepped, also by the end of a suspend. */
+static void follow_clock(struct trace *t)
+{
+	struct wall_clock *wall = &t->output.wall;
+
+	if (wall_clock_look(wall))
+		check_recording(t, recording_clock(&t->recording, wall->changed_ns, wall->realtime_ns));
 }
 
 static void write_row(struct trace *t, const struct row *row)
@@ -235,7 +256,7 @@ static void drop_privilege(const struct trace *t)
 	uint64_t keep = t->kernel.chosen[HOOK_IPVS] ? privilege_perfmon() | privilege_ptrace() : 0;
 	int err;
 
-	if (t->metrics.path && !metrics_folder_is_ours(&t->metrics))
+	if (t->metrics.path)	/* its folder may be made again at any time, by another user */
 		keep |= privilege_write();
 	err = privilege_drop(keep, spare, sizeof(spare) / sizeof(spare[0]), (void *)t);
 	if (err)
@@ -244,7 +265,11 @@ static void drop_privilege(const struct trace *t)
 
 void trace_begin(struct trace *t)
 {
-	priority_raise(&t->priority, options_sends(t->options));
+	bool realtime = options_sends(t->options) && !t->options->no_realtime;
+
+	if (realtime && t->kernel.plan->host->preempt_rt)
+		log_debug("a PREEMPT_RT kernel: reading at an ordinary priority, not to disturb realtime processes");
+	priority_raise(&t->priority, realtime && !t->kernel.plan->host->preempt_rt);
 	drop_privilege(t);
 	follow_layout(t);	/* says that it traces, if nothing is compiled any more */
 	t->looked_ns = clock_now_ns();
@@ -258,9 +283,11 @@ static int wait_for_events(struct trace *t, int ms)
 		ms = most;
 	if (options_sends(t->options)) {
 		perfbuf_wait(&t->perfbuf, ms);
+		follow_clock(t);
 		return print_rows(t, SETTLE_MS * 1000000);
 	}
 	poll(NULL, 0, ms);
+	follow_clock(t);
 	return 0;
 }
 
@@ -270,6 +297,7 @@ int trace_step(struct trace *t, int ms)
 	uint64_t now;
 
 	follow_layout(t);
+	priority_check(&t->priority);
 	now = clock_now_ns();
 	if (now - t->looked_ns >= WATCH_MS * 1000000ULL) {
 		watch_ipvs(&t->watch, t->ready);
@@ -279,7 +307,6 @@ int trace_step(struct trace *t, int ms)
 		if (options_sends(t->options))
 			perfbuf_update_cpus(&t->perfbuf, t->kernel.loaded.events_fd, cpu_came);
 		report_losses(t, false);
-		priority_check(&t->priority);
 		t->looked_ns = now;
 	}
 	return err;
@@ -289,6 +316,7 @@ void trace_detach(struct trace *t, int *err)
 {
 	watch_unseen(&t->watch);
 	attach_detach_all(&t->kernel.attached);
+	follow_clock(t);
 	if (!*err && options_sends(t->options))
 		*err = print_rows(t, 0);
 	report_losses(t, true);

@@ -127,11 +127,11 @@ static bool uses_kprobes(const struct kernel *k)
 void watch_kprobes(struct watch *w)
 {
 	const struct kernel *k = w->kernel;
-	bool off = uses_kprobes(k) && host_kprobes_off();
+	const char *off = uses_kprobes(k) ? host_kprobes_off() : NULL;
 
 	if (off && !w->kprobes_off)
-		log_warning("kprobes were switched off: %s; run: echo 1 >" HOST_KPROBES_SWITCH,
-			    k->chosen[HOOK_STATE]->kind == HOOK_KPROBE ? "nothing is seen" : "IPVS is not seen");
+		log_warning("kprobes were switched off: %s; run: %s",
+			    k->chosen[HOOK_STATE]->kind == HOOK_KPROBE ? "nothing is seen" : "IPVS is not seen", off);
 	if (!off && w->kprobes_off)
 		log_info("kprobes are switched on again");
 	w->kprobes_off = off;

@@ -33,7 +33,7 @@ static char *written(const struct row *row, const struct losses *lost)
 
 	assert_true(fd >= 0);
 	assert_int_equal(output_open(&out, &json, fd), 0);
-	out.realtime_ns = 1000000000000000000;	/* 2001-09-09 01:46:40 UTC */
+	out.wall.realtime_ns = 1000000000000000000;	/* 2001-09-09 01:46:40 UTC */
 	output_header(&out);
 	if (row)
 		output_row(&out, row);
@@ -226,7 +226,7 @@ static void line_of_losses(void **state)
 
 	(void)state;
 	out.format = &output_json;
-	out.realtime_ns = 1000000000000000000;
+	out.wall.realtime_ns = 1000000000000000000;
 	output_lost(&out, 5000001234, &since, true);
 	assert_string_equal(text, "{\"time\":\"2001-09-09T01:46:45.000001Z\",\"event\":\"lost\","
 		"\"lost_buffer_full\":1,\"lost_missed\":20,"

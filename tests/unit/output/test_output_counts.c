@@ -55,7 +55,7 @@ static char *printed(const struct output_settings *options, const struct stats *
 	assert_non_null(text);
 	assert_int_equal(pipe(pipes), 0);
 	assert_int_equal(output_open(&o, options, pipes[1]), 0);
-	o.realtime_ns = 0;
+	o.wall.realtime_ns = 0;
 	assert_int_equal(stats_rank(&ranking, s), 0);
 	counts_header(&o);
 	counts_print(&o, &counts);
