@@ -75,8 +75,6 @@ static void add_entry(void *cookie, const struct ipvs_entry *e)
 		r->full++;
 		return;
 	}
-	if (r->summary && summary_expect(r->summary, r->loaded, e))
-		r->not_counted++;
 	err = entries_add(r->loaded, e, &r->adopt);
 	if (err == -EEXIST)	/* the programs saw IPVS create it */
 		return;
@@ -125,8 +123,8 @@ static void count_open(struct reading *r)
 	for (size_t i = 0; i < r->open.n; i++) {
 		const struct ipvs_entry *e = &r->open.entry[i];
 
-		if (is_established(r, e) || entries_unmark_open(r->loaded, e))
-			summary_open(r->summary, e);
+		if ((is_established(r, e) || entries_unmark_open(r->loaded, e)) && summary_open(r->summary, e))
+			r->not_counted++;
 	}
 	log_debug("%zu of them open", r->open.n);
 }

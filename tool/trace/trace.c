@@ -29,7 +29,6 @@ void trace_init(struct trace *t, const struct plan *plan)
 	t->layout = (struct programs)PROGRAMS_NONE;
 	t->watch.kernel = &t->kernel;
 	t->watch.summary = options_counts(plan->options) ? &t->summary : NULL;
-	t->summary.states = plan->options->states;
 }
 
 int trace_load(struct trace *t, const struct object *programs, char *errmsg, size_t len)
@@ -329,4 +328,5 @@ void trace_close(struct trace *t)
 	recording_close(&t->recording);
 	journal_close(&t->journal);
 	summary_close(&t->summary);
+	metrics_close(&t->metrics);
 }
