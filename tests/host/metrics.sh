@@ -155,6 +155,7 @@ dead_ones_leave()
 	wait_for known_as 3 4
 	expect "lines about connections" $((3 * 45)) "$(grep -c '^ipvs_tcp_' ipvs.prom)"
 	expect "the live one: what was counted before stays in the sum" 0 "$(attempts 127.99.0.1)"
+	between "elements of the tool's maps" 1 "$(map_entries)" 50
 	client -n 5 "127.99.0.1:$port"
 	connect_to 1 2
 	wait_for known_as 4 4
