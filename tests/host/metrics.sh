@@ -142,7 +142,7 @@ attempts()
 dead_ones_leave()
 {
 	own_port
-	server "127.99.0.1:$port" "127.98.0.1:$port"
+	server "0.0.0.0:$port"
 	tool_start -a -D "$port" --metrics ipvs.prom --forget 1 1
 	client_begin -o 60000 "127.98.0.1:$port"
 	connect_to 1 512

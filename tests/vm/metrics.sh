@@ -104,7 +104,7 @@ real_servers_leave()
 	client_begin -c -o 600000 "$vip:80"
 	wait_for has_served 1
 	mkdir ipvs
-	tool_start --metrics ipvs/ipvs.prom --forget 2 1 --record record
+	tool_start --metrics ipvs/ipvs.prom --forget 2 1
 	ipvsadm -a -t "$vip:80" -r "$real_2" -m
 	client -n 12 "$vip:80"
 	wait_for known_are "$real_1" "$real_2"
