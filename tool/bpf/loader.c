@@ -211,6 +211,8 @@ int loader_open(struct loaded *l, const struct object *o, const struct hook *con
 
 	memset(l, -1, sizeof(*l));	/* every descriptor -1 */
 	l->kern_version = o->kern_version;
+	l->tallies = sizes->tallies;
+	l->buckets = sizes->buckets;
 	err = make_maps(l, o, chosen, sizes, errmsg, len);
 	if (err)
 		return err;

@@ -31,7 +31,7 @@ struct option_row {
 
 #define AT(member) offsetof(struct options, member)
 
-enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS, STATES, NO_REALTIME };
+enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS, STATES, FORGET, NO_REALTIME };
 
 static const struct option_row rows[] = {
 	{ 'h', "help", FLAG, AT(help), NULL, "show this text and stop" },
@@ -66,6 +66,8 @@ static const struct option_row rows[] = {
 	  "with --histogram: times in each TCP state, not connect times" },
 	{ METRICS, "metrics", STRING, AT(metrics), "FILE",
 	  "counts for Prometheus to FILE, every INTERVAL seconds (15)" },
+	{ FORGET, "forget", NUMBER, AT(forget), "SECONDS",
+	  "with --metrics: without real servers idle for SECONDS (300)" },
 	{ 'C', "noclear", FLAG, AT(noclear), NULL, "with tables: do not clear the screen" },
 	{ 'm', "milliseconds", FLAG, AT(milliseconds), NULL, "with --histogram: in milliseconds" },
 	{ 'n', "count", NUMBER, AT(count), "COUNT", "stop after COUNT rows" },
@@ -95,7 +97,7 @@ enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 static const char *const not_with_replay[] = {
 	"all", "real", "pid", "journal", "retransmits", "duration", "buffer-pages", "no-realtime", "record", "check",
 	"ebpf", "no-cache", "cache-dir", "max-conns", "proc-root", "hooks", "summary", "histogram", "states",
-	"metrics", "noclear", "milliseconds",
+	"metrics", "forget", "noclear", "milliseconds",
 };
 
 /* Options that only matter for rows, which --summary, --histogram and --metrics do not print. */
@@ -383,6 +385,8 @@ static int check_counting(struct options *o, const struct option_row *rows_optio
 	if ((o->noclear || o->milliseconds) && !options_tables(o))
 		return usage_error(o, "--%s: goes with --summary or --histogram only",
 			    o->noclear ? "noclear" : "milliseconds");
+	if (o->forget && !o->metrics)
+		return usage_error(o, "--forget: goes with --metrics only");
 	if (o->states && !o->histogram)
 		return usage_error(o, "--states: goes with --histogram only");
 	return 0;

@@ -31,6 +31,7 @@ struct options {
 	bool summary, histogram;		/* print counts, not rows; at most one is set */
 	bool noclear, milliseconds, states;
 	const char *metrics;			/* file; NULL: none */
+	uint64_t forget;			/* seconds until an idle real server leaves the metrics; 0: default */
 	uint64_t interval;			/* seconds between tables; 0: one at the end, metrics every 15 */
 	uint64_t tables;			/* number of tables to print; 0: no limit */
 	enum hook_choice hooks;

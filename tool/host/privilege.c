@@ -169,7 +169,7 @@ static const struct call trace_calls[] = {
 	/* rows, messages, the recording */
 	ANY(read), ANY(write), ANY(writev), ANY(close), ANY(lseek), ANY(fcntl), ANY(fstat),
 	/* perf buffers, attaching programs; reading and filling maps, but loading nothing */
-	ANY(ioctl), ANY(epoll_ctl), ANY(epoll_pwait), ANY(ppoll), ANY(perf_event_open),
+	ANY(ioctl), ANY(epoll_ctl), ANY(epoll_pwait), ANY(ppoll), ANY(perf_event_open), ANY(membarrier),
 	{ __NR_bpf, 0, BPF_MAP_LOOKUP_ELEM, BPF_MAP_GET_NEXT_KEY },
 	{ __NR_bpf, 0, BPF_OBJ_GET_INFO_BY_FD, BPF_OBJ_GET_INFO_BY_FD },	/* about kprobes */
 	{ __NR_bpf, 0, BPF_LINK_CREATE, BPF_LINK_CREATE },	/* for IPVS when it is loaded again */

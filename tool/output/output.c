@@ -98,7 +98,9 @@ void output_print_end(const struct output *o, const struct losses *lost)
 	for (int i = 0; i < LOSSES; i++)
 		if (lost->n[i])
 			log_warning("%" PRIu64 " %s", lost->n[i], loss_causes[i].at_end);
-	if (o->settings.counts)
+	if (o->settings.counts && lost->n[LOSS_TALLIES_FULL])
+		log_info("%" PRIu64 " not counted, %" PRIu64 " lost", lost->n[LOSS_TALLIES_FULL], losses_rows(lost));
+	else if (o->settings.counts)
 		log_info("%" PRIu64 " lost", losses_rows(lost));
 	else if (filtered)
 		log_info("%" PRIu64 " rows, %" PRIu64 " filtered, %" PRIu64 " lost", o->rows, filtered,

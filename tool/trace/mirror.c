@@ -79,8 +79,6 @@ static void add_entry(void *cookie, const struct ipvs_entry *e)
 		r->full++;
 		return;
 	}
-	if (m->summary && summary_expect(m->summary, m->loaded, e))
-		r->not_counted++;
 	err = entries_add(m->loaded, e, &r->adopt);
 	if (err && err != -EEXIST) {
 		r->full++;
@@ -145,8 +143,9 @@ static void count_open(struct reading *r)
 	for (size_t i = 0; i < r->open.n; i++) {
 		const struct ipvs_entry *e = &r->open.entry[i];
 
-		if (is_established(r, e) || entries_unmark_open(r->mirror->loaded, e))
-			summary_open(r->mirror->summary, e);
+		if ((is_established(r, e) || entries_unmark_open(r->mirror->loaded, e)) &&
+		    summary_open(r->mirror->summary, e))
+			r->not_counted++;
 	}
 	log_debug("%zu of them open", r->open.n);
 }

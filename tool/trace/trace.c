@@ -50,7 +50,6 @@ void trace_init(struct trace *t, const struct plan *plan)
 	t->watch.meanwhile = collect;
 	t->watch.cookie = t;
 	t->watch.summary = options_counts(plan->options) ? &t->summary : NULL;
-	t->summary.states = plan->options->states;
 }
 
 static int open_buffers(struct trace *t, char *errmsg, size_t len)
@@ -370,4 +369,5 @@ void trace_close(struct trace *t)
 	recording_close(&t->recording);
 	journal_close(&t->journal);
 	summary_close(&t->summary);
+	metrics_close(&t->metrics);
 }

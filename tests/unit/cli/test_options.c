@@ -459,7 +459,7 @@ static void recordings(void **state)
 		{ "--record=x", "record" }, { "--ebpf", "ebpf" }, { "--no-cache", "no-cache" },
 		{ "--cache-dir=x", "cache-dir" }, { "--hooks=raw", "hooks" },
 		{ "--summary", "summary" }, { "--histogram", "histogram" }, { "-C", "noclear" },
-		{ "-m", "milliseconds" }, { "--states", "states" },
+		{ "-m", "milliseconds" }, { "--states", "states" }, { "--metrics=x", "metrics" }, { "--forget=1", "forget" },
 	};
 	struct options o;
 
@@ -505,6 +505,9 @@ static void counting(void **state)
 	assert_true(o.noclear);
 	assert_int_equal(o.interval, 10);
 	assert_int_equal(o.tables, 3);
+	assert_int_equal(PARSE(&o, "--metrics", "file", "--forget", "60"), 0);
+	assert_string_equal(o.metrics, "file");
+	assert_int_equal(o.forget, 60);
 	assert_int_equal(PARSE(&o, "7", "--hist", "-a", "99999999"), 0);
 	assert_int_equal(o.interval, 7);
 	assert_int_equal(o.tables, 99999999);
@@ -551,6 +554,8 @@ static void counting_excludes_rows(void **state)
 	CHECK_ERROR("--milliseconds: goes with --summary or --histogram only", "-am");
 	CHECK_ERROR("--states: goes with --histogram only", "--summary", "--states");
 	CHECK_ERROR("--states: goes with --histogram only", "--states");
+	CHECK_ERROR("--forget: goes with --metrics only", "--summary", "--forget", "60");
+	CHECK_ERROR("--forget '0': give a whole number from 1 to 4294967295", "--metrics=x", "--forget=0");
 }
 
 static void unknown_options(void **state)
@@ -688,7 +693,7 @@ static char *sample(const char *value)
 static bool alone(const char *name)
 {
 	return strcmp(name, "--noclear") != 0 && strcmp(name, "--milliseconds") != 0 &&
-	       strcmp(name, "--states") != 0;
+	       strcmp(name, "--states") != 0 && strcmp(name, "--forget") != 0;
 }
 
 static void help_lists_what_the_parser_takes(void **state)
