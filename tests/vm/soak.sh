@@ -180,7 +180,7 @@ soak()
 	# shellcheck disable=SC2317 # called by clean_up
 	undo()
 	{
-		for name in /run/netns/s*-$$; do
+		for name in "/run/netns/s"*"-$$"; do
 			[ ! -e "$name" ] || ip netns delete "${name##*/}"
 		done
 		modprobe -a ip_vs ip_vs_rr
