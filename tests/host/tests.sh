@@ -371,6 +371,31 @@ million()
 	between "us" 1000000 "$us" 1499999
 }
 
+# The hooks are attached before IPVS's table is read. Meanwhile come four times as many rows as the buffers hold.
+rows_meanwhile()
+{
+	local place=127.99.0.1:7719
+	mkdir -p proc/1/ns proc/1/net
+	ln -s 'net:[4026531840]' proc/1/ns/net
+	mkfifo proc/1/net/ip_vs_conn
+	server "$place"
+	(
+		trap '' PIPE	# the tool may stop reading
+		exec 7>proc/1/net/ip_vs_conn
+		for _ in {1..20}; do
+			client -n 20 "$place"
+			echo >&7 || :
+			sleep 0.02
+		done
+	) 2>clients.err &
+	pids+=($!)
+	tool_start -a --proc-root proc -b 8 -D 7719
+	wait "${pids[0]}"
+	tool_stop
+	expect "rows" "$(client_rows "$place" | cut -d ' ' -f 2-)" "$(own_rows "$place" | cut -d ' ' -f 2-)"
+	expect "lost" 0 "$(lost)"
+}
+
 # With less room than connections it stops where the map is full.
 no_room_for_all()
 {
@@ -449,6 +474,7 @@ run_host()
 	run "no stdout: status 1 and why" traced no_stdout
 	run "100,000 connections from before the start" traced hundred_thousand
 	run "a million connections from before the start" traced million
+	run "rows while the connections from before the start are read" traced rows_meanwhile
 	run "more connections from before the start than there is room for" traced no_room_for_all
 	run "realtime priority" traced realtime
 	run "memory: below 6 MB" traced memory -a

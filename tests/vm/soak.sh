@@ -5,7 +5,7 @@
 #
 #   host: 4 clients ---.                                       .-> tool --record -> pipe -> reader that stalls -> rows
 #   pod 1: a client ----+-> VIP :80 -> IPVS -> 2 real servers -+-> tool --summary --states --metrics --record
-#   pod 2: a client ---'    VIP :82 -> IPVS -> a server that holds; the pods' clients are killed, and the pods go
+#   pod 2: a client ---'    VIP :82 -> IPVS -> a server; the pods' clients are killed, and the pods go
 #
 # Meanwhile the reader stops for a second, and the clock steps by two hours and back. Then the clients wait while all rows are
 # compared with the servers' logs, and, once a minute, while ip_vs is unloaded and loaded again. At the end memory must not have
@@ -38,7 +38,7 @@ soak_tools()
 	echo $! >pid
 	wait_for ready
 	popd >/dev/null || return
-	tool_in counts --summary 1 --states --metrics metrics/ipvs.prom --record rec -b 2048
+	tool_in counts --summary 1 --states --metrics metrics/ipvs.prom --record /dev/null -b 2048
 }
 
 soak_services()
@@ -47,18 +47,19 @@ soak_services()
 	service "$vip:82" "${real_1%:*}:8082"
 }
 
-# soak_pod N - makes pod N, of a fresh address each time
+# soak_pod - makes a pod with a fresh name and address, and sets "pod"
 soak_pod()
 {
 	local own="10.$((100 + pods / 200 % 100)).$((pods % 200 + 1))"
 	pods=$((pods + 1))
-	ip netns add "s$1$$"
+	pod=s$pods-$$
+	ip netns add "$pod"
 	ip -batch - <<-END
-	link add s$1$$ type veth peer name eth0 netns s$1$$
-	link set s$1$$ up
-	address add $own.1/24 dev s$1$$
+	link add $pod type veth peer name eth0 netns $pod
+	link set $pod up
+	address add $own.1/24 dev $pod
 	END
-	ip -n "s$1$$" -batch - <<-END
+	ip -n "$pod" -batch - <<-END
 	link set lo up
 	link set eth0 up
 	address add $own.2/24 dev eth0
@@ -80,13 +81,13 @@ soak_disturb()
 # soak_round - runs all clients once and compares the rows
 soak_round()
 {
-	local i running=() held=()
-	: >clients
+	local i pod running=() held=() gone=()
 	for i in 1 2; do
-		soak_pod $i
-		ip netns exec "s$i$$" "$peers/client" -w -n "$soak_of_pod" "$vip:80" >"clients.pod$i" &
+		soak_pod
+		gone+=("$pod")
+		ip netns exec "$pod" "$peers/client" -w -n "$soak_of_pod" "$vip:80" >"clients.pod$i" &
 		running+=($!)
-		ip netns exec "s$i$$" "$peers/client" -c -n 5 -o 600000 "$vip:82" >/dev/null &
+		ip netns exec "$pod" "$peers/client" -c -n 5 -o 600000 "$vip:82" >/dev/null &
 		held+=($!)
 	done
 	for i in 20000 30000 40000 50000; do
@@ -96,10 +97,10 @@ soak_round()
 	soak_disturb &
 	running+=($!)
 	wait "${running[@]}"
-	kill -KILL "${held[@]}" 2>/dev/null
+	kill -KILL "${held[@]}"
 	wait "${held[@]}" 2>/dev/null || :
-	for i in 1 2; do
-		ip netns delete "s$i$$"
+	for pod in "${gone[@]}"; do
+		ip netns delete "$pod"
 	done
 	cat clients.* >clients
 	total=$((total + $(wc -l <clients)))
@@ -126,6 +127,7 @@ soak_has_rows()
 soak_reloads()
 {
 	reloads=$((reloads + 1))
+	ipvsadm -C	# its services keep the module
 	without_ipvs
 	wait_for soak_said "$reloads" "ip_vs was unloaded"
 	modprobe -a ip_vs ip_vs_rr
@@ -157,7 +159,7 @@ soak_empty()
 	[ "$(soak_left "$(<rows/pid)") $(soak_left "$(<counts/pid)")" = "0 0" ]
 }
 
-# soak_grew NAME - prints by how many kB the memory has grown: the last quarter less the second one, medians
+# soak_grew NAME - prints by how many kB the memory has grown from the second quarter to the last one, by medians
 soak_grew()
 {
 	awk -v name="$1" '$1 == name { kb[++n] = $3 }
@@ -166,7 +168,7 @@ soak_grew()
 			for (i = 1; i < m; i++) for (j = i + 1; j <= m; j++) if (v[j] < v[i]) { t = v[i]; v[i] = v[j]; v[j] = t }
 			return v[int((m + 1) / 2)]
 		}
-		END { q = int(n / 4); print median(n - q, n) - median(q + 1, 2 * q + 1) }' rss
+		END { q = int(n / 4); print q ? median(n - q, n) - median(q + 1, 2 * q + 1) : 0 }' rss
 }
 
 soak()
@@ -178,16 +180,17 @@ soak()
 	# shellcheck disable=SC2317 # called by clean_up
 	undo()
 	{
-		for name in s1$$ s2$$; do
-			[ ! -e "/run/netns/$name" ] || ip netns delete "$name"
+		for name in "/run/netns/s"*"-$$"; do
+			[ ! -e "$name" ] || ip netns delete "${name##*/}"
 		done
+		modprobe -a ip_vs ip_vs_rr
 	}
 	network 4
 	echo 1 >/proc/sys/net/ipv4/ip_forward
 	echo 262144 >/proc/sys/net/ipv4/tcp_max_tw_buckets
 	soak_services
 	server --close-first "$real_1" "$real_2"
-	"$peers/server" --log servers.held --hold "${real_1%:*}:8082" >>server_pids
+	"$peers/server" --log servers.held "${real_1%:*}:8082" >>server_pids
 	soak_tools
 	ends=$(($(monotonic) + soak_seconds)) next=$(($(monotonic) + soak_reload))
 	while [ "$(monotonic)" -lt $ends ]; do
@@ -199,12 +202,12 @@ soak()
 		next=$(($(monotonic) + soak_reload))
 	done
 	expect "connections" "$total" "$connections"
+	ipvsadm -C
 	without_ipvs
 	wait_for soak_empty
 	tools_stop rows counts
 	wait "$reader"
 	printed=$((printed + $(wc -l <rows/rows)))
-	modprobe -a ip_vs ip_vs_rr
 	grep -q ": $printed rows, 0 lost$" rows/err || fail "$printed rows were printed: $(tail -n 1 rows/err)"
 	grep -q ": 0 lost$" counts/err || fail "lost: $(tail -n 1 counts/err)"
 	expect "rows of the recording" "$printed" "$("$tool" --replay rows/rec 2>/dev/null | grep -c -v SKADDR)"

@@ -29,9 +29,6 @@ static uint32_t map_size(const struct object_map *m, const struct map_sizes *siz
 	return strcmp(m->name, "open_before") ? m->max_entries : sizes->open_before;
 }
 
-/* The largest log that the oldest verifier accepts. It writes nothing if its messages need more. */
-#define LOG_SIZE ((16U << 20) - 1)
-
 /* A map or a program that is being made, in a thread of its own: the verifier needs 10 to 30 ms for each of the large
  * programs, and the maps together 20. */
 struct making {
@@ -40,24 +37,16 @@ struct making {
 	pthread_t thread;
 	bool begun, threaded;
 	int fd;			/* or a negative errno */
-	char *log;		/* the verifier's messages if it refuses the program */
 };
 
 static void *make(void *cookie)
 {
 	struct making *m = cookie;
-	bool program = m->cmd == BPF_PROG_LOAD;
 
 	m->fd = bpf_call(m->cmd, &m->attr);
 	if (m->fd == -EINVAL || m->fd == -E2BIG) {	/* before 4.15 there are no names */
-		memset(program ? m->attr.prog_name : m->attr.map_name, 0, sizeof(m->attr.map_name));
+		memset(m->cmd == BPF_PROG_LOAD ? m->attr.prog_name : m->attr.map_name, 0, sizeof(m->attr.map_name));
 		m->fd = bpf_call(m->cmd, &m->attr);
-	}
-	if (program && m->fd < 0 && (m->log = calloc(1, LOG_SIZE))) {	/* load again, to get the reason */
-		m->attr.log_level = 1;
-		m->attr.log_buf = (uintptr_t)m->log;
-		m->attr.log_size = LOG_SIZE;
-		bpf_call(m->cmd, &m->attr);	/* ignored: ENOSPC means only that the log is too long */
 	}
 	return NULL;
 }
@@ -142,26 +131,34 @@ static int map_by_name(const struct loaded *l, const struct object *o, const cha
 	return i < 0 ? -1 : l->map_fd[i];
 }
 
-static void begin_program(struct making *made, const struct loaded *l, const struct object *o, const struct hook *hook)
+/* Copies the instructions, with this run's maps in them. Returns NULL if there is no memory. */
+static struct bpf_insn *link_insns(const struct loaded *l, const struct object *o)
+{
+	struct bpf_insn *insns = malloc(o->n_insns * sizeof(*insns));
+
+	if (!insns)
+		return NULL;
+	memcpy(insns, o->insns, o->n_insns * sizeof(*insns));
+	for (uint32_t i = 0; i < o->n_insns; i++)
+		if (object_loads_map(&insns[i]))
+			insns[i].imm = l->map_fd[insns[i].imm];
+	return insns;
+}
+
+static void begin_program(struct making *made, const struct object *o, const struct bpf_insn *insns, const struct hook *hook)
 {
 	const struct object_program *p = object_program(o, hook->program);
-	struct bpf_insn *insns = p ? malloc(p->n_insns * sizeof(*insns)) : NULL;
 
-	if (!insns) {
-		made->fd = p ? -ENOMEM : -ENOENT;
+	made->fd = -ENOENT;
+	if (!p)
 		return;
-	}
 	made->attr.prog_type = hook->kind == HOOK_RAW_TRACEPOINT ? BPF_PROG_TYPE_RAW_TRACEPOINT :
 			       hook->kind == HOOK_TRACEPOINT     ? BPF_PROG_TYPE_TRACEPOINT :
 								   BPF_PROG_TYPE_KPROBE;
 	made->attr.insn_cnt = p->n_insns;
+	made->attr.insns = (uintptr_t)(insns + p->first);
 	made->attr.license = (uintptr_t)"GPL";
 	made->attr.kern_version = o->kern_version;	/* kernels before 5.0 compare it */
-	memcpy(insns, o->insns + p->first, p->n_insns * sizeof(*insns));
-	for (uint32_t i = 0; i < p->n_insns; i++)
-		if (object_loads_map(&insns[i]))
-			insns[i].imm = l->map_fd[insns[i].imm];
-	made->attr.insns = (uintptr_t)insns;
 	memcpy(made->attr.prog_name, p->name, sizeof(made->attr.prog_name) - 1);
 	begin_making(made, BPF_PROG_LOAD);
 }
@@ -178,29 +175,51 @@ static const char *last_message(char *log)
 	return last;
 }
 
+/* The largest log that the oldest verifier accepts. It writes nothing if its messages need more. */
+#define LOG_SIZE ((16U << 20) - 1)
+
+/* Loads a refused program again, to get the reason. */
+static void explain_program(struct making *made, const char *name, char *errmsg, size_t len)
+{
+	char *log = calloc(1, LOG_SIZE);
+
+	if (log) {
+		made->attr.log_level = 1;
+		made->attr.log_buf = (uintptr_t)log;
+		made->attr.log_size = LOG_SIZE;
+		bpf_call(BPF_PROG_LOAD, &made->attr);	/* ignored: ENOSPC means only that the log is too long */
+	}
+	snprintf(errmsg, len, "the kernel refuses program %s: %s: %s", name, strerror(-made->fd),
+		 log && *log ? last_message(log) : "no further details");
+	free(log);
+}
+
 static int load_programs(struct loaded *l, const struct object *o,
 			 const struct hook *const chosen[HOOK_EVENTS], char *errmsg, size_t len)
 {
+	struct bpf_insn *insns = link_insns(l, o);
 	struct making made[HOOK_EVENTS];
 	int err = 0;
 
+	if (!insns) {
+		snprintf(errmsg, len, "out of memory");
+		return -ENOMEM;
+	}
 	memset(made, 0, sizeof(made));
 	for (int event = 0; event < HOOK_EVENTS; event++) {
 		made[event].fd = -1;
 		if (chosen[event])
-			begin_program(&made[event], l, o, chosen[event]);
+			begin_program(&made[event], o, insns, chosen[event]);
 	}
 	for (int event = 0; event < HOOK_EVENTS; event++) {
 		finish_making(&made[event]);
 		l->program_fd[event] = made[event].fd;
 		if (chosen[event] && made[event].fd < 0 && !err) {
 			err = made[event].fd;
-			snprintf(errmsg, len, "the kernel refuses program %s: %s: %s", chosen[event]->program,
-				 strerror(-err), made[event].log ? last_message(made[event].log) : "no further details");
+			explain_program(&made[event], chosen[event]->program, errmsg, len);
 		}
-		free((void *)(uintptr_t)made[event].attr.insns);
-		free(made[event].log);
 	}
+	free(insns);
 	return err;
 }
 

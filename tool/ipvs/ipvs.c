@@ -7,7 +7,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,7 +138,7 @@ int ipvs_read(const char *proc_root, ipvs_entry_seen seen, bool (*go_on)(void *c
  * its active and its inactive connections. A service of a firewall mark has connections of every protocol. */
 void ipvs_add_conns(struct ipvs_sum_of_conns *sum, const char *line, size_t len)
 {
-	char text[160];
+	char text[160], *at = text, *end;
 	uint64_t active, inactive;
 
 	if (len >= sizeof(text))
@@ -148,7 +147,15 @@ void ipvs_add_conns(struct ipvs_sum_of_conns *sum, const char *line, size_t len)
 	text[len] = '\0';
 	if (*text != ' ')
 		sum->tcp = !strncmp(text, "TCP ", 4) || !strncmp(text, "FWM ", 4);
-	else if (sum->tcp && sscanf(text, " -> %*s %*s %*d %" SCNu64 " %" SCNu64, &active, &inactive) == 2)
+	if (*text != ' ' || !sum->tcp)
+		return;
+	for (int i = 0; i < 4; i++) {	/* the arrow, the address, the method, the weight */
+		at += strspn(at, " ");
+		at += strcspn(at, " ");
+	}
+	active = strtoull(at, &end, 10);
+	inactive = strtoull(end, &at, 10);
+	if (at > end)
 		sum->n += active + inactive;
 }
 
