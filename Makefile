@@ -140,7 +140,7 @@ sanitized: $(BUILD)/unit/ipvs-tcpstate
 
 fuzzers: $(FUZZ_PROGRAMS)
 
-peers: $(PEER_PROGRAMS)
+peers: $(PEER_PROGRAMS) $(BUILD)/rehearse
 
 # Files to install: FROM:MODE:TO
 FILES = $(BUILD)/ipvs-tcpstate:755:$(PREFIX)/sbin/ipvs-tcpstate \
@@ -276,6 +276,10 @@ $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/tool.a $(BUILD)/fuzz/
 	$(call say,FUZZ,$@)
 	$(Q)$(FUZZ_CC) -o $@ $< $(FUZZ_MAIN) $(BUILD)/fuzz/tool.a $(LIBS)
 
+$(BUILD)/rehearse: tests/compile/rehearse.c $(filter-out $(BUILD)/main.o,$(OBJECTS))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) $(HARDEN) $(LDFLAGS) $(LINK) -o $@ $(filter %.c %.o,$^) $(LIBS)
+
 $(BUILD)/peers/%: tests/peers/%.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
@@ -283,4 +287,4 @@ $(BUILD)/peers/%: tests/peers/%.c
 
 # make reads the dependency files of today's objects only. Files that an older layout has left name sources that have moved.
 -include $(patsubst %.o,%.d,$(OBJECTS) $(UNIT_OBJECTS) $(FUZZ_OBJECTS) $(BUILD)/unit/tool/main.o $(BUILD)/unit/base/abi_system.o) \
-	$(UNIT_PROGRAMS:%=%.d) $(PEER_PROGRAMS:%=%.d) $(wildcard $(BUILD)/fuzz/*.d)
+	$(UNIT_PROGRAMS:%=%.d) $(PEER_PROGRAMS:%=%.d) $(BUILD)/rehearse.d $(wildcard $(BUILD)/fuzz/*.d)

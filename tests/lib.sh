@@ -371,7 +371,7 @@ rows()
 lost()
 {
 	[ ! "${group-}" ] || { echo 0; return; }	# the last verdict is about the losses of a shared tool
-	sed -n 's/.* rows, \(.* left out, \)\{0,1\}\([0-9]*\) lost$/\2/p' err
+	sed -n 's/.* rows, \(.* filtered, \)\{0,1\}\([0-9]*\) lost$/\2/p' err
 }
 
 # misuse STATUS PATTERN COMMAND... - checks that COMMAND exits with STATUS, and writes one line to stderr, which

@@ -11,7 +11,6 @@
 #include "trace/counting.h"
 #include "trace/plan.h"
 #include "trace/printing.h"
-#include "trace/rehearse.h"
 #include "trace/replay.h"
 #include "trace/trace.h"
 
@@ -196,7 +195,6 @@ static int print_text(const struct options *options, const struct plan *plan)
 	return err ? FAILED : DONE;
 }
 
-/* --check, --rehearse */
 static int check(struct plan *plan)
 {
 	const struct output_settings settings = printing_settings(plan->options);
@@ -208,7 +206,7 @@ static int check(struct plan *plan)
 		log_error("out of memory");
 		return FAILED;
 	}
-	possible = plan->options->rehearse ? rehearse(plan, &out) : check_print(plan, &out);
+	possible = check_print(plan, &out);
 	err = output_flush(&out);
 	output_close(&out);
 	if (err)
@@ -245,7 +243,7 @@ int main(int argc, char *argv[])
 	plan_make(&plan, &options, &host);
 	if (options.ebpf)
 		return print_text(&options, &plan);
-	if (options.check || options.rehearse)
+	if (options.check)
 		return check(&plan);
 	catch_signals();
 	return end_of_run(run(&plan));

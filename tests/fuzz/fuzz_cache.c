@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		object_free(&o);
 	} else {
 		expect(err == -EBADMSG || err == -ENOENT);
-		expect((err == -EBADMSG) == (strstr(why, "is damaged; compiling anew") != NULL));
+		expect((err == -EBADMSG) == (strstr(why, "is damaged; compiling again") != NULL));
 	}
 	return 0;
 }

@@ -86,7 +86,7 @@ left_out()
 	accounts 15
 	expect "rows" 7 "$(json_end rows)"
 	expect "filtered" 8 "$(json_end filtered)"
-	grep -q ': 7 rows, 8 left out, 0 lost$' err || fail "stderr does not say so"
+	grep -q ': 7 rows, 8 filtered, 0 lost$' err || fail "stderr does not say so"
 }
 
 map_full()

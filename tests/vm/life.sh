@@ -162,7 +162,8 @@ ESTABLISHED ESTABLISHED $second moved
 ESTABLISHED CLOSE $second reset" "$(rows | cut -d ' ' -f 5-)"
 }
 
-# IPVS drops the first SYN, as its defense against floods may do, and accepts a later one.
+# IPVS drops the first SYN, as its defense against floods may do, and accepts a later one. No other test uses this port:
+# while this namespace has no entry, one with the same addresses and ports in another namespace would be taken for it.
 syn_lost()
 {
 	local pid
@@ -173,7 +174,7 @@ syn_lost()
 	echo 3 >/proc/sys/net/ipv4/vs/drop_packet
 	wait_for unanswered
 	tool_start
-	client_begin -p 41000 "$vip:80"
+	client_begin -p 47000 "$vip:80"
 	pid=$!
 	wait_for syn_is_out
 	echo 0 >/proc/sys/net/ipv4/vs/drop_packet

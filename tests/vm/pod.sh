@@ -255,7 +255,7 @@ pod_refused_at_tracepoint()
 cpu_comes()
 {
 	echo 1 >"$cpu_1"
-	wait_for cpu_has_come 1
+	wait_for cpu_came_online 1
 }
 
 # refused_skipped FUNCTION|TRACEPOINT [DO] - runs DO between the start and the traffic

@@ -5,7 +5,7 @@ const struct loss_cause loss_causes[LOSSES] = {
 	[LOSS_BUFFER_FULL] = {
 		.key = "lost_buffer_full",
 		.metric = "ipvs_tcpstate_lost_rows_total",
-		.help = "Rows that were lost, as a perf buffer was full.",
+		.help = "Rows that were lost because a perf buffer was full.",
 		.at_once = "rows are being lost: perf buffer full; enlarge it by -b",
 		.at_end = "lost: perf buffer full; enlarge it by -b",
 		.rows = true,
@@ -13,46 +13,46 @@ const struct loss_cause loss_causes[LOSSES] = {
 	[LOSS_MISSED] = {
 		.key = "lost_missed",
 		.metric = "ipvs_tcpstate_missed_events_total",
-		.help = "Events that were not counted, as a BPF program was running on that CPU or kprobes were switched off.",
-		.at_end = "lost: not seen, as a BPF program was running on that CPU or kprobes were switched off",
+		.help = "Events that were not counted because another BPF program was running on that CPU or kprobes were switched off.",
+		.at_end = "lost: not seen because another BPF program was running on that CPU or kprobes were switched off",
 		.rows = true,
 	},
 	[LOSS_SOCKETS_FULL] = {
 		.key = "sockets_not_followed",
 		.metric = "ipvs_tcpstate_sockets_not_followed_total",
-		.help = "Sockets that were not tracked, as there were too many at once.",
+		.help = "Sockets that were not tracked because there were too many at once.",
 		.at_once = "some sockets are not tracked: too many at once; allow more by --max-conns",
 		.at_end = "sockets not tracked: too many at once; allow more by --max-conns",
 	},
 	[LOSS_CONNECTS_FULL] = {
 		.key = "connects_without_real",
 		.metric = "ipvs_tcpstate_connects_without_real_total",
-		.help = "Connects whose real server is not known, as there were too many at once.",
+		.help = "Connects whose real server is unknown because there were too many at once.",
 		.at_once = "some connects lack their real server: too many at once; allow more by --max-conns",
 		.at_end = "connects without their real server: too many at once; allow more by --max-conns",
 	},
 	[LOSS_REASONS] = {
 		.key = "reasons_missed",
-		.at_end = "times an error or the end of an IPVS connection was not seen, a BPF program was running on that CPU: "
+		.at_end = "socket errors or ends of IPVS connections not seen because another BPF program was running on that CPU: "
 			  "reasons may be missing",
 	},
 	[LOSS_TALLIES_FULL] = {
 		.key = "connections_not_counted",
 		.metric = "ipvs_tcpstate_connects_not_counted_total",
-		.help = "Connects that were not counted, as there were too many real servers.",
+		.help = "Connects that were not counted because there were too many real servers.",
 		.at_end = "connections not counted: too many real servers; allow more by --max-conns",
 		.of_counts = true,
 	},
 	[LOSS_BUCKETS_FULL] = {
 		.key = "times_not_counted",
 		.metric = "ipvs_tcpstate_times_not_counted_total",
-		.help = "Times that are not in the histograms, as there were too many real servers.",
+		.help = "Times that are not in the histograms because there were too many real servers.",
 		.at_end = "times not in the percentiles: too many real servers; allow more by --max-conns",
 		.of_counts = true,
 	},
 	[LOSS_DAMAGED] = {
 		.key = "lost_damaged",
-		.at_end = "lost: samples that were not understood",
+		.at_end = "lost: malformed events",
 		.rows = true,
 		.at_end_only = true,
 	},

@@ -221,7 +221,7 @@ int cache_load(const char *dir, const char *kind, const char *key, struct object
 	bytes = read_entry(fd, &size);
 	err = bytes ? decode_entry(bytes, size, key, o) : -EBADMSG;
 	if (err == -EBADMSG)
-		cache_failed(err, why, len, "cache entry %s/%s is damaged; compiling anew", dir, name);
+		cache_failed(err, why, len, "cache entry %s/%s is damaged; compiling again", dir, name);
 out:
 	free(bytes);
 	if (fd >= 0)

@@ -86,7 +86,6 @@ static const struct option_row rows[] = {
 	{ 259, "cache-dir", STRING, AT(cache_dir), "DIR",
 	  "keep compiled programs in DIR (/var/cache/ipvs-tcpstate)" },
 	{ 264, "proc-root", STRING, AT(proc_root), "DIR", NULL },
-	{ 262, "rehearse", FLAG, AT(rehearse), NULL, NULL },
 	{ 260, "hooks", HOOKS, AT(hooks), "KIND", NULL },
 };
 
@@ -94,8 +93,8 @@ enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 
 /* Options that exclude --replay: they take effect while events are recorded, or they ask for something else. */
 static const char *const not_with_replay[] = {
-	"all", "real", "pid", "journal", "retransmits", "duration", "buffer-pages", "no-realtime", "record", "check", "ebpf", "no-cache",
-	"cache-dir", "max-conns", "proc-root", "rehearse", "hooks", "summary", "histogram", "states", "metrics", "noclear",
+	"all", "real", "pid", "journal", "retransmits", "duration", "buffer-pages", "no-realtime", "record", "check", "ebpf",
+	"no-cache", "cache-dir", "max-conns", "proc-root", "hooks", "summary", "histogram", "states", "metrics", "noclear",
 	"milliseconds",
 };
 

@@ -16,7 +16,7 @@ struct options {
 	bool help, version, ebpf, verbose;
 	bool time, timestamp, wide, csv, json;
 	bool journal;
-	bool check, rehearse;
+	bool check;
 	bool all, ipv4, ipv6;
 	bool extended;
 	bool retransmits;			/* of every segment, not only of the first SYN */

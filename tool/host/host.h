@@ -56,7 +56,7 @@ bool host_headers_match(const struct host *h);
 char *host_format(const struct host *h, const char *category, const char *name);
 
 /**
- * host_kprobes_off - whether somebody has switched off all kprobes: they can be created, but are never hit
+ * host_kprobes_off - whether all kprobes are switched off: they can be created, but are never hit
  * There is a switch for kprobes, which only debugfs shows, and one for ftrace, by which the kernel hits kprobes at the entry
  * of a function, except on arm64.
  * Return: the command that switches them on again, or NULL if they are on.

@@ -101,7 +101,7 @@ void output_print_end(const struct output *o, const struct losses *lost)
 	if (o->settings.counts)
 		log_info("%" PRIu64 " lost", losses_rows(lost));
 	else if (filtered)
-		log_info("%" PRIu64 " rows, %" PRIu64 " left out, %" PRIu64 " lost", o->rows, filtered,
+		log_info("%" PRIu64 " rows, %" PRIu64 " filtered, %" PRIu64 " lost", o->rows, filtered,
 			 losses_rows(lost));
 	else
 		log_info("%" PRIu64 " rows, %" PRIu64 " lost", o->rows, losses_rows(lost));

@@ -274,7 +274,7 @@ static int check_head(const struct head *h, size_t got, char *errmsg, size_t len
 	} else if (memcmp(h->magic, magic, got < sizeof(magic) ? got : sizeof(magic))) {
 		snprintf(errmsg, len, "is no recording; make one by --record");
 	} else if (got < sizeof(*h)) {
-		snprintf(errmsg, len, "ends in its head: nothing was recorded");
+		snprintf(errmsg, len, "ends within its header: nothing was recorded");
 	} else if (h->byte_order == __builtin_bswap32(BYTE_ORDER_MARK)) {
 		snprintf(errmsg, len, "was recorded on a machine of the other byte order; "
 			 "replay it on one like that");
@@ -285,7 +285,7 @@ static int check_head(const struct head *h, size_t got, char *errmsg, size_t len
 			 "replay it by the release that recorded it", h->version, h->event_size,
 			 RECORDING_VERSION_OLDEST, RECORDING_VERSION, sizeof(struct event));
 	} else if (h->byte_order != BYTE_ORDER_MARK || head_check(h) != h->check) {
-		snprintf(errmsg, len, "is damaged in its head");
+		snprintf(errmsg, len, "has a damaged header");
 	} else {
 		return 0;
 	}

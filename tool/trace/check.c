@@ -156,7 +156,7 @@ static void check_kprobes(struct checker *c)
 
 	if (c->host->kprobes && c->host->kprobes_off) {
 		f.status = c->plan->options->all ? WARNING : MISSING;
-		strcpy(f.found, "switched off by somebody: IPVS cannot be seen");
+		strcpy(f.found, "switched off: IPVS cannot be seen");
 		snprintf(f.mend, sizeof(f.mend), "%s", c->host->kprobes_off);
 	} else if (c->plan->named_kprobes) {
 		strcpy(f.found, "by tracefs kprobe_events");

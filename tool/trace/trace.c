@@ -121,10 +121,10 @@ static void follow_layout(struct trace *t)
 static void cpu_came(int cpu, int err)
 {
 	if (err)
-		log_warning("CPU %d has come, but its rows are lost, as it has no perf buffer: %s; "
+		log_warning("CPU %d came online, but its rows are lost, because it has no perf buffer: %s; "
 			    "start the tool again", cpu, strerror(-err));
 	else
-		log_info("CPU %d has come: the rows of what runs there are shown from now on", cpu);
+		log_info("CPU %d came online: its rows are shown from now on", cpu);
 }
 
 static void on_sample(void *cookie, const void *data, size_t len)

@@ -113,7 +113,7 @@ void watch_kprobes(struct watch *w)
 	const char *off = uses_kprobes(k) ? host_kprobes_off() : NULL;
 
 	if (off && !w->kprobes_off)
-		log_warning("somebody has switched kprobes off: %s; run: %s",
+		log_warning("kprobes were switched off: %s; run: %s",
 			    k->chosen[HOOK_STATE]->kind == HOOK_KPROBE ? "nothing is seen" : "IPVS is not seen", off);
 	if (!off && w->kprobes_off)
 		log_info("kprobes are switched on again");

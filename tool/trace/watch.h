@@ -37,7 +37,7 @@ void watch_unseen(struct watch *w);
 /** watch_entries - warn once if IPVS has more connections than there is room for; make room if the kernel does not */
 void watch_entries(struct watch *w);
 
-/** watch_kprobes - report if somebody has switched all kprobes, ours too, off or on again */
+/** watch_kprobes - report if all kprobes, ours too, were switched off or on again */
 void watch_kprobes(struct watch *w);
 
 #endif

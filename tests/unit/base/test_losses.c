@@ -229,15 +229,15 @@ static void last_messages(void **state)
 	output_print_end(&o, &all);
 	assert_string_equal(what_was_said(),
 		"ours: 1 lost: perf buffer full; enlarge it by -b\n"
-		"ours: 20 lost: not seen, as a BPF program was running on that CPU or kprobes were switched off\n"
+		"ours: 20 lost: not seen because another BPF program was running on that CPU or kprobes were switched off\n"
 		"ours: 300 sockets not tracked: too many at once; allow more by --max-conns\n"
 		"ours: 4000 connects without their real server: too many at once; allow more by --max-conns\n"
-		"ours: 50000 times an error or the end of an IPVS connection was not seen, a BPF program was running on that "
+		"ours: 50000 socket errors or ends of IPVS connections not seen because another BPF program was running on that "
 		"CPU: reasons may be missing\n"
 		"ours: 600000 connections not counted: too many real servers; allow more by --max-conns\n"
 		"ours: 7000000 times not in the percentiles: too many real servers; allow more by --max-conns\n"
-		"ours: 80000000 lost: samples that were not understood\n"
-		"ours: 7 rows, 2 left out, 80000021 lost\n");
+		"ours: 80000000 lost: malformed events\n"
+		"ours: 7 rows, 2 filtered, 80000021 lost\n");
 	o.events = 7;
 	listen_to_stderr();
 	output_print_end(&o, &none);

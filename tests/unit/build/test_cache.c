@@ -261,7 +261,7 @@ static void truncated_at_every_length(void **state)
 	assert_in_range(len, strlen(KEY) + 1 + 16, 1000);
 	for (size_t n = 0; n < len; n++) {
 		put_file(path, bytes, n);
-		check_not_found("main", KEY, -EBADMSG, "is damaged; compiling anew");
+		check_not_found("main", KEY, -EBADMSG, "is damaged; compiling again");
 	}
 	put_file(path, bytes, len);
 	check_found("main", KEY);
@@ -284,7 +284,7 @@ static void every_byte_damaged(void **state)
 		if (i < sizeof(KEY))
 			check_not_found("main", KEY, -ENOENT, "");
 		else
-			check_not_found("main", KEY, -EBADMSG, "is damaged; compiling anew");
+			check_not_found("main", KEY, -EBADMSG, "is damaged; compiling again");
 		bytes[i] ^= 1;
 	}
 	free(bytes);

@@ -457,7 +457,7 @@ static void recordings(void **state)
 		{ "-a", "all" }, { "-R10.0.0.1", "real" }, { "-p1", "pid" }, { "-r", "retransmits" },
 		{ "-d1", "duration" }, { "-b256", "buffer-pages" }, { "--check", "check" },
 		{ "--record=x", "record" }, { "--ebpf", "ebpf" }, { "--no-cache", "no-cache" },
-		{ "--cache-dir=x", "cache-dir" }, { "--hooks=raw", "hooks" }, { "--rehearse", "rehearse" },
+		{ "--cache-dir=x", "cache-dir" }, { "--hooks=raw", "hooks" },
 		{ "--summary", "summary" }, { "--histogram", "histogram" }, { "-C", "noclear" },
 		{ "-m", "milliseconds" }, { "--states", "states" },
 	};

@@ -529,10 +529,10 @@ static void foreign_files(void **state)
 		changed[8 + i] = bytes[11 - i];
 	check_refused(p, changed, len, "other byte order");
 	changed[8] = 7;
-	check_refused(p, changed, len, "damaged in its head");
+	check_refused(p, changed, len, "a damaged header");
 	memcpy(changed, bytes, len);
 	changed[24]++;
-	check_refused(p, changed, len, "damaged in its head");
+	check_refused(p, changed, len, "a damaged header");
 }
 
 static void cannot_be_read(void **state)

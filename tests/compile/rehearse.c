@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "trace/rehearse.h"
-
+/*
+ * Compiles every text in every variant, and loads every program to test it with the kernel's verifier, also programs that
+ * this host would not choose. It attaches nothing, so it also runs on hosts that cannot trace. It prints a line for each
+ * step: "ok" or "failed", the step, its result. The exit status is 0 if every step was ok.
+ */
+#include "base/log.h"
 #include "bpf/loader.h"
+#include "output/output.h"
+#include "trace/plan.h"
+#include "trace/printing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -121,7 +129,7 @@ static bool layout_text(const struct plan *p, struct output *o)
 	return ok && report_step(o, layout_knows_sockets(&l) && l.dest_conn_flags, "layout", how);
 }
 
-bool rehearse(struct plan *p, struct output *o)
+static bool rehearse(struct plan *p, struct output *o)
 {
 	static const struct purpose purposes[] = {
 		{ true, false, "rows" },
@@ -136,4 +144,28 @@ bool rehearse(struct plan *p, struct output *o)
 			ok &= main_text(p, p->host->read_helper, &purposes[i], o);
 	}
 	return ok;
+}
+
+int main(int argc, char *argv[])
+{
+	struct output_settings settings;
+	struct options options;
+	struct output out;
+	struct plan plan;
+	struct host host;
+	bool ok;
+
+	log_init("rehearse", LOG_DEBUG);
+	if (options_parse(&options, argc, argv)) {
+		log_error("%s", options.error);
+		return 2;
+	}
+	host_probe(&host);
+	plan_make(&plan, &options, &host);
+	settings = printing_settings(&options);
+	if (output_open(&out, &settings, STDOUT_FILENO))
+		return 1;
+	ok = rehearse(&plan, &out);
+	output_close(&out);
+	return !ok;
 }
