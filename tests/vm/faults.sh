@@ -116,7 +116,8 @@ kprobes_off()
 	tool_start
 	client -n 3 "$vip:80"
 	echo 0 >"$kprobes_switch"
-	wait_for grep -qF "; run: $2" err
+	wait_for grep -qF "kprobes were switched off: " err
+	grep -qF "; run: $2" err
 	cp clients seen
 	client -n 5 "$vip:80"
 	echo 1 >"$kprobes_switch"
@@ -171,6 +172,55 @@ reader_stalled()
 	exec 7<&-
 }
 
+# service_tool - prints the pid of the service's tool
+service_tool()
+{
+	pgrep --ns "$manager" --nslist pid -x ipvs-tcpstate
+}
+
+# is_another PID - true if the service's tool is another process
+is_another()
+{
+	local now
+	now=$(service_tool) && [ "$now" != "$1" ]
+}
+
+# The example of a systemd service, under a real systemd in namespaces of its own: it starts, writes its file, also into a folder
+# that another user has made again, is started again after a crash, and ends.
+systemd_service()
+{
+	local folder=/var/lib/prometheus/node-exporter tool_was manager patience=200
+	[ -x /lib/systemd/systemd ] || skip "no systemd"
+	cat >init <<-END
+		set -e
+		mount --make-rprivate /
+		mount -t tmpfs tmpfs /run
+		mkdir -p /run/lock /run/systemd/system /var/cache/ipvs-tcpstate $folder
+		mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null || [ -e /sys/fs/cgroup/cgroup.procs ]
+		mount --bind "$cache" /var/cache/ipvs-tcpstate
+		mount -t tmpfs tmpfs /usr/local/sbin
+		cp "$tool" /usr/local/sbin/ipvs-tcpstate
+		cp "$top/scripts/examples/ipvs-tcpstate.service" /run/systemd/system/
+		export container=test
+		exec /lib/systemd/systemd --system --unit=ipvs-tcpstate.service --log-target=console --show-status=no
+	END
+	unshare --pid --fork --kill-child --mount --cgroup --ipc --mount-proc bash init >out 2>err &
+	pids+=($!)
+	wait_for pgrep -P $! >/dev/null
+	manager=$(pgrep -P $!)
+	wait_for test -s $folder/ipvs.prom
+	tool_was=$(service_tool)
+	rm -r $folder
+	mkdir $folder
+	chown 65534 $folder
+	wait_for test -s $folder/ipvs.prom
+	kill -KILL "$tool_was"
+	wait_for is_another "$tool_was"
+	kill -TERM "$(service_tool)"
+	wait_for eval '! service_tool >/dev/null'
+	rm -r $folder
+}
+
 run_vm_faults()
 {
 	run "faults: kprobes are switched off" kprobes_off /sys/kernel/debug/kprobes/enabled \
@@ -178,6 +228,7 @@ run_vm_faults()
 	# On arm64 kprobes do not need ftrace.
 	[ "$(uname -m)" = aarch64 ] ||
 		run "faults: ftrace is switched off" kprobes_off /proc/sys/kernel/ftrace_enabled "sysctl kernel.ftrace_enabled=1"
+	run "a systemd service: the example" systemd_service
 	run "faults: CPUs come and go" cpus_come
 	run "faults: the reader stands still" reader_stalled
 	run "faults: the clock is stepped" clock_stepped

@@ -159,7 +159,7 @@ static int parse_number(const char *text, size_t len, uint64_t max, uint64_t *ou
 static int parse_size(const char *text, uint64_t max, uint64_t *bytes)
 {
 	size_t len = strlen(text);
-	char suffix = len ? text[len - 1] : '\0';
+	int suffix = len ? text[len - 1] : 0;
 	uint64_t unit = suffix == 'K' || suffix == 'k' ? 1024 : suffix == 'M' || suffix == 'm' ? 1024 * 1024 : 0;
 	int err = parse_number(text, unit ? len - 1 : len, max / (unit ? unit : PAGE), bytes);
 

@@ -249,22 +249,22 @@ void recording_close(struct recording *r)
 static int read_bytes(struct recording_reader *r, void *to, size_t len, size_t *got, char *errmsg,
 		      size_t cause_len)
 {
-	int err;
+	errno = 0;
+	*got = fread(to, 1, len, r->file);
+	while (*got < len && ferror(r->file)) {
+		int err = errno ? -errno : -EIO;
 
-	*got = 0;
-	do {
-		errno = 0;
-		*got += fread((char *)to + *got, 1, len - *got, r->file);
-		if (*got == len || !ferror(r->file))
-			return 0;
-		err = errno ? -errno : -EIO;
 		if (err == -EAGAIN) {	/* stdin may be a pipe that does not block */
 			clearerr(r->file);
 			err = file_wait(fileno(r->file), POLLIN);
 		}
-	} while (!err);
-	snprintf(errmsg, cause_len, "cannot be read: %s", strerror(-err));
-	return err;
+		if (err) {
+			snprintf(errmsg, cause_len, "cannot be read: %s", strerror(-err));
+			return err;
+		}
+		*got += fread((char *)to + *got, 1, len - *got, r->file);
+	}
+	return 0;
 }
 
 static int check_head(const struct head *h, size_t got, char *errmsg, size_t len)
