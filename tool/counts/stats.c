@@ -7,7 +7,7 @@
 
 uint64_t stats_bucket_low(unsigned bucket)
 {
-	return bucket < 8 ? bucket : (uint64_t)(8 + bucket % 8) << (bucket / 8 - 1);
+	return bucket < 8 ? bucket : (uint64_t)(8 + bucket % 8) << ((bucket / 8 - 1) & 63);	/* "& 63": for static analyzers */
 }
 
 uint64_t stats_bucket_high(unsigned bucket)
@@ -324,7 +324,7 @@ int stats_rank(struct stats_ranking *r, const struct stats *s)
 	int err = 0;
 
 	memset(r, 0, sizeof(*r));
-	r->order = malloc((s->n + !s->n) * sizeof(*r->order));
+	r->order = malloc((s->n + !s->n) * sizeof(struct stats_real *));
 	if (!r->order)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->n && !err; i++) {
@@ -340,7 +340,7 @@ int stats_rank(struct stats_ranking *r, const struct stats *s)
 		r->order[n++] = s->real[i];
 	}
 	for (size_t i = 0; i < r->n; i++)
-		qsort(r->order + r->service[i].first, r->service[i].n, sizeof(*r->order), worst_real_first);
+		qsort(r->order + r->service[i].first, r->service[i].n, sizeof(struct stats_real *), worst_real_first);
 	if (r->n)
 		qsort(r->service, r->n, sizeof(*r->service), worst_service_first);
 	return err;
