@@ -334,7 +334,7 @@ three_entries()
 		read -ra words <<<"$line"
 		tool_start -v "$@" "${words[@]}"
 		! grep -qE 'LLVM|libbcc|clang' "/proc/$tool_pid/maps" || fail "$line: LLVM or libbcc is mapped"
-		tool_stop
+		tool_stop TERM
 		grep -qE '(rows|counts|both): from the cache' err || fail "$line: compiled again"
 		! grep -q 'compiling' err || fail "$line: something is compiled"
 		rm -f states.rec

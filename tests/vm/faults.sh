@@ -201,6 +201,8 @@ systemd_service()
 		mount -t tmpfs tmpfs /usr/local/sbin
 		cp "$tool" /usr/local/sbin/ipvs-tcpstate
 		cp "$top/scripts/examples/ipvs-tcpstate.service" /run/systemd/system/
+		mount -t tmpfs tmpfs /tmp	# systemd empties them
+		mount -t tmpfs tmpfs /var/tmp
 		export container=test
 		exec /lib/systemd/systemd --system --unit=ipvs-tcpstate.service --log-target=console --show-status=no
 	END
