@@ -28,6 +28,7 @@ soak_tools()
 {
 	mkdir -p rows counts/metrics
 	mkfifo rows/pipe
+	: >rows/err
 	cat rows/pipe >>rows/rows &
 	reader=$!
 	pids+=($!)

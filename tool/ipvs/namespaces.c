@@ -96,7 +96,7 @@ static int read_processes(struct namespaces *all)
 	struct dirent *process;
 	int err = proc ? 0 : -errno;
 
-	while (proc && goes_on(all) && (process = readdir(proc))) {
+	while (proc && (process = readdir(proc))) {
 		char path[PATH_MAX], link[64];
 		uint32_t inum;
 		ssize_t n;
@@ -154,7 +154,7 @@ static int read_mounts(struct namespaces *all)
 	file = fopen(path, "re");
 	snprintf(path, sizeof(path), "%s/self/ns/net", all->proc_root);
 	home = open(path, O_RDONLY | O_CLOEXEC);
-	while (file && home >= 0 && goes_on(all) && getline(&line, &size, file) > 0) {
+	while (file && home >= 0 && getline(&line, &size, file) > 0) {
 		uint32_t inum;
 
 		if (sscanf(line, "%*s %*s %*s %63s %4095s", root, mount) != 2)

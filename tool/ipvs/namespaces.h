@@ -10,7 +10,7 @@
 /** Called for each line: @len bytes, without the newline; @netns: inode number of the namespace. */
 typedef void (*namespaces_line)(void *cookie, const char *line, size_t len, uint32_t netns);
 
-/** Called before each part of a file is read, and before each namespace: false ends the reading. */
+/** Called before each part of a file is read: false ends the reading. */
 typedef bool (*namespaces_go_on)(void *cookie);
 
 /**

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define MEANWHILE_NS 10000000
+#define PARTS_MIN 200	/* a small table is read even if the tool gets no CPU for a while: a page holds 62 connections of IPv4 */
 
 /* Pre-existing connections whose socket was established at the first look. */
 struct candidates {
@@ -28,6 +29,7 @@ struct reading {
 	struct sockets sockets[2];	/* IPv4, IPv6; empty if nothing is counted */
 	struct candidates open;
 	struct ipvs_entry last;		/* the last entry whose virtual service was added */
+	unsigned parts;			/* of files, that were read */
 	uint64_t seen;			/* entries that the map has now */
 	uint64_t added, full, not_counted;
 	bool late;
@@ -106,7 +108,7 @@ static bool has_time(void *cookie)
 		r->mirror->meanwhile(r->mirror->cookie);
 		r->meanwhile_ns = now;
 	}
-	r->late = now - r->began_ns >= MIRROR_MS * 1000000ULL;
+	r->late = ++r->parts > PARTS_MIN && now - r->began_ns >= MIRROR_MS * 1000000ULL;
 	return !r->late && !r->full;
 }
 
