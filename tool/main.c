@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs the stages in order and undoes them; has the stop flag and the exit codes. */
-#include "base/clock.h"
+/* Runs the stages in order and undoes them; has the exit codes. */
 #include "base/file.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "build/probe_text.h"
 #include "cli/options.h"
 #include "host/host.h"
@@ -15,94 +15,13 @@
 #include "trace/trace.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { DONE = 0, FAILED = 1, USAGE = 2, CANNOT = 3 };
-
-/* Signals closer together than this are one: timeout(1) sends two, to its child and to the child's group. */
-#define SAME_SIGNAL_NS 200000000
-
-static volatile sig_atomic_t stop;	/* how many signals have asked the tool to end */
-
-/* For the handler. */
-static struct {
-	volatile sig_atomic_t last;	/* the signal that made the tool end; 0: none */
-	uint64_t at_ns;			/* CLOCK_MONOTONIC */
-	int sink[3];			/* descriptors whose readers may stand still */
-	int n;
-} ending;
-
-/* The first signal asks the tool to end: it still writes what it has seen, and waits for slow readers. The second one makes it
- * end: what is not read yet goes nowhere, but all is undone. The third one does not even wait for that. */
-static void on_signal(int number)
-{
-	uint64_t now_ns = clock_now_ns();
-	int err = errno;
-
-	if (stop && now_ns - ending.at_ns < SAME_SIGNAL_NS)
-		return;
-	ending.at_ns = now_ns;
-	stop++;
-	if (stop == 2) {
-		int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
-		ending.last = number;
-		for (int i = 0; i < ending.n && nowhere >= 0; i++)
-			dup2(nowhere, ending.sink[i]);
-	} else if (stop > 2) {
-		signal(number, SIG_DFL);
-		raise(number);
-	}
-	errno = err;
-}
-
-static void catch_signal(int number)
-{
-	struct sigaction action = { .sa_handler = on_signal }, before;
-
-	sigaddset(&action.sa_mask, SIGINT);
-	sigaddset(&action.sa_mask, SIGTERM);
-	sigaddset(&action.sa_mask, SIGHUP);
-	/* nohup(1) and shells that start a job in the background ignore signals for their children. */
-	if (!sigaction(number, NULL, &before) && before.sa_handler != SIG_IGN)
-		sigaction(number, &action, NULL);
-}
-
-/* A file has no reader that could stand still: it gets all rows. */
-static void add_sink(int fd)
-{
-	struct stat st;
-
-	if (!fstat(fd, &st) && !S_ISREG(st.st_mode))
-		ending.sink[ending.n++] = fd;
-}
-
-static void catch_signals(void)
-{
-	add_sink(STDOUT_FILENO);
-	add_sink(STDERR_FILENO);
-	catch_signal(SIGINT);
-	catch_signal(SIGTERM);
-	catch_signal(SIGHUP);
-	signal(SIGPIPE, SIG_IGN);	/* write(2) returns the error */
-	signal(SIGXFSZ, SIG_IGN);
-}
-
-/* After a second signal the tool ends as if it had not caught it: a shell shows that, and a script ends too. */
-static int end_of_run(int status)
-{
-	if (ending.last) {
-		signal(ending.last, SIG_DFL);
-		raise(ending.last);
-	}
-	return status;
-}
 
 static void log_hooks(const struct kernel *k)
 {
@@ -112,7 +31,7 @@ static void log_hooks(const struct kernel *k)
 			  k->chosen[event] ? k->chosen[event]->target : "");
 }
 
-static int run(const struct plan *plan)
+static int run(const struct plan *plan, const volatile sig_atomic_t *stop)
 {
 	struct programs programs = PROGRAMS_NONE;
 	char errmsg[768];
@@ -120,7 +39,7 @@ static int run(const struct plan *plan)
 	int err, status = CANNOT;
 
 	trace_init(&t, plan);
-	if (plan->options->journal && journal_open(&t.journal, &stop, errmsg, sizeof(errmsg)))
+	if (plan->options->journal && journal_open(&t.journal, stop, errmsg, sizeof(errmsg)))
 		goto fail;
 	if (plan->options->metrics && metrics_init(&t.metrics, plan->options->metrics, VERSION, errmsg, sizeof(errmsg))) {
 		status = FAILED;
@@ -130,7 +49,7 @@ static int run(const struct plan *plan)
 	if (!plan_possible(plan, t.kernel.chosen, errmsg, sizeof(errmsg)))
 		goto fail;
 	err = compile_programs(&t.kernel, &t.layout, &programs);
-	if (stop) {
+	if (*stop) {
 		status = DONE;
 		goto out;
 	}
@@ -148,11 +67,11 @@ static int run(const struct plan *plan)
 		goto fail;
 	}
 	if (plan->options->record)
-		add_sink(t.recording.fd);
+		stop_add_sink(t.recording.fd);
 	if (trace_attach(&t, errmsg, sizeof(errmsg)))
 		goto fail;
-	status = (options_counts(plan->options) ? counting_run(&t, &stop) : trace_run(&t, &stop)) ? FAILED : DONE;
-	if (stop && isatty(STDERR_FILENO))
+	status = (options_counts(plan->options) ? counting_run(&t, stop) : trace_run(&t, stop)) ? FAILED : DONE;
+	if (*stop && isatty(STDERR_FILENO))
 		fputc('\r', stderr);	/* overwrites the ^C that the terminal shows */
 	trace_print_end(&t);
 	goto out;
@@ -219,8 +138,10 @@ int main(int argc, char *argv[])
 	struct options options;
 	struct plan plan;
 	struct host host;
+	const volatile sig_atomic_t *stop;
 	char missing[512];
 	bool possible;
+	int status;
 
 	log_init(argc ? base_name(argv[0]) : "ipvs-tcpstate", LOG_INFO);
 	if (options_parse(&options, argc, argv)) {
@@ -231,8 +152,10 @@ int main(int argc, char *argv[])
 	if (options.help || options.version)
 		return print_text(&options, NULL);
 	if (options.replay) {
-		catch_signals();
-		return end_of_run(replay_run(&options, STDOUT_FILENO, &stop) ? FAILED : DONE);
+		stop = stop_catch_signals();
+		status = replay_run(&options, STDOUT_FILENO, stop) ? FAILED : DONE;
+		stop_end();
+		return status;
 	}
 	host_probe(&host);
 	possible = host_can_trace(&host, missing, sizeof(missing));
@@ -245,6 +168,8 @@ int main(int argc, char *argv[])
 		return print_text(&options, &plan);
 	if (options.check)
 		return check(&plan);
-	catch_signals();
-	return end_of_run(run(&plan));
+	stop = stop_catch_signals();
+	status = run(&plan, stop);
+	stop_end();
+	return status;
 }
