@@ -268,7 +268,8 @@ tool_start()
 	[ ! "${group-}" ] || { shared_start "$@"; return; }
 	: >rows
 	: >err
-	"$tool" --cache-dir "$cache" "${tool_options[@]}" "$@" >>rows 2>err &	# ">>": a test may truncate the file
+	# bash ignores SIGINT in background processes, and the tool leaves it so. ">>": a test may truncate the file
+	env --default-signal=INT "$tool" --cache-dir "$cache" "${tool_options[@]}" "$@" >>rows 2>err &
 	tool_pid=$!
 	pids+=("$tool_pid")
 	wait_for ready
@@ -295,8 +296,7 @@ tool_end()
 	expect "exit status of the tool" 0 "$status"
 }
 
-# tool_stop [SIGNAL] - sends the signal (TERM) to the tool and waits until it ends. INT is ignored by a process that bash has
-# started in the background, unless its start restores it
+# tool_stop [SIGNAL] - sends the signal (TERM) to the tool and waits until it ends
 tool_stop()
 {
 	[ ! "${group-}" ] || { shared_stop; return; }
