@@ -206,9 +206,11 @@ static bool can_count(void *cookie)
 static bool can_probe(void *cookie)
 {
 	const struct trace *t = cookie;
-	const struct hook *connect = t->kernel.chosen[HOOK_CONNECT];
+	const struct hook *any = t->kernel.chosen[HOOK_FORWARD_FREE];
 
-	return !t->kernel.chosen[HOOK_IPVS] || !connect || attach_allowed(&t->kernel.attached, connect);
+	if (!any && t->kernel.chosen[HOOK_IPVS])
+		any = t->kernel.chosen[HOOK_CONNECT];
+	return !any || attach_allowed(&t->kernel.attached, any);
 }
 
 /* Drops the privileges that are no longer needed. Tracing IPVS still needs some: the tool attaches kprobes again
@@ -220,7 +222,8 @@ static void drop_privilege(const struct trace *t)
 		{ privilege_bpf(), can_count },
 		{ privilege_admin(), can_probe },
 	};
-	uint64_t keep = t->kernel.chosen[HOOK_IPVS] ? privilege_perfmon() | privilege_ptrace() : 0;
+	bool ipvs = t->kernel.chosen[HOOK_IPVS] || t->kernel.chosen[HOOK_FORWARD_FREE];
+	uint64_t keep = ipvs ? privilege_perfmon() | privilege_ptrace() : 0;
 	int err;
 
 	if (t->metrics.path && !metrics_folder_is_ours(&t->metrics))

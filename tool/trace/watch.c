@@ -31,7 +31,7 @@ void watch_unseen(struct watch *w)
 	const struct kernel *k = w->kernel;
 	uint64_t before = unseen_count(&w->unseen);
 
-	if (!kernel_sees_ipvs(k) || !settings_can_count_taken(&k->layout))
+	if (!kernel_sees_ipvs(k) || !options_sockets(k->plan->options) || !settings_can_count_taken(&k->layout))
 		return;
 	unseen_update(&w->unseen, &k->loaded, k->plan->options->proc_root);
 	w->mirror_stale |= unseen_count(&w->unseen) > before;
@@ -43,6 +43,8 @@ void watch_unseen(struct watch *w)
 
 void watch_begin(struct watch *w)
 {
+	if (!options_sockets(w->kernel->plan->options))
+		return;		/* nothing is joined: no map "entries" */
 	read_mirror(w);
 	watch_unseen(w);
 }
@@ -114,7 +116,7 @@ void watch_kprobes(struct watch *w)
 
 	if (off && !w->kprobes_off)
 		log_warning("kprobes were switched off: %s; run: echo 1 >" HOST_KPROBES_SWITCH,
-			    k->chosen[HOOK_STATE]->kind == HOOK_KPROBE ? "nothing is seen" : "IPVS is not seen");
+			    !k->chosen[HOOK_STATE] || k->chosen[HOOK_STATE]->kind == HOOK_KPROBE ? "nothing is seen" : "IPVS is not seen");
 	if (!off && w->kprobes_off)
 		log_info("kprobes are switched on again");
 	w->kprobes_off = off;
