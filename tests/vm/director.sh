@@ -281,7 +281,7 @@ every_case()
 	director_network "$1"
 	masq_services
 	route_services
-	tool_start --director
+	tool_start --director --record director.rec
 	cases "$masq_vip" 8080
 	cases "$route_vip" 87
 	client "$masq_vip:90"
@@ -295,6 +295,9 @@ every_case()
 	expect "rows, masquerading" "$(masq_rows)" "$(forwarded "$masq_vip" {80..90})"
 	expect "rows, direct routing" "$(route_rows)" "$(forwarded "$route_vip" {80..90})"
 	seen_right
+	expect "rows of the replay" "$(<rows)" "$("$tool" --replay director.rec 2>/dev/null)"
+	expect "JSON lines of IPVS" "$(($(wc -l <rows) - 1))" "$("$tool" --replay director.rec -j 2>/dev/null | grep -c '"source":"ipvs"')"
+	cp director.rec "$cache"/	# XXX
 }
 
 # seen_right - no process, the client's own address and port, times that fit, nothing lost

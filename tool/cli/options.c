@@ -53,8 +53,8 @@ static const struct option_row rows[] = {
 	{ '4', "ipv4", FLAG, AT(ipv4), NULL, "only IPv4 sockets" },
 	{ '6', "ipv6", FLAG, AT(ipv6), NULL, "only IPv6 sockets" },
 	{ 'a', "all", FLAG, AT(all), NULL, "every TCP socket, not only those that IPVS handles" },
-	{ FORWARDED, "director", DIRECTOR, AT(director), "[=ends]",
-	  "the connections that IPVS forwards; ends: only begin and end" },
+	{ FORWARDED, "director", DIRECTOR, AT(director), "[=KIND]",
+	  "the connections that IPVS forwards: states, or only their ends" },
 	{ 'r', "retransmits", FLAG, AT(retransmits), NULL,
 	  "every retransmit, not only those of the first SYN" },
 	{ DOWN, "down", FAILURES, AT(down), "[=N]",
@@ -291,9 +291,9 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 		*(const char **)target = text;
 		return 0;
 	case DIRECTOR:
-		if (text && strcmp(text, "ends") != 0)
-			return usage_error(o, "--director='%.64s': give --director or --director=ends", text);
-		o->director = text ? DIRECTOR_ENDS : DIRECTOR_STATES;
+		if (text && strcmp(text, "ends") != 0 && strcmp(text, "states") != 0)
+			return usage_error(o, "--director='%.64s': give states or ends", text);
+		o->director = !text ? DIRECTOR_DEFAULT : *text == 'e' ? DIRECTOR_ENDS : DIRECTOR_STATES;
 		return 0;
 	case HOOKS:
 		if (!strcmp(text, "raw"))
@@ -460,7 +460,7 @@ void options_help(FILE *to, const char *name)
 {
 	fprintf(to, "usage: %s [-hTtwsxjYarv] [-L PORTS] [-D PORTS] [-4 | -6] [-V ADDR[:PORT],...]\n"
 		"          [-R ADDR[:PORT],...] [-p PID] [-n COUNT] [-d SECONDS] [-b PAGES]\n"
-		"          [--director[=ends]] [--down[=N]] [--record FILE | --replay FILE]\n"
+		"          [--director[=states|ends]] [--down[=N]] [--record FILE | --replay FILE]\n"
 		"          [--summary | --histogram [--states] [-m]] [-C] [--metrics FILE] [INTERVAL [COUNT]]\n\n"
 		"Trace TCP state changes with durations, and the IPVS real server of each connection.\n\n"
 		"options:\n", name);

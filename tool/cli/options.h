@@ -12,7 +12,14 @@
 
 enum hook_choice { HOOK_CHOICE_ANY, HOOK_CHOICE_RAW, HOOK_CHOICE_TRACEPOINT, HOOK_CHOICE_KPROBE };
 
-enum director { DIRECTOR_OFF, DIRECTOR_STATES, DIRECTOR_ENDS };
+enum director {
+	DIRECTOR_OFF, DIRECTOR_STATES, DIRECTOR_ENDS,
+#ifdef __aarch64__	/* a kprobe is an exception there: it costs several times as much, and one is hit for each packet */
+	DIRECTOR_DEFAULT = DIRECTOR_ENDS
+#else
+	DIRECTOR_DEFAULT = DIRECTOR_STATES
+#endif
+};
 
 struct options {
 	bool help, version, ebpf, verbose;

@@ -266,6 +266,7 @@ int trace_step(struct trace *t, int ms)
 		watch_kprobes(&t->watch);
 		watch_unseen(&t->watch);
 		watch_entries(&t->watch);
+		watch_rate(&t->watch);
 		if (options_sends(t->options))
 			perfbuf_update_cpus(&t->perfbuf, t->kernel.loaded.events_fd, cpu_came);
 		report_losses(t, false);
@@ -315,6 +316,10 @@ int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 
 void trace_print_end(const struct trace *t)
 {
+	uint64_t synced = 0;
+
+	if (t->options->director && !loader_count(&t->kernel.loaded, COUNT_SYNCED, &synced) && synced)
+		log_info("%" PRIu64 " entries came from another director", synced);
 	if (t->health.forgotten)
 		log_warning(HEALTH_FORGOTTEN, t->health.forgotten);
 	output_print_end(&t->output, &t->lost);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "bpf/settings.h"
 #include "ipvs/entries.h"
+#include "ipvs/ipvs.h"
 #include "trace/mirror.h"
 
 #include <inttypes.h>
@@ -99,6 +100,19 @@ void watch_ipvs(struct watch *w, bool running)
 	kernel_attach_ipvs(k);
 	if (running && kernel_sees_ipvs(k))
 		on_ipvs_loaded(w);
+}
+
+#define PACKETS_FAST 500000	/* a second; the man page has this number */
+
+void watch_rate(struct watch *w)
+{
+	const struct options *o = w->kernel->plan->options;
+	uint64_t rate;
+
+	if (o->director != DIRECTOR_STATES || w->warned_rate || ipvs_packet_rate(o->proc_root, &rate) || rate <= PACKETS_FAST)
+		return;
+	w->warned_rate = true;
+	log_info("IPVS gets %" PRIu64 " packets a second, and a program runs for each; --director=ends runs none", rate);
 }
 
 static bool uses_kprobes(const struct kernel *k)

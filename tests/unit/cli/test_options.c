@@ -424,14 +424,16 @@ static void director(void **state)
 	assert_int_equal(PARSE(&o, "-a"), 0);
 	assert_int_equal(o.director, DIRECTOR_OFF);
 	assert_true(options_sockets(&o));
-	assert_int_equal(PARSE(&o, "--director"), 0);
+	assert_int_equal(PARSE(&o, "--director=states"), 0);
 	assert_int_equal(o.director, DIRECTOR_STATES);
+	assert_int_equal(PARSE(&o, "--director"), 0);
+	assert_int_equal(o.director, DIRECTOR_DEFAULT);
 	assert_false(options_sockets(&o));
 	assert_int_equal(PARSE(&o, "--director=ends", "-a"), 0);
 	assert_int_equal(o.director, DIRECTOR_ENDS);
 	assert_true(options_sockets(&o));
 	assert_int_equal(PARSE(&o, "--replay", "x", "--director", "-x"), 0);
-	CHECK_ERROR("--director='all': give --director or --director=ends", "--director=all");
+	CHECK_ERROR("--director='all': give states or ends", "--director=all");
 	CHECK_ERROR("--director and --pid exclude each other: forwarded connections have no process; give one", "--director", "-a",
 		    "-p", "1");
 	CHECK_ERROR("--summary and --director exclude each other: it prints no rows; give one", "--director", "--summary");
