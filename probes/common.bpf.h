@@ -109,8 +109,8 @@ BPF_TABLE(LRU_OR_HASH, struct service, u8, services, 4096);
 BPF_TABLE("hash", struct tuple, u8, open_before, 1);
 /* The connect() that each thread is in, only with -a. If full: the row is reported at the socket's next event. */
 BPF_TABLE("hash", u64, u64, connects, 8192);
-/* Counters, if REPORT_COUNTS. The tool sizes both maps. If full: the connection, or its time, is missing in them, and
- * COUNT_TALLIES_FULL or COUNT_BUCKETS_FULL counts that. */
+/* Counters, if REPORT_COUNTS, since the tool last took them; see tally.bpf.h. The tool sizes both maps. If full: the
+ * connection, or its time, is missing in them, and COUNT_TALLIES_FULL or COUNT_BUCKETS_FULL counts that. */
 BPF_TABLE("hash", struct tally_key, struct tally, tallies, 1);
 BPF_TABLE("hash", struct bucket_key, u64, buckets, 1);
 BPF_PERF_OUTPUT(events);

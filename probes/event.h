@@ -214,10 +214,11 @@ struct tally_key {
 	__u16 vport;		/* host byte order */
 	__u16 rport;
 	__u8 family;		/* of the real server; 0: none */
-	__u8 pad[3];
+	__u8 pad;
+	__u16 round;		/* COUNT_ROUND when it was made */
 };
 
-/* Counts since the start; times in microseconds. */
+/* Counts of one round; times in microseconds. */
 struct tally {
 	__u64 id;		/* in the keys of its buckets */
 	__u64 connects;
@@ -230,7 +231,7 @@ struct tally {
 	__u64 failed;
 	__u64 syn_retransmits;
 	__u64 resets;		/* after the handshake */
-	__u64 left;		/* connections no longer open, pre-existing ones too; modulo 2^64 */
+	__u64 left;		/* connections no longer open, older ones too; modulo 2^64 */
 	__u64 connect_sum_us;
 	__u64 connect_max_us;
 	__u64 life_sum_us;
@@ -269,6 +270,9 @@ enum count_slot {
 	COUNT_CONNECTING_FULL,	/* map "connecting", "entries" or "closed" full: real server may be missing */
 	COUNT_TALLIES_FULL,	/* map "tallies" full: connection not counted */
 	COUNT_BUCKETS_FULL,	/* map "buckets" full: time not counted */
+	COUNT_TALLIES_MADE,	/* elements added to map "tallies" */
+	COUNT_BUCKETS_MADE,	/* elements added to map "buckets" */
+	COUNT_ROUND,		/* no count: the round that the programs count in; only the tool changes it */
 	COUNT_IPVS_CONNS,		/* new connections of every protocol, as IPVS itself counts them */
 	COUNT_ENTRIES_MADE,	/* elements added to map "entries" */
 	COUNT_ENTRIES_ENDED,	/* elements of it whose connection IPVS has ended */

@@ -3,6 +3,11 @@
  * Counts for each virtual service and real server, in place of events. The
  * counters count the rows that would be shown, so the sums are equal. They count
  * only sockets that connect, not those of a listener.
+ *
+ * A program cannot add to an element while the tool removes it: what it adds would be lost, or end up in the element that
+ * gets the memory next. So there are rounds. The programs count in elements of the current round. To take the counts, the
+ * tool begins the next round, waits until no program runs that had read the one before (bpf_wait() in tool/base/bpf.h),
+ * and only then reads and removes the elements of that round.
  */
 
 /* The barrier keeps the compiler from joining two branches after it: it would do so by adding to the pointer, and before
@@ -27,6 +32,11 @@
 
 static inline void set_tally_key(struct tally_key *key, const struct conn *c)
 {
+	int slot = COUNT_ROUND;
+	u64 *round = counts.lookup(&slot);
+
+	if (round)
+		key->round = *round;
 	key->vip[0] = c->tuple.raddr[0];
 	key->vip[1] = c->tuple.raddr[1];
 	key->vip[2] = c->tuple.raddr[2];
@@ -40,25 +50,19 @@ static inline void set_tally_key(struct tally_key *key, const struct conn *c)
 	key->family = c->real.family;
 }
 
-static inline struct tally *find_tally(const struct conn *c)
-{
-	struct tally_key key = {};
-
-	set_tally_key(&key, c);
-	return tallies.lookup(&key);
-}
-
 /* Two CPUs may do so at once: the first tally stays. */
 static inline struct tally *make_tally(struct tally_key *key)
 {
 	struct tally fresh = {};
 
 	fresh.id = bpf_ktime_get_ns() << 12 | bpf_get_smp_processor_id();
+	count(COUNT_TALLIES_MADE);
 	tallies.insert(key, &fresh);
 	return tallies.lookup(key);
 }
 
-/* Looks up the connection's tally, or creates it if there is none. */
+/* Looks up the connection's tally of this round, or creates it if there is none. Returns 0, and counts it, if there is no
+ * room. */
 static inline struct tally *get_tally(const struct conn *c)
 {
 	struct tally_key key = {};
@@ -66,9 +70,11 @@ static inline struct tally *get_tally(const struct conn *c)
 
 	set_tally_key(&key, c);
 	t = tallies.lookup(&key);
-	if (t)
-		return t;
-	return make_tally(&key);
+	if (!t)
+		t = make_tally(&key);
+	if (!t)
+		count(COUNT_TALLIES_FULL);
+	return t;
 }
 
 static inline void raise_bucket(u64 id, u32 kind, u64 us)
@@ -77,6 +83,7 @@ static inline void raise_bucket(u64 id, u32 kind, u64 us)
 	u64 *n = buckets.lookup(&key), zero = 0;
 
 	if (!n) {
+		count(COUNT_BUCKETS_MADE);
 		buckets.insert(&key, &zero);
 		n = buckets.lookup(&key);
 	}
@@ -93,8 +100,6 @@ static inline void tally_connect(struct conn *c)
 	if (t) {
 		RAISE(t->connects);
 		c->flags |= CONN_COUNTED;
-	} else {
-		count(COUNT_TALLIES_FULL);
 	}
 }
 
@@ -104,11 +109,9 @@ static inline void tally_retransmit(const struct conn *c)
 
 	if (!(c->flags & CONN_COUNTED))
 		return;
-	t = find_tally(c);
+	t = get_tally(c);
 	if (t)
 		RAISE(t->syn_retransmits);
-	else
-		count(COUNT_TALLIES_FULL);
 }
 
 /* Called before the real server of a counted connection changes. */
@@ -118,7 +121,7 @@ static inline void tally_leave(const struct conn *c)
 
 	if (!(c->flags & CONN_OPEN))
 		return;
-	t = find_tally(c);
+	t = get_tally(c);
 	if (t)
 		RAISE(t->left);
 }
@@ -129,7 +132,6 @@ static inline void tally_arrive(struct conn *c)
 	struct tally *t = get_tally(c);
 
 	if (!t) {
-		count(COUNT_TALLIES_FULL);
 		c->flags &= ~(CONN_COUNTED | CONN_OPEN);
 	} else if (c->flags & CONN_OPEN) {
 		RAISE_BY(t->left, -1);
@@ -200,9 +202,8 @@ static inline void tally_change(const struct settings *s, struct sock_entry *e, 
 	if (!(s->flags & SETTING_STATE_TIMES) && !(e->conn.flags & CONN_OPEN) && newstate != TCP_ESTABLISHED &&
 	    newstate != TCP_CLOSE)
 		return;
-	t = find_tally(&e->conn);
+	t = get_tally(&e->conn);
 	if (!t) {
-		count(COUNT_TALLIES_FULL);
 		e->conn.flags &= ~CONN_COUNTED;
 		return;
 	}

@@ -295,11 +295,12 @@ tool_end()
 	expect "exit status of the tool" 0 "$status"
 }
 
-# tool_stop [SIGNAL] - sends the signal (INT) to the tool and waits until it ends
+# tool_stop [SIGNAL] - sends the signal (TERM) to the tool and waits until it ends. INT is ignored by a process that bash has
+# started in the background, unless its start restores it
 tool_stop()
 {
 	[ ! "${group-}" ] || { shared_stop; return; }
-	kill -"${1:-INT}" "$tool_pid"
+	kill -"${1:-TERM}" "$tool_pid"
 	tool_end
 }
 
@@ -333,7 +334,7 @@ three_entries()
 		read -ra words <<<"$line"
 		tool_start -v "$@" "${words[@]}"
 		! grep -qE 'LLVM|libbcc|clang' "/proc/$tool_pid/maps" || fail "$line: LLVM or libbcc is mapped"
-		tool_stop INT
+		tool_stop
 		grep -qE '(rows|counts|both): from the cache' err || fail "$line: compiled again"
 		! grep -q 'compiling' err || fail "$line: something is compiled"
 		rm -f states.rec

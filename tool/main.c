@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs the stages in order and undoes them; has the stop flag and the exit codes. */
+#include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "build/probe_text.h"
 #include "cli/options.h"
@@ -13,30 +15,93 @@
 #include "trace/trace.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { DONE = 0, FAILED = 1, USAGE = 2, CANNOT = 3 };
 
-static volatile sig_atomic_t stop;
+/* Signals closer together than this are one: timeout(1) sends two, to its child and to the child's group. */
+#define SAME_SIGNAL_NS 200000000
 
-static void on_signal(int signal)
+static volatile sig_atomic_t stop;	/* how many signals have asked the tool to end */
+
+/* For the handler. */
+static struct {
+	volatile sig_atomic_t last;	/* the signal that made the tool end; 0: none */
+	uint64_t at_ns;			/* CLOCK_MONOTONIC */
+	int sink[3];			/* descriptors whose readers may stand still */
+	int n;
+} ending;
+
+/* The first signal asks the tool to end: it still writes what it has seen, and waits for slow readers. The second one makes it
+ * end: what is not read yet goes nowhere, but all is undone. The third one does not even wait for that. */
+static void on_signal(int number)
 {
-	(void)signal;
-	stop = 1;
+	uint64_t now_ns = clock_now_ns();
+	int err = errno;
+
+	if (stop && now_ns - ending.at_ns < SAME_SIGNAL_NS)
+		return;
+	ending.at_ns = now_ns;
+	stop++;
+	if (stop == 2) {
+		int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+		ending.last = number;
+		for (int i = 0; i < ending.n && nowhere >= 0; i++)
+			dup2(nowhere, ending.sink[i]);
+	} else if (stop > 2) {
+		signal(number, SIG_DFL);
+		raise(number);
+	}
+	errno = err;
+}
+
+static void catch_signal(int number)
+{
+	struct sigaction action = { .sa_handler = on_signal }, before;
+
+	sigaddset(&action.sa_mask, SIGINT);
+	sigaddset(&action.sa_mask, SIGTERM);
+	sigaddset(&action.sa_mask, SIGHUP);
+	/* nohup(1) and shells that start a job in the background ignore signals for their children. */
+	if (!sigaction(number, NULL, &before) && before.sa_handler != SIG_IGN)
+		sigaction(number, &action, NULL);
+}
+
+/* A file has no reader that could stand still: it gets all rows. */
+static void add_sink(int fd)
+{
+	struct stat st;
+
+	if (!fstat(fd, &st) && !S_ISREG(st.st_mode))
+		ending.sink[ending.n++] = fd;
 }
 
 static void catch_signals(void)
 {
-	struct sigaction action = { .sa_handler = on_signal };
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+	add_sink(STDOUT_FILENO);
+	add_sink(STDERR_FILENO);
+	catch_signal(SIGINT);
+	catch_signal(SIGTERM);
+	catch_signal(SIGHUP);
 	signal(SIGPIPE, SIG_IGN);	/* write(2) returns the error */
 	signal(SIGXFSZ, SIG_IGN);
+}
+
+/* After a second signal the tool ends as if it had not caught it: a shell shows that, and a script ends too. */
+static int end_of_run(int status)
+{
+	if (ending.last) {
+		signal(ending.last, SIG_DFL);
+		raise(ending.last);
+	}
+	return status;
 }
 
 static void log_hooks(const struct kernel *k)
@@ -55,7 +120,7 @@ static int run(const struct plan *plan)
 	int err, status = CANNOT;
 
 	trace_init(&t, plan);
-	if (plan->options->journal && journal_open(&t.journal, errmsg, sizeof(errmsg)))
+	if (plan->options->journal && journal_open(&t.journal, &stop, errmsg, sizeof(errmsg)))
 		goto fail;
 	if (plan->options->metrics && metrics_init(&t.metrics, plan->options->metrics, VERSION, errmsg, sizeof(errmsg))) {
 		status = FAILED;
@@ -87,6 +152,8 @@ static int run(const struct plan *plan)
 		status = FAILED;
 		goto fail;
 	}
+	if (plan->options->record)
+		add_sink(t.recording.fd);
 	if (trace_attach(&t, errmsg, sizeof(errmsg)))
 		goto fail;
 	status = (options_counts(plan->options) ? counting_run(&t, &stop) : trace_run(&t, &stop)) ? FAILED : DONE;
@@ -110,12 +177,27 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static int finish_stdout(void)
+/* --help, --version, --ebpf: not by stdio, which loses text if stdout is a pipe that does not block. */
+static int print_text(const struct options *options, const struct plan *plan)
 {
-	if (!fflush(stdout))
-		return DONE;
-	log_error("cannot write: %s", strerror(errno));
-	return FAILED;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *to = open_memstream(&text, &len);
+	int err = -ENOMEM;
+
+	if (to) {
+		if (options->help)
+			options_help(to, log_name());
+		else if (options->version)
+			fprintf(to, "%s %s\n", log_name(), VERSION);
+		else
+			probe_text_print(to, &plan->defines);
+		err = fclose(to) ? -ENOMEM : file_write(STDOUT_FILENO, text, len);
+	}
+	free(text);
+	if (err)
+		log_error("cannot write: %s", strerror(-err));
+	return err ? FAILED : DONE;
 }
 
 static int check(struct plan *plan)
@@ -151,17 +233,11 @@ int main(int argc, char *argv[])
 		return USAGE;
 	}
 	log_init(log_name(), options.verbose ? LOG_DEBUG : LOG_INFO);
-	if (options.help) {
-		options_help(stdout, log_name());
-		return finish_stdout();
-	}
-	if (options.version) {
-		printf("%s %s\n", log_name(), VERSION);
-		return finish_stdout();
-	}
+	if (options.help || options.version)
+		return print_text(&options, NULL);
 	if (options.replay) {
 		catch_signals();
-		return replay_run(&options, STDOUT_FILENO, &stop) ? FAILED : DONE;
+		return end_of_run(replay_run(&options, STDOUT_FILENO, &stop) ? FAILED : DONE);
 	}
 	host_probe(&host);
 	possible = host_can_trace(&host, missing, sizeof(missing));
@@ -170,12 +246,10 @@ int main(int argc, char *argv[])
 		return CANNOT;
 	}
 	plan_make(&plan, &options, &host);
-	if (options.ebpf) {
-		probe_text_print(stdout, &plan.defines);
-		return finish_stdout();
-	}
+	if (options.ebpf)
+		return print_text(&options, &plan);
 	if (options.check)
 		return check(&plan);
 	catch_signals();
-	return run(&plan);
+	return end_of_run(run(&plan));
 }

@@ -75,7 +75,7 @@ static void start_printers(const struct output_settings *settings, bool colour, 
 			.settings = *settings, .format = formats[i], .fd = -1, .buffer = buffers[i],
 			.end = buffers[i] + OUTPUT_ROW_MAX, .clock_s = -1, .stamp_s = -1,
 		};
-		memcpy(&outputs[i].realtime_ns, clock, 8);
+		memcpy(&outputs[i].wall.realtime_ns, clock, 8);
 		if (formats[i] == &output_terminal) {
 			output_terminal_init(&outputs[i]);
 			outputs[i].screen.colour = colour;

@@ -45,6 +45,17 @@ static void sum(const uint8_t *data, size_t size)
 	free(text);
 }
 
+/* Reads the same bytes as a line of the services: one line has no connections. */
+static void add_conns(const char *line, size_t size)
+{
+	struct ipvs_sum_of_conns sum = { 0 };
+
+	ipvs_add_conns(&sum, line, size);
+	expect(!sum.n);
+	sum.tcp = true;
+	ipvs_add_conns(&sum, line, size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ipvs_entry e, again;
@@ -53,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int err;
 
 	sum(data, size);
+	add_conns((const char *)exact, size);
 	err = ipvs_parse((const char *)exact, size, &e);
 	free(exact);
 	if (err) {

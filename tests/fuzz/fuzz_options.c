@@ -26,7 +26,7 @@ static void check(const struct options *o)
 	check_ports(&o->rports);
 	expect(o->vips.n <= FILTER_ADDRESSES_MAX && o->reals.n <= FILTER_ADDRESSES_MAX);
 	expect(o->count <= UINT32_MAX && o->seconds <= UINT32_MAX && o->pid <= UINT32_MAX);
-	expect(o->pages && o->pages <= 16384 && !(o->pages & (o->pages - 1)));
+	expect(o->buffer_bytes >= 4096 && o->buffer_bytes <= 64 << 20 && !(o->buffer_bytes & (o->buffer_bytes - 1)));
 	expect(o->max_conns && o->max_conns <= 16777216);
 	expect(o->hooks <= HOOK_CHOICE_KPROBE);
 	expect(*o->proc_root && (!o->cache_dir || *o->cache_dir) && (!o->record || *o->record));

@@ -125,6 +125,47 @@ beside_a_table()
 	expect "file" "127.99.0.1:$port - 23 23 0 0 0 0 0 0 0 0" "$(python3 "$top/tests/metrics.py" counts ipvs.prom)"
 }
 
+# known_as N OTHER - true if N series of real servers, "other" too, are in the file, and "other" has OTHER connects
+known_as()
+{
+	[ "$(awk '/^ipvs_tcp_connect_attempts_total/ { n++ } /^ipvs_tcp_connect_attempts_total.*"other"/ { other = $2 }
+		END { print n + 0, other + 0 }' ipvs.prom)" = "$1 $2" ]
+}
+
+# attempts ADDR - prints the connects of its series
+attempts()
+{
+	awk -v vip="vip=\"$1\"" '/^ipvs_tcp_connect_attempts_total/ && index($1, vip) { print $2 }' ipvs.prom
+}
+
+# Real servers that are dead leave the file, and a live one gets a place. One that has a connection open stays.
+dead_ones_leave()
+{
+	own_port
+	server "0.0.0.0:$port"
+	tool_start -a -D "$port" --metrics ipvs.prom --forget 1 1
+	client_begin -o 60000 "127.98.0.1:$port"
+	connect_to 1 512
+	wait_for known_as 512 0
+	expect "lines about connections" $((512 * 45)) "$(grep -c '^ipvs_tcp_' ipvs.prom)"
+	client -n 3 "127.99.0.1:$port"
+	client_begin -o 60000 "127.99.0.1:$port"
+	wait_for known_as 513 4
+	expect "the live one has no room" "" "$(attempts 127.99.0.1)"
+	wait_for known_as 3 4
+	expect "lines about connections" $((3 * 45)) "$(grep -c '^ipvs_tcp_' ipvs.prom)"
+	expect "the live one: what was counted before stays in the sum" 0 "$(attempts 127.99.0.1)"
+	between "elements of the tool's maps" 1 "$(map_entries)" 50
+	client -n 5 "127.99.0.1:$port"
+	connect_to 1 2
+	wait_for known_as 4 4
+	expect "live, back again, with a connection open" "5 1 1" \
+		"$(attempts 127.99.0.1) $(attempts 127.98.0.2) $(attempts 127.98.0.1)"
+	expect "open" "1 0 1 0" "$(awk '/^ipvs_tcp_open_connections/ { print $2 }' ipvs.prom | paste -s -d ' ')"
+	tool_stop
+	expect "stderr" 1 "$(grep -c 'more than 512' err)"
+}
+
 # metrics_count - INTERVAL COUNT ends the tool, as with tables
 metrics_count()
 {
@@ -239,6 +280,31 @@ metrics_full_disk()
 	umount small
 }
 
+# The folder is root's at the start. Then it is made again by another user, whose files root may write only with a capability.
+folder_made_again()
+{
+	local before
+	own_port
+	mkdir textfile
+	tool_start -a -D "$port" --metrics textfile/ipvs.prom 1
+	rm -r textfile
+	mkdir -m 755 textfile
+	chown 65534:65534 textfile
+	wait_for test -s textfile/ipvs.prom
+	client_fails -n 7 "127.99.0.3:$port"
+	before=$(stat -c %i textfile/ipvs.prom)
+	chmod 500 textfile
+	wait_for another_file "$before"
+	tool_stop
+	expect "counts" "127.99.0.3:$port - 7 0 7 0 0 0 0 0 0 0" "$(python3 "$top/tests/metrics.py" counts textfile/ipvs.prom)"
+	! grep -q 'Permission denied' err || fail "was not permitted once"
+}
+
+another_file()
+{
+	[ "$(stat -c %i textfile/ipvs.prom)" != "$1" ]
+}
+
 # full_at_the_end - the exit status is 1
 full_at_the_end()
 {
@@ -247,7 +313,7 @@ full_at_the_end()
 	tool_start -a --metrics textfile/ipvs.prom 1
 	mv textfile elsewhere
 	wait_for grep -q 'cannot write metrics.*make its folder first' err
-	kill -INT "$tool_pid"
+	kill -TERM "$tool_pid"
 	wait_for is_gone
 	wait "$tool_pid" || status=$?
 	expect "exit status" 1 "$status"
@@ -263,7 +329,9 @@ run_metrics()
 	run "--metrics: 48 connects, and the rows of their recording" traced file_of_metrics
 	run "--metrics beside --summary" traced beside_a_table
 	run "--metrics FILE INTERVAL COUNT" traced metrics_count
+	run "--metrics: 512 dead ones leave, a live one gets their place" traced dead_ones_leave
 	run "--metrics: full disk, for a while" traced metrics_full_disk
+	run "--metrics: folder made again by another user" traced folder_made_again
 	run "--metrics: folder gone at the end: status 1" traced full_at_the_end
 	run "--metrics: Prometheus tells who refuses, is slow, and the spread" traced prometheus_answers
 	run "--metrics: Prometheus on a file from behind IPVS" behind_ipvs

@@ -3,7 +3,7 @@
 #
 # What the tool may still do while it traces, and what it needs at the start. The host suite and the VM suite use this file.
 
-sys_ptrace=19 sys_admin=21 perfmon=38 bpf=39	# linux/capability.h
+dac_override=1 sys_ptrace=19 sys_admin=21 perfmon=38 bpf=39	# linux/capability.h
 
 # state PID - prints the process's privileges from /proc, on one line
 state()
@@ -54,6 +54,7 @@ while_tracing()
 	! has_kprobes || kept+=("$(of_kernel $perfmon)" "$sys_ptrace")
 	! kprobes_need_admin || kept+=("$sys_admin")
 	! maps_need_bpf || kept+=("$(of_kernel $bpf)")
+	[[ $* != *--metrics* ]] || kept+=("$dac_override")
 	tool_start "$@"
 	expect "state of the tool" "$(state_with "${kept[@]}")" "$(state "$tool_pid")"
 	note "CapEff $(awk '$1 == "CapEff:" { print $2 }' "/proc/$tool_pid/status")"
@@ -109,6 +110,8 @@ without_root()
 	server "$place_4"
 	no_root bpf perfmon dac_read_search ipc_lock
 	tool_start -v -a -D 7711 "$@"
+	expect "lines about the priority" "ipvs-tcpstate: cannot run at a realtime priority or nice -20: Operation not permitted; \
+on a busy host rows may be lost" "$(grep -E 'priority|nice' err)"
 	kprobes_need_admin || ! grep -E 'skips? is not known' err || fail "the kernel's counts are not for it"
 	expect "user" 65534 "$(awk '$1 == "Uid:" { print $3 }' "/proc/$tool_pid/status")"
 	# Without CAP_SETPCAP the tool cannot reduce nobody's bounding set; no_new_privs makes it ineffective.
@@ -129,23 +132,35 @@ lacks_capability()
 	misuse 3 "$pattern" "$tool" -a
 }
 
+# The capabilities of a user namespace's root are not the host's.
+root_of_namespace()
+{
+	unshare --user --map-root-user true 2>/dev/null || skip "no user namespace can be made here"
+	misuse 3 "user 0 of a user namespace cannot load BPF programs: .* count only if they are the host's; run it as root outside" \
+		unshare --user --map-root-user "$tool" --cache-dir "$cache" -a
+	! unshare --user --map-root-user "$tool" -a --check >out || fail "--check says that it can"
+	grep -q '^privilege *missing *user 0 of a user namespace' out || fail "--check does not say why: $(cat out)"
+}
+
 locked_memory()
 {
 	need_bpf_capability
 	no_root bpf perfmon dac_read_search
 	ulimit -l 64
-	misuse 3 'perf buffers of 4096 pages.*without CAP_IPC_LOCK; give fewer by -b' "$tool" --cache-dir "$cache" -a -b 4096
+	misuse 3 'perf buffers of 16384 KiB for each CPU: more .*without CAP_IPC_LOCK; give smaller ones by -b$' "$tool" --cache-dir "$cache" -a -b 4096
 }
 
 run_privilege()
 {
 	run "privilege: what is left while it traces" traced while_tracing -a
 	run "privilege: what is left while it records" traced while_tracing -a --record recording
+	run "privilege: what is left while it writes metrics" traced while_tracing -a --metrics ipvs.prom
 	run "privilege: the compiler's" traced while_compiling
 	run "privilege: without root" traced without_root
 	run "privilege: without root, compiling" traced without_root --no-cache
 	run "privilege: without CAP_BPF" lacks_capability 'without CAP_BPF and CAP_PERFMON; run as root' perfmon dac_read_search
 	run "privilege: without CAP_PERFMON" lacks_capability 'without CAP_BPF and CAP_PERFMON; run as root' bpf dac_read_search
 	run "privilege: without CAP_DAC_READ_SEARCH" lacks_capability 'tracefs.*without CAP_DAC_READ_SEARCH; run as root' bpf perfmon
+	run "privilege: root of a user namespace" traced root_of_namespace
 	run "privilege: without CAP_IPC_LOCK" traced locked_memory
 }

@@ -127,7 +127,7 @@ full_disk_of_recording()
 	client -n 500 127.99.0.1:7734
 	wait_for has_rows 2500
 	is_running || fail "the tool has ended"
-	kill -INT "$tool_pid"
+	kill -TERM "$tool_pid"
 	wait_for is_gone
 	wait "$tool_pid" || status=$?
 	expect "exit status" 1 "$status"

@@ -195,26 +195,124 @@ states_in_intervals()
 		"$(awk -F , 'NR > 1 { print $5 }' rows | paste -s -d ' ')"
 }
 
-# There are 76 remote addresses more than there is room for: the tool reports it, and the other counts are right.
-no_room()
+# connect_to FIRST END - connects to each of these remote addresses once, and closes; it may be refused
+connect_to()
 {
 	[ "$(command -v python3)" ] || skip "no python3 here"
-	own_port
-	tool_start -a -D "$port" --summary --max-conns 64
-	python3 - "$port" <<-'END'
+	python3 - "$port" "$@" <<-'END'
 	import socket, sys
-	for i in range(1100):
+	for i in range(int(sys.argv[2]), int(sys.argv[3])):
 	    with socket.socket() as s:
 	        try:
 	            s.connect((f"127.98.{i // 250}.{i % 250 + 1}", int(sys.argv[1])))
 	        except ConnectionRefusedError:
-	            continue
-	    sys.exit("not refused")
+	            pass
 	END
+}
+
+# refused_ones - counts the lines of remote addresses that have refused one connect
+refused_ones()
+{
+	awk '$2 == "-" && $3 == 1 && $5 == 1' rows | wc -l
+}
+
+# last_line - prints what the tool's last message says
+last_line()
+{
+	sed -n '$s/^[^:]*: //p' err
+}
+
+# There are 76 remote addresses more than there is room for: the last line has their number, and the other counts are right.
+no_room()
+{
+	own_port
+	tool_start -a -D "$port" --summary --max-conns 64
+	connect_to 0 1100
 	tool_stop
-	expect "remote ends" 1024 "$(awk '$2 == "-" && $3 == 1 && $5 == 1' rows | wc -l)"
+	expect "remote ends" 1024 "$(refused_ones)"
 	grep -q ': 76 connections not counted: too many real servers; allow more by --max-conns$' err ||
 		fail "does not say so"
+	expect "last line" "76 not counted, 0 lost" "$(last_line)"
+}
+
+# There are more remote addresses in one table than there is room for at a time: all of them are counted.
+room_again()
+{
+	own_port
+	tool_start -a -D "$port" --summary --max-conns 64
+	for first in 0 600 1200 1800; do
+		connect_to $first $((first + 600))
+		sleep 2.2	# the tool looks every second
+	done
+	tool_stop
+	expect "remote ends" 2400 "$(refused_ones)"
+	expect "last line" "0 lost" "$(last_line)"
+}
+
+# The table has 5,000 remote addresses with the default sizes.
+many_addresses()
+{
+	own_port
+	tool_start -a -D "$port" --summary
+	connect_to 0 5000
+	tool_stop
+	expect "remote ends" 5000 "$(refused_ones)"
+	expect "last line" "0 lost" "$(last_line)"
+}
+
+# rss_at_most KB - checks the greatest RSS that the tool has had
+rss_at_most()
+{
+	between "peak RSS in kB" 500 "$(awk '$1 == "VmHWM:" { print $2 }' "/proc/$tool_pid/status")" "$1"
+}
+
+# Memory for the counts of 4,096 remote addresses, in a table and in the metrics: see OVERHEAD in the manual page.
+memory_for_many()
+{
+	local round
+	own_port
+	server "0.0.0.0:$port"
+	tool_start -a -D "$port" --summary --metrics ipvs.prom 1
+	for round in 1 2 3; do
+		connect_to 0 4096
+	done
+	wait_for grep -q '^ipvs_tcpstate_real_servers_other 3584$' ipvs.prom
+	sleep 1.2
+	rss_at_most 12288
+	note "$(awk '$1 == "VmHWM:" { print $2, $3 }' "/proc/$tool_pid/status")"
+	tool_stop
+	expect "established, all tables together" 12288 "$(awk '$2 == "-" { n += $4 } END { print n }' rows)"
+	expect "connects in the metrics" 12288 "$(awk '/^ipvs_tcp_connect_attempts_total/ { n += $2 } END { print n }' ipvs.prom)"
+	expect "last line" "0 lost" "$(last_line)"
+}
+
+# The tool takes the counts while connections open and close: none is counted twice or not at all.
+taken_meanwhile()
+{
+	local connections loops=()
+	own_port
+	server "127.99.0.1:$port" "127.99.0.2:$port"
+	tool_start -a -D "$port" --summary --metrics ipvs.prom 1
+	for address in 127.99.0.1 127.99.0.2 127.99.0.1 127.99.0.2; do
+		while [ ! -e enough ]; do
+			client -r -n 1000 "$address:$port"
+		done &
+		loops+=($!)
+	done
+	sleep 6
+	touch enough
+	wait "${loops[@]}"
+	connections=$(wc -l <clients)
+	tool_stop
+	note "$connections connections, $(grep -c ^VIP rows) tables"
+	between "tables" 6 "$(grep -c ^VIP rows)" 20
+	expect "connects, established, all tables together" "$connections $connections" \
+		"$(awk '$2 == "-" { c += $3; e += $4 } END { print c, e }' rows)"
+	expect "open at the end" 0 "$(awk '/^ipvs_tcp_open/ { n += $2 } END { print n }' ipvs.prom)"
+	expect "connects, times and lives in the metrics" "$connections $connections $connections" \
+		"$(awk '/^ipvs_tcp_connect_attempts/ { c += $2 } /^ipvs_tcp_connect_seconds_count/ { t += $2 }
+			/^ipvs_tcp_life_seconds_count/ { l += $2 } END { printf "%d %d %d\n", c, t, l }' ipvs.prom)"
+	expect "last line" "0 lost" "$(last_line)"
 }
 
 run_summary()
@@ -229,4 +327,8 @@ run_summary()
 	run "--histogram --states: beside the rows of their recording" traced histograms_of_states
 	run "--histogram --states INTERVAL" traced states_in_intervals
 	run "--summary: no room" traced no_room
+	run "--summary: room again in the same table" traced room_again
+	run "--summary: 5,000 remote addresses" traced many_addresses
+	run "--summary and --metrics: memory for 4,096 remote addresses" traced memory_for_many
+	run "--summary INTERVAL: all connects of a busy time, to the last number" traced taken_meanwhile
 }

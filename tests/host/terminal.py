@@ -12,6 +12,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -40,6 +41,7 @@ class Terminal:
             for name in ("TERM", "NO_COLOR"):
                 os.environ.pop(name, None)
             os.environ.update(environment)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # this suite may run in the background
             os.execv(TOOL, [TOOL, "--cache-dir", CACHE, *options])
         self.until("tracing; Ctrl-C")
 

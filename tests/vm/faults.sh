@@ -3,7 +3,6 @@
 #
 # Faults that a VM can cause for itself: its CPUs go offline and online, its clock is stepped, kprobes are switched off.
 
-kprobes_switch=/sys/kernel/debug/kprobes/enabled
 state_tracepoint=/sys/kernel/debug/tracing/events/sock/inet_sock_set_state
 cpu_1=/sys/devices/system/cpu/cpu1/online
 
@@ -71,10 +70,42 @@ clock_stepped()
 	between "ms of the connection" 900 "$(milliseconds ESTABLISHED FIN_WAIT1 -)" 20000
 }
 
-# Somebody switches all kprobes off and on again: each connect in between is counted, and a start reports the problem.
+# Rows have the time of day that the host has at their time, however often the clock is stepped, and so has a replay.
+clock_stepped_rows()
+{
+	local step batch stamp port now spans=()
+	network 4
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	tool_start -j --record recording
+	for step in '+2 hours' '-3 hours' '+10 minutes' ''; do
+		: >clients
+		now=$(date +%s)
+		client -n 3 "$vip:80"
+		awk -v batch="${#spans[@]}" '{ sub(/.*:/, "", $2); print $2, batch }' clients >>ports
+		sleep 0.2	# the tool prints what is older than 0.052 s
+		spans+=("$now $(date +%s)")
+		[ ! "$step" ] || date -s "$step" >/dev/null
+	done
+	date -s '+50 minutes' >/dev/null
+	tool_stop
+	sed -n 's/^{"time":"\([^"]*\)",.*"lport":\([0-9]*\),.*/\1 \2/p' rows >row_times
+	[ "$(wc -l <row_times)" -ge 60 ] || fail "rows: $(cat rows)"
+	while read -r stamp port; do
+		batch=$(awk -v port="$port" '$1 == port { print $2 }' ports)
+		between "time of a row of port $port after $batch steps" $((${spans[batch]% *} - 1)) "$(date -d "$stamp" +%s)" \
+			$((${spans[batch]#* } + 1))
+	done <row_times
+	"$tool" --replay recording -j >replayed
+	cmp rows replayed || fail "a replay shows other times"
+}
+
+# kprobes_off SWITCH COMMAND - somebody switches all kprobes off and on again: each connect in between is counted, and a start
+# reports the problem, and the command that mends it
 kprobes_off()
 {
-	[ -w $kprobes_switch ] || skip "this kernel has no $kprobes_switch"
+	kprobes_switch=$1	# for undo, after the test
+	[ -w "$kprobes_switch" ] || skip "this kernel has no $kprobes_switch"
 	undo()
 	{
 		echo 1 >"$kprobes_switch"
@@ -85,7 +116,8 @@ kprobes_off()
 	tool_start
 	client -n 3 "$vip:80"
 	echo 0 >"$kprobes_switch"
-	wait_for grep -q 'kprobes were switched off' err
+	wait_for grep -qF "kprobes were switched off: " err
+	grep -qF "; run: $2" err
 	cp clients seen
 	client -n 5 "$vip:80"
 	echo 1 >"$kprobes_switch"
@@ -96,9 +128,9 @@ kprobes_off()
 	expect rows "$(expected_rows "$vip:80" "$answered")" "$(rows)"
 	expect lost 5 "$(lost)"
 	kprobes_off_all
-	misuse 3 "kprobes are switched off on this host.*echo 1 >$kprobes_switch" "$tool" --cache-dir "$cache"
+	misuse 3 "kprobes are switched off on this host.*; run: $2\$" "$tool" --cache-dir "$cache"
 	"$tool" --check --cache-dir "$cache" >out && fail "--check finds nothing wrong"
-	grep -qF "echo 1 >$kprobes_switch" out || fail "--check does not say how to mend it"
+	grep -q "^kprobes *missing .*; run: $2\$" out || fail "--check does not say how to mend it"
 }
 
 # With -a the tracepoint still gives rows, at the end of the handshake and with the port, but without the real server.
@@ -115,9 +147,90 @@ kprobes_off_all()
 	expect "lost, -a" 4 "$(lost)"
 }
 
+# The reader of the rows stands still. The second signal ends the tool, which leaves no kprobe behind: left_behind() looks.
+reader_stalled()
+{
+	local status=0
+	network 4
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	mkfifo pipe
+	: >err
+	"$tool" --cache-dir "$cache" "${tool_options[@]}" -j >pipe 2>err &
+	tool_pid=$!
+	pids+=("$tool_pid")
+	exec 7<pipe
+	wait_for ready
+	client -n 60 "$vip:80"	# 300 rows of 400 bytes; a pipe holds 64 KiB
+	kill -TERM "$tool_pid"
+	sleep 3
+	is_running || fail "the first signal has ended it"
+	kill -TERM "$tool_pid"
+	wait_for is_gone
+	wait "$tool_pid" || status=$?
+	expect "exit status" 143 "$status"
+	exec 7<&-
+}
+
+# service_tool - prints the pid of the service's tool
+service_tool()
+{
+	pgrep --ns "$manager" --nslist pid -x ipvs-tcpstate
+}
+
+# is_another PID - true if the service's tool is another process
+is_another()
+{
+	local now
+	now=$(service_tool) && [ "$now" != "$1" ]
+}
+
+# The example of a systemd service, under a real systemd in namespaces of its own: it starts, writes its file, also into a folder
+# that another user has made again, is started again after a crash, and ends.
+systemd_service()
+{
+	local folder=/var/lib/prometheus/node-exporter tool_was manager patience=200
+	[ -x /lib/systemd/systemd ] || skip "no systemd"
+	cat >init <<-END
+		set -e
+		mount --make-rprivate /
+		mount -t tmpfs tmpfs /run
+		mkdir -p /run/lock /run/systemd/system /var/cache/ipvs-tcpstate $folder
+		mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null || [ -e /sys/fs/cgroup/cgroup.procs ]
+		mount --bind "$cache" /var/cache/ipvs-tcpstate
+		mount -t tmpfs tmpfs /usr/local/sbin
+		cp "$tool" /usr/local/sbin/ipvs-tcpstate
+		cp "$top/scripts/examples/ipvs-tcpstate.service" /run/systemd/system/
+		export container=test
+		exec /lib/systemd/systemd --system --unit=ipvs-tcpstate.service --log-target=console --show-status=no
+	END
+	unshare --pid --fork --kill-child --mount --cgroup --ipc --mount-proc bash init >out 2>err &
+	pids+=($!)
+	wait_for pgrep -P $! >/dev/null
+	manager=$(pgrep -P $!)
+	wait_for test -s $folder/ipvs.prom
+	tool_was=$(service_tool)
+	rm -r $folder
+	mkdir $folder
+	chown 65534 $folder
+	wait_for test -s $folder/ipvs.prom
+	kill -KILL "$tool_was"
+	wait_for is_another "$tool_was"
+	kill -TERM "$(service_tool)"
+	wait_for eval '! service_tool >/dev/null'
+	rm -r $folder
+}
+
 run_vm_faults()
 {
-	run "faults: kprobes are switched off" kprobes_off
+	run "faults: kprobes are switched off" kprobes_off /sys/kernel/debug/kprobes/enabled \
+		"echo 1 >/sys/kernel/debug/kprobes/enabled"
+	# On arm64 kprobes do not need ftrace.
+	[ "$(uname -m)" = aarch64 ] ||
+		run "faults: ftrace is switched off" kprobes_off /proc/sys/kernel/ftrace_enabled "sysctl kernel.ftrace_enabled=1"
+	run "a systemd service: the example" systemd_service
 	run "faults: CPUs come and go" cpus_come
+	run "faults: the reader stands still" reader_stalled
 	run "faults: the clock is stepped" clock_stepped
+	run "faults: the clock is stepped: times of rows" clock_stepped_rows
 }

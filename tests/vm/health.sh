@@ -83,7 +83,7 @@ weights()
 	before=$(of_real "$refusing")	# made by nc
 	client -n 4 "$vip:80"
 	expect "connections to $refusing and $real_1" "2 10" "$(($(of_real "$refusing") - before)) $(of_real "$real_1")"
-	pkill -INT -P "$tool_pid" -x ipvs-tcpstate
+	pkill -TERM -P "$tool_pid" -x ipvs-tcpstate
 	wait_for is_gone
 }
 

@@ -45,6 +45,7 @@ later_start()
 	tool_stop
 	grep -q 'rows: from the cache' err || fail "compiled again"
 	! grep -q 'compiling' err || fail "compiled again"
+	[ ! -e /sys/kernel/btf/vmlinux ] || grep -q 'btf-ipvs: from the cache' err || fail "BTF is read again"
 }
 
 without_ipvs()

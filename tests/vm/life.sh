@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck shell=bash disable=SC2034,SC2154,SC2317
 # SPDX-License-Identifier: Apache-2.0
 #
 # Other things that IPVS does with a connection than choosing a real server, and connections that are older than the tool.
@@ -73,6 +73,61 @@ SYN_SENT CLOSE $silent aborted" "$(rows | cut -d ' ' -f 5- | uniq)"
 has_entries()
 {
 	[ "$(grep -c ^TCP /proc/net/ip_vs_conn)" = "$1" ]
+}
+
+# many_synced N - makes N connections to $vip:80 at once, by the way a backup daemon gets them; IPVS must not lose a message
+many_synced()
+{
+	undo()	# called by clean_up
+	{
+		nsenter -t 1 -n sysctl -q "net.core.rmem_max=$rmem_max"
+	}
+	rmem_max=$(nsenter -t 1 -n sysctl -n net.core.rmem_max)
+	nsenter -t 1 -n sysctl -q net.core.rmem_max=33554432
+	echo 33554432 >/proc/sys/net/ipv4/vs/sync_sock_size
+	ip link set d$$ multicast on
+	ipvsadm --start-daemon backup --mcast-interface d$$
+	"$peers/synced" d$$ "$1" "$vip:80" "$real_1"
+	wait_for has_inactive "$1"
+	ipvsadm --stop-daemon backup
+}
+
+# has_inactive N - true if the real servers have N connections that are active or not
+has_inactive()
+{
+	[ "$(awk '/->.*:/ { n += $(NF - 1) + $NF } END { print n }' /proc/net/ip_vs)" = "$1" ]
+}
+
+# What cannot be read in time, or has no room, is reported to the connection. Those that IPVS makes later are shown as ever.
+earlier_many()
+{
+	local read unread
+	network 4
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	many_synced 100000
+	tool_start -v
+	client -n 7 "$vip:80"
+	tool_stop
+	read=$(sed -n 's/.*: \([0-9]*\) connections that IPVS had already.*/\1/p' err)
+	unread=$(sed -n 's/.*: \([0-9]*\) connections from before the start are not shown.* too many.*/\1/p' err)
+	note "$read are read"
+	between "connections read" 1000 "$read" 65536
+	expect "all together" 100000 $((read + unread))
+	grep -q ": $unread connections from before the start not read" err || fail "not counted at the end"
+	expect "rows" "$(expected_rows "$vip:80" "$answered")" "$(rows)"
+}
+
+# All are read if there is time; nothing is said then.
+earlier_few()
+{
+	network 4
+	service "$vip:80" "$real_1"
+	many_synced 3000
+	tool_start -v
+	tool_stop
+	grep -q ': 3000 connections that IPVS had already' err || fail "not all are read"
+	! grep 'from before the start' err || fail "it complains"
 }
 
 # no_destination FAMILY [REAL] - the service has no real servers, or REAL with weight 0
@@ -348,6 +403,10 @@ run_life()
 		together "IPv$ip, first SYN lost" syn_lost $ip
 		together "IPv$ip, persistent service" persistent $ip
 	done
+	if [ ! "${hooks-}" ]; then
+		run "3,000 connections of IPVS from before the start" earlier_few
+		run "100,000 connections of IPVS from before the start" earlier_many
+	fi
 	together "IPv4, unreachable" unreachable 4 10.99.4.2 10.99.3.2 EHOSTUNREACH
 	together "IPv6, unreachable" unreachable 6 "[fd00:99:4::2]" fd00:99:3::2 ENETUNREACH
 	together "method: masquerading" method -m masq 203.0.113.2:8080

@@ -89,9 +89,42 @@ metrics_of_troubles()
 	[ -z "$(command -v promtool)" ] || promtool check metrics <ipvs/ipvs.prom
 }
 
+# known_are REAL... - true if these real servers of "vip" have series in the file, and no others
+known_are()
+{
+	[ "$(sed -n 's/^ipvs_tcp_connect_attempts_total{.*,real="\([^"]*\)",rport="\([0-9]*\)"} .*/\1:\2/p' ipvs/ipvs.prom | sort | paste -s -d ' ')" = "$*" ]
+}
+
+# A real server that leaves is forgotten, one with an open connection from before the start is not. The first one comes back.
+real_servers_leave()
+{
+	network 4
+	service "$vip:80" "$real_1"
+	server "$real_1" "$real_2"
+	client_begin -c -o 600000 "$vip:80"
+	wait_for has_served 1
+	mkdir ipvs
+	tool_start --metrics ipvs/ipvs.prom --forget 2 1
+	ipvsadm -a -t "$vip:80" -r "$real_2" -m
+	client -n 12 "$vip:80"
+	wait_for known_are "$real_1" "$real_2"
+	expect "both" "6 6 0 0 0 1 6 6 0 0 0 0" "$(results "$vip:80" "$real_1") $(results "$vip:80" "$real_2")"
+	ipvsadm -d -t "$vip:80" -r "$real_2"
+	client -n 5 "$vip:80"
+	wait_for known_are "$real_1"
+	expect "the first one" "11 11 0 0 0 1" "$(results "$vip:80" "$real_1")"
+	ipvsadm -a -t "$vip:80" -r "$real_2" -m
+	client -n 8 "$vip:80"
+	wait_for known_are "$real_1" "$real_2"
+	tool_stop
+	expect "back again: from 0" "15 15 0 0 0 1 4 4 0 0 0 0" "$(results "$vip:80" "$real_1") $(results "$vip:80" "$real_2")"
+	expect "lost" 0 "$(sed -n 's/.*: \([0-9]*\) lost$/\1/p' err)"
+}
+
 run_metrics()
 {
 	away=10.99.3.2/24 gateway=10.99.3.1 nodad='' run "IPv4, --metrics: dead, refusing and slow, to the last number" metrics_of_troubles 4
 	away=fd00:99:3::2/64 gateway=fd00:99:3::1 nodad=nodad more "IPv6, --metrics: dead, refusing and slow, to the last number" \
 		metrics_of_troubles 6
+	run "--metrics: a real server leaves, and comes back" real_servers_leave
 }

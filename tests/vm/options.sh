@@ -37,7 +37,7 @@ tools_begin()
 	for i in "${!cases[@]}"; do
 		read -ra options <<<"${cases[i]##*|}"
 		: >"err.$i"
-		"$tool" --cache-dir "$cache" "${tool_options[@]}" "${options[@]}" >"rows.$i" 2>"err.$i" &
+		env --default-signal=INT "$tool" --cache-dir "$cache" "${tool_options[@]}" "${options[@]}" >"rows.$i" 2>"err.$i" &
 		tools+=($!)
 		pids+=($!)
 	done
@@ -48,12 +48,12 @@ tools_begin()
 	done
 }
 
-# tools_end [SIGNAL...] - ends each tool with its own signal, INT by default
+# tools_end [SIGNAL...] - ends each tool with its own signal, TERM by default
 tools_end()
 {
 	local i signals=("$@")
 	for i in "${!tools[@]}"; do
-		kill -"${signals[i]-INT}" "${tools[i]}"
+		kill -"${signals[i]-TERM}" "${tools[i]}"
 	done
 	for i in "${!tools[@]}"; do
 		tool_pid=${tools[i]}

@@ -117,6 +117,10 @@ struct bpf_link_info {
 	} perf_event;
 };
 
+/* ---- membarrier(2) */
+
+#define MEMBARRIER_CMD_SHARED 1		/* from 4.3; linux/membarrier.h calls it MEMBARRIER_CMD_GLOBAL too, from 4.16 on */
+
 /* ---- instructions, from 3.18; linux/bpf_common.h has some of these names */
 
 struct bpf_insn {
@@ -236,6 +240,9 @@ enum { PERF_RECORD_SAMPLE = 9 };	/* from 2.6.31 */
 #endif
 #ifndef __NR_bpf
 #define __NR_bpf ABI_CALL(321, 280)		/* from 3.18 */
+#endif
+#ifndef __NR_membarrier
+#define __NR_membarrier ABI_CALL(324, 283)	/* from 4.3 */
 #endif
 #ifndef __NR_statx
 #define __NR_statx ABI_CALL(332, 291)		/* from 4.11 */

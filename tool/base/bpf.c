@@ -2,6 +2,7 @@
 #include "base/bpf.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -44,6 +45,15 @@ int bpf_lookup(int map_fd, const void *key, void *value)
 	attr.key = (uintptr_t)key;
 	attr.value = (uintptr_t)value;
 	return bpf_call(BPF_MAP_LOOKUP_ELEM, &attr);
+}
+
+void bpf_wait(void)
+{
+#ifdef __NR_membarrier
+	if (!syscall(__NR_membarrier, MEMBARRIER_CMD_SHARED, 0))
+		return;
+#endif
+	poll(NULL, 0, 50);
 }
 
 int bpf_link_event(int program_fd, int event_fd)

@@ -24,6 +24,15 @@ int bpf_delete(int map_fd, const void *key);
 int bpf_lookup(int map_fd, const void *key, void *value);
 
 /**
+ * bpf_wait - wait until each BPF program that runs now has ended
+ * It takes some milliseconds. If the kernel refuses membarrier(2), as with nohz_full, it takes 50: a program runs for some
+ * microseconds, but interrupts may stop it for longer.
+ * Source: membarrier_global, kernel/sched/membarrier.c, waits for all readers of RCU; programs on kprobes and tracepoints
+ *	are such readers: trace_call_bpf() and __bpf_trace_run(), kernel/trace/bpf_trace.c
+ */
+void bpf_wait(void);
+
+/**
  * bpf_link_event - attach a program to a perf event for as long as the link is open
  * Return: the link's descriptor, or a negative errno: before 5.15 there are no such links.
  */

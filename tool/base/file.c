@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -48,6 +49,13 @@ char *file_read_bytes(const char *path, size_t *out)
 	return text;
 }
 
+int file_wait(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	return poll(&p, 1, -1) < 0 && errno == EINTR ? -EINTR : 0;
+}
+
 int file_write(int fd, const void *bytes, size_t len)
 {
 	const char *at = bytes;
@@ -55,7 +63,9 @@ int file_write(int fd, const void *bytes, size_t len)
 	while (len) {
 		ssize_t n = write(fd, at, len);
 
-		if (n < 0 && errno != EINTR)
+		if (n < 0 && errno == EAGAIN)
+			file_wait(fd, POLLOUT);
+		else if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n > 0) {
 			at += n;

@@ -14,7 +14,17 @@ char *file_read(const char *path);
 /** file_read_bytes - the same for binary files: @len is set to the length without the NUL */
 char *file_read_bytes(const char *path, size_t *len);
 
-/** file_write - write all @len bytes, also if signals interrupt it; Return: 0 or a negative errno */
+/**
+ * file_write - write all @len bytes, also if signals interrupt it; waits for a slow reader, also if @fd does not block
+ * Return: 0 or a negative errno
+ */
 int file_write(int fd, const void *bytes, size_t len);
+
+/**
+ * file_wait - wait until @fd can be read or written
+ * @events: POLLIN or POLLOUT, see poll(2)
+ * Return: 0, or -EINTR after a signal. An error of @fd is no error here: the next read(2) or write(2) returns it.
+ */
+int file_wait(int fd, short events);
 
 #endif

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 
+#include "base/file.h"
+
+#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static struct {
 	const char *name;
@@ -36,6 +41,8 @@ void log_write(enum log_level level, const char *fmt, ...)
 		whole = line;
 	va_end(again);
 	va_end(args);
+	while (file_wait(STDERR_FILENO, POLLOUT) == -EINTR)	/* it may be a pipe that does not block */
+		;
 	fprintf(stderr, "%s: %s\n", state.name, whole);
 	if (whole != line)
 		free(whole);

@@ -50,6 +50,14 @@ const struct loss_cause loss_causes[LOSSES] = {
 		.at_end = "times not in the percentiles: too many real servers; allow more by --max-conns",
 		.of_counts = true,
 	},
+	[LOSS_UNREAD] = {
+		.key = "connections_not_read",
+		.metric = "ipvs_tcpstate_connections_not_read_total",
+		.help = "Connections from before the start that were not read from IPVS's table because there were too many.",
+		.at_end = "connections from before the start not read from IPVS's table: they are not shown, or with -a lack "
+			  "their real server",
+		.at_end_only = true,
+	},
 	[LOSS_DAMAGED] = {
 		.key = "lost_damaged",
 		.at_end = "lost: malformed events",

@@ -15,6 +15,7 @@ enum loss {
 	LOSS_REASONS,		/* events that no BPF program saw; they give a row its reason, and are no rows */
 	LOSS_TALLIES_FULL,	/* connections that are not counted: map full */
 	LOSS_BUCKETS_FULL,	/* times that are in no percentile: map full */
+	LOSS_UNREAD,		/* connections from before the start that were not read from IPVS's table */
 	LOSS_DAMAGED,		/* samples in the perf buffer that are not events of this tool */
 	LOSSES,
 	LOSSES_RECORDED = LOSS_REASONS + 1

@@ -3,6 +3,7 @@
 
 #include "base/bpf.h"
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,23 +29,52 @@ static uint32_t map_size(const struct object_map *m, const struct map_sizes *siz
 	return strcmp(m->name, "open_before") ? m->max_entries : sizes->open_before;
 }
 
-static int make_map(const struct object_map *m, const struct map_sizes *sizes)
-{
+/* A map or a program that is being made, in a thread of its own: the verifier needs 10 to 30 ms for each of the large
+ * programs, and the maps together 20. */
+struct making {
+	int cmd;
 	union bpf_attr attr;
-	int fd;
+	pthread_t thread;
+	bool begun, threaded;
+	int fd;			/* or a negative errno */
+};
 
-	memset(&attr, 0, sizeof(attr));	/* an initializer clears one member only, from gcc 15 on */
-	attr.map_type = m->type;
-	attr.key_size = m->key_size;
-	attr.value_size = m->value_size;
-	attr.max_entries = map_size(m, sizes);
-	attr.map_flags = m->flags;
-	strncpy(attr.map_name, m->name, sizeof(attr.map_name) - 1);
-	fd = bpf_call(BPF_MAP_CREATE, &attr);
-	if (fd != -EINVAL && fd != -E2BIG)
-		return fd;
-	memset(attr.map_name, 0, sizeof(attr.map_name));	/* before 4.15 a map has no name */
-	return bpf_call(BPF_MAP_CREATE, &attr);
+static void *make(void *cookie)
+{
+	struct making *m = cookie;
+
+	m->fd = bpf_call(m->cmd, &m->attr);
+	if (m->fd == -EINVAL || m->fd == -E2BIG) {	/* before 4.15 there are no names */
+		memset(m->cmd == BPF_PROG_LOAD ? m->attr.prog_name : m->attr.map_name, 0, sizeof(m->attr.map_name));
+		m->fd = bpf_call(m->cmd, &m->attr);
+	}
+	return NULL;
+}
+
+static void begin_making(struct making *m, int cmd)
+{
+	m->cmd = cmd;
+	m->begun = true;
+	m->threaded = !pthread_create(&m->thread, NULL, make, m);
+	if (!m->threaded)
+		make(m);
+}
+
+static void finish_making(struct making *m)
+{
+	if (m->threaded)
+		pthread_join(m->thread, NULL);
+}
+
+static void begin_map(struct making *made, const struct object_map *m, const struct map_sizes *sizes)
+{
+	made->attr.map_type = m->type;
+	made->attr.key_size = m->key_size;
+	made->attr.value_size = m->value_size;
+	made->attr.max_entries = map_size(m, sizes);
+	made->attr.map_flags = m->flags;
+	strncpy(made->attr.map_name, m->name, sizeof(made->attr.map_name) - 1);
+	begin_making(made, BPF_MAP_CREATE);
 }
 
 static bool uses_map(const struct object *o, const struct object_program *p, uint32_t map)
@@ -73,18 +103,25 @@ static int make_maps(struct loaded *l, const struct object *o,
 		     const struct hook *const chosen[HOOK_EVENTS], const struct map_sizes *sizes,
 		     char *errmsg, size_t len)
 {
+	struct making made[OBJECT_MAPS_MAX];
+	int err = 0;
+
+	memset(made, 0, sizeof(made));	/* an initializer clears one member of a union only, from gcc 15 on */
 	for (uint32_t i = 0; i < o->n_maps; i++) {
-		if (!is_map_needed(o, chosen, i))
-			continue;
-		l->map_fd[i] = make_map(&o->maps[i], sizes);
-		if (l->map_fd[i] < 0) {
-			snprintf(errmsg, len, "cannot make BPF map \"%s\" (%u entries of %u bytes): %s",
-				 o->maps[i].name, map_size(&o->maps[i], sizes), o->maps[i].value_size,
-				 strerror(-l->map_fd[i]));
-			return l->map_fd[i];
-		}
+		made[i].fd = -1;
+		if (is_map_needed(o, chosen, i))
+			begin_map(&made[i], &o->maps[i], sizes);
 	}
-	return 0;
+	for (uint32_t i = 0; i < o->n_maps; i++) {
+		finish_making(&made[i]);
+		l->map_fd[i] = made[i].fd;
+		if (err || !made[i].begun || made[i].fd >= 0)
+			continue;
+		err = made[i].fd;
+		snprintf(errmsg, len, "cannot make BPF map \"%s\" (%u entries of %u bytes): %s",
+			 o->maps[i].name, map_size(&o->maps[i], sizes), o->maps[i].value_size, strerror(-err));
+	}
+	return err;
 }
 
 static int map_by_name(const struct loaded *l, const struct object *o, const char *name)
@@ -94,45 +131,36 @@ static int map_by_name(const struct loaded *l, const struct object *o, const cha
 	return i < 0 ? -1 : l->map_fd[i];
 }
 
-/* The largest log that the oldest verifier accepts. It writes nothing if its messages need more. */
-#define LOG_SIZE ((16U << 20) - 1)
-
-/* Sets @log to the verifier's messages if it refuses the program. The caller frees @log. */
-static int load_program(const struct loaded *l, const struct object *o,
-			const struct object_program *p, enum hook_kind kind, char **log)
+/* Copies the instructions, with this run's maps in them. Returns NULL if there is no memory. */
+static struct bpf_insn *link_insns(const struct loaded *l, const struct object *o)
 {
-	union bpf_attr attr;
-	struct bpf_insn *insns = malloc(p->n_insns * sizeof(*insns));
-	int fd;
+	struct bpf_insn *insns = malloc(o->n_insns * sizeof(*insns));
 
-	memset(&attr, 0, sizeof(attr));	/* an initializer clears one member only, from gcc 15 on */
-	attr.prog_type = kind == HOOK_RAW_TRACEPOINT ? BPF_PROG_TYPE_RAW_TRACEPOINT :
-			 kind == HOOK_TRACEPOINT     ? BPF_PROG_TYPE_TRACEPOINT :
-						       BPF_PROG_TYPE_KPROBE;
-	attr.insn_cnt = p->n_insns;
-	attr.license = (uintptr_t)"GPL";
-	attr.kern_version = o->kern_version;	/* kernels before 5.0 compare it */
 	if (!insns)
-		return -ENOMEM;
-	memcpy(insns, o->insns + p->first, p->n_insns * sizeof(*insns));
-	for (uint32_t i = 0; i < p->n_insns; i++)
+		return NULL;
+	memcpy(insns, o->insns, o->n_insns * sizeof(*insns));
+	for (uint32_t i = 0; i < o->n_insns; i++)
 		if (object_loads_map(&insns[i]))
 			insns[i].imm = l->map_fd[insns[i].imm];
-	attr.insns = (uintptr_t)insns;
-	memcpy(attr.prog_name, p->name, sizeof(attr.prog_name) - 1);
-	fd = bpf_call(BPF_PROG_LOAD, &attr);
-	if (fd == -EINVAL || fd == -E2BIG) {
-		memset(attr.prog_name, 0, sizeof(attr.prog_name));	/* before 4.15 a program has no name */
-		fd = bpf_call(BPF_PROG_LOAD, &attr);
-	}
-	if (fd < 0 && (*log = calloc(1, LOG_SIZE))) {	/* load again, to get the reason */
-		attr.log_level = 1;
-		attr.log_buf = (uintptr_t)*log;
-		attr.log_size = LOG_SIZE;
-		bpf_call(BPF_PROG_LOAD, &attr);	/* ignored: ENOSPC means only that the log is too long */
-	}
-	free(insns);
-	return fd;
+	return insns;
+}
+
+static void begin_program(struct making *made, const struct object *o, const struct bpf_insn *insns, const struct hook *hook)
+{
+	const struct object_program *p = object_program(o, hook->program);
+
+	made->fd = -ENOENT;
+	if (!p)
+		return;
+	made->attr.prog_type = hook->kind == HOOK_RAW_TRACEPOINT ? BPF_PROG_TYPE_RAW_TRACEPOINT :
+			       hook->kind == HOOK_TRACEPOINT     ? BPF_PROG_TYPE_TRACEPOINT :
+								   BPF_PROG_TYPE_KPROBE;
+	made->attr.insn_cnt = p->n_insns;
+	made->attr.insns = (uintptr_t)(insns + p->first);
+	made->attr.license = (uintptr_t)"GPL";
+	made->attr.kern_version = o->kern_version;	/* kernels before 5.0 compare it */
+	memcpy(made->attr.prog_name, p->name, sizeof(made->attr.prog_name) - 1);
+	begin_making(made, BPF_PROG_LOAD);
 }
 
 /* Returns the verifier's last line before its statistics: it gives the reason. */
@@ -147,26 +175,51 @@ static const char *last_message(char *log)
 	return last;
 }
 
+/* The largest log that the oldest verifier accepts. It writes nothing if its messages need more. */
+#define LOG_SIZE ((16U << 20) - 1)
+
+/* Loads a refused program again, to get the reason. */
+static void explain_program(struct making *made, const char *name, char *errmsg, size_t len)
+{
+	char *log = calloc(1, LOG_SIZE);
+
+	if (log) {
+		made->attr.log_level = 1;
+		made->attr.log_buf = (uintptr_t)log;
+		made->attr.log_size = LOG_SIZE;
+		bpf_call(BPF_PROG_LOAD, &made->attr);	/* ignored: ENOSPC means only that the log is too long */
+	}
+	snprintf(errmsg, len, "the kernel refuses program %s: %s: %s", name, strerror(-made->fd),
+		 log && *log ? last_message(log) : "no further details");
+	free(log);
+}
+
 static int load_programs(struct loaded *l, const struct object *o,
 			 const struct hook *const chosen[HOOK_EVENTS], char *errmsg, size_t len)
 {
-	char *log = NULL;
+	struct bpf_insn *insns = link_insns(l, o);
+	struct making made[HOOK_EVENTS];
 	int err = 0;
 
-	for (int event = 0; event < HOOK_EVENTS && !err; event++) {
-		const struct object_program *p;
-
-		if (!chosen[event])
-			continue;
-		p = object_program(o, chosen[event]->program);
-		l->program_fd[event] = p ? load_program(l, o, p, chosen[event]->kind, &log) : -ENOENT;
-		if (l->program_fd[event] >= 0)
-			continue;
-		err = l->program_fd[event];
-		snprintf(errmsg, len, "the kernel refuses program %s: %s: %s", chosen[event]->program,
-			 strerror(-err), log ? last_message(log) : "no further details");
+	if (!insns) {
+		snprintf(errmsg, len, "out of memory");
+		return -ENOMEM;
 	}
-	free(log);
+	memset(made, 0, sizeof(made));
+	for (int event = 0; event < HOOK_EVENTS; event++) {
+		made[event].fd = -1;
+		if (chosen[event])
+			begin_program(&made[event], o, insns, chosen[event]);
+	}
+	for (int event = 0; event < HOOK_EVENTS; event++) {
+		finish_making(&made[event]);
+		l->program_fd[event] = made[event].fd;
+		if (chosen[event] && made[event].fd < 0 && !err) {
+			err = made[event].fd;
+			explain_program(&made[event], chosen[event]->program, errmsg, len);
+		}
+	}
+	free(insns);
 	return err;
 }
 
@@ -177,6 +230,8 @@ int loader_open(struct loaded *l, const struct object *o, const struct hook *con
 
 	memset(l, -1, sizeof(*l));	/* every descriptor -1 */
 	l->kern_version = o->kern_version;
+	l->tallies = sizes->tallies;
+	l->buckets = sizes->buckets;
 	err = make_maps(l, o, chosen, sizes, errmsg, len);
 	if (err)
 		return err;

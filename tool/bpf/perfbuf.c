@@ -78,13 +78,13 @@ static int open_ring(struct perfbuf *p, int map_fd, int cpu)
 	return set_map_element(map_fd, cpu, fd);
 }
 
-int perfbuf_open(struct perfbuf *p, int map_fd, size_t pages)
+int perfbuf_open(struct perfbuf *p, int map_fd, size_t size)
 {
 	int err = 0;
 
 	memset(p, 0, sizeof(*p));
 	p->n = cpus_possible();
-	p->data_size = pages * (size_t)getpagesize();
+	p->data_size = perfbuf_size(size, (size_t)getpagesize());
 	p->scratch = malloc(RECORD_MAX);
 	p->rings = calloc(p->n, sizeof(*p->rings));
 	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -24,6 +24,12 @@ struct perfbuf {
 	char *scratch;			/* copy of a record that wraps around the buffer's end */
 };
 
+/** perfbuf_size - the size of a buffer for which @size bytes are asked, if a page has @page bytes; both are powers of two */
+static inline size_t perfbuf_size(size_t size, size_t page)
+{
+	return size < page ? page : size;
+}
+
 /** Called for each sample, in the order of its CPU's buffer; @data is not aligned. */
 typedef void (*perfbuf_sample)(void *cookie, const void *data, size_t len);
 
@@ -31,10 +37,10 @@ typedef void (*perfbuf_sample)(void *cookie, const void *data, size_t len);
  * perfbuf_open - map a buffer for each online CPU and put it into @map_fd
  * @p:      filled, on failure too; the caller calls perfbuf_close()
  * @map_fd: the BPF_MAP_TYPE_PERF_EVENT_ARRAY that the programs send to
- * @pages:  per CPU, a power of two
+ * @size:   bytes per CPU, for perfbuf_size()
  * Return: 0 or a negative errno.
  */
-int perfbuf_open(struct perfbuf *p, int map_fd, size_t pages);
+int perfbuf_open(struct perfbuf *p, int map_fd, size_t size);
 
 /**
  * perfbuf_wait - wait until a buffer is one eighth full, at most @timeout_ms

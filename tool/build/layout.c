@@ -2,10 +2,17 @@
 #include "build/layout.h"
 
 #include "base/file.h"
+#include "base/hash.h"
+#include "base/log.h"
 #include "build/btf.h"
+#include "build/cache.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define BTF "/sys/kernel/btf/"
 
@@ -111,6 +118,86 @@ bool layout_knows_states(const struct layout *l)
 {
 	return l->cp_rcu_head && l->cp_state && l->cp_flags && l->cp_dest && l->cp_in_pkts && l->pd_state_table &&
 	       l->pd_timeouts && l->skb_data && l->skb_len;
+}
+
+static void add_constant(struct object *o, const char *name, uint16_t value)
+{
+	struct object_program *p = &o->programs[o->n_programs++];
+
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	p->first = o->n_insns;
+	p->n_insns = 2;
+	o->insns[o->n_insns++] = (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = value };
+	o->insns[o->n_insns++] = (struct bpf_insn){ .code = BPF_JMP | BPF_EXIT };
+}
+
+int layout_to_object(const struct layout *l, struct object *o)
+{
+	memset(o, 0, sizeof(*o));
+	o->insns = calloc(2 * (N_MEMBERS + 1), sizeof(*o->insns));
+	if (!o->insns)
+		return -ENOMEM;
+	for (int i = 0; i < N_MEMBERS; i++)
+		add_constant(o, kernel_members[i].function, *(const uint16_t *)((const char *)l + kernel_members[i].at));
+	add_constant(o, "protocol_size", l->protocol_size);
+	return 0;
+}
+
+/* Adds a hash of the file. Returns false if it cannot be read. */
+static bool put_hash(FILE *to, const char *path)
+{
+	size_t len = 0;
+	char *bytes = file_read_bytes(path, &len);
+	bool found = bytes;
+
+	if (found)
+		fprintf(to, "%s %016llx\n", path, (unsigned long long)hash_bytes(HASH_BEGIN, bytes, len));
+	free(bytes);
+	return found;
+}
+
+/* Describes the kernel and the module: their notes have their build IDs. Returns NULL if they have none. If IPVS is built into
+ * the kernel, it has no types of its own. */
+static char *make_layout_key(const struct host *h)
+{
+	char *key = NULL;
+	bool known;
+	size_t len;
+	FILE *to = open_memstream(&key, &len);
+
+	if (!to)
+		return NULL;
+	fprintf(to, "kernel %s %s %s\n", h->uts.release, h->uts.version, h->uts.machine);
+	known = put_hash(to, "/sys/kernel/notes") &&
+		(put_hash(to, "/sys/module/ip_vs/notes/.note.gnu.build-id") || access(BTF "ip_vs", F_OK));
+	for (int i = 0; i < N_MEMBERS; i++)
+		fprintf(to, "%s\n", kernel_members[i].function);
+	if (!fclose(to) && known)
+		return key;
+	free(key);
+	return NULL;
+}
+
+bool layout_read_kept(struct layout *l, const struct host *h, const char *cache_dir, bool keep)
+{
+	/* Two kinds, as the cache holds the newest entry of each. */
+	const char *kind = host_ipvs() ? "btf-ipvs" : "btf";
+	char *key = cache_dir ? make_layout_key(h) : NULL, why[256];
+	struct object o = { 0 };
+	bool all;
+
+	if (key && !cache_load(cache_dir, kind, key, &o, why, sizeof(why))) {
+		layout_from_object(l, &o);
+		log_debug("%s: from the cache in %s", kind, cache_dir);
+		all = layout_knows_sockets(l);
+	} else {
+		all = layout_read(l);
+		if (all && key && keep && !layout_to_object(l, &o))
+			cache_store(cache_dir, kind, key, h, &o, why, sizeof(why));
+	}
+	object_free(&o);
+	free(key);
+	return all;
 }
 
 bool layout_knows_sockets(const struct layout *l)

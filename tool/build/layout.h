@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Offsets in kernel structs: from the kernel's type information (BTF) if it has
- * any, else from the compiled layout text. Pure, except layout_read(). */
+ * any, else from the compiled layout text. Pure, except layout_read*(). */
 #ifndef LAYOUT_H
 #define LAYOUT_H
 
 #include "build/object.h"
+#include "host/host.h"
 
 #include <stdbool.h>
 
@@ -54,5 +55,18 @@ bool layout_knows_states(const struct layout *l);
  * Return: as layout_from_btf(); also false if this kernel has no BTF.
  */
 bool layout_read(struct layout *l);
+
+/**
+ * layout_read_kept - the same, but if they were read on this kernel and module before, from the cache: BTF has megabytes
+ * @cache_dir: see cache_load(); NULL: no cache
+ * @keep: write to the cache what was read
+ */
+bool layout_read_kept(struct layout *l, const struct host *h, const char *cache_dir, bool keep);
+
+/**
+ * layout_to_object - make an object from which layout_from_object() reads the same offsets
+ * Return: 0, or -ENOMEM; free with object_free().
+ */
+int layout_to_object(const struct layout *l, struct object *o);
 
 #endif

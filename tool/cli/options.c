@@ -10,13 +10,14 @@
 
 #define CONNS_DEFAULT 65536
 #define CONNS_MAX 16777216
-#define PAGES_DEFAULT 256
-#define PAGES_MAX 16384
+#define PAGE 4096		/* of -b, whatever the machine's pages */
+#define BUFFER_DEFAULT (1024 * 1024)
+#define BUFFER_MAX (64 * 1024 * 1024)
 #define FAILURES_DEFAULT 3
 #define FAILURES_MAX 1000000
 #define INTERVAL_MAX 99999999	/* BCC's tools wait this long if no interval is given */
 
-enum value_kind { FLAG, PORTS, ENDS, NUMBER, CONNS, PAGES, FAILURES, STRING, HOOKS, DIRECTOR };
+enum value_kind { FLAG, PORTS, ENDS, NUMBER, CONNS, SIZE, FAILURES, STRING, HOOKS, DIRECTOR };
 
 /* An option: the parser and --help both read it here, and only here. */
 struct option_row {
@@ -30,7 +31,7 @@ struct option_row {
 
 #define AT(member) offsetof(struct options, member)
 
-enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS, STATES, FORWARDED };
+enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS, STATES, FORGET, NO_REALTIME, FORWARDED };
 
 static const struct option_row rows[] = {
 	{ 'h', "help", FLAG, AT(help), NULL, "show this text and stop" },
@@ -67,12 +68,15 @@ static const struct option_row rows[] = {
 	  "with --histogram: times in each TCP state, not connect times" },
 	{ METRICS, "metrics", STRING, AT(metrics), "FILE",
 	  "counts for Prometheus to FILE, every INTERVAL seconds (15)" },
+	{ FORGET, "forget", NUMBER, AT(forget), "SECONDS",
+	  "with --metrics: without real servers idle for SECONDS (300)" },
 	{ 'C', "noclear", FLAG, AT(noclear), NULL, "with tables: do not clear the screen" },
 	{ 'm', "milliseconds", FLAG, AT(milliseconds), NULL, "with --histogram: in milliseconds" },
 	{ 'n', "count", NUMBER, AT(count), "COUNT", "stop after COUNT rows" },
 	{ 'd', "duration", NUMBER, AT(seconds), "SECONDS", "stop after SECONDS" },
-	{ 'b', "buffer-pages", PAGES, AT(pages), "PAGES",
-	  "perf buffer of each CPU in pages, a power of two (256)" },
+	{ 'b', "buffer-pages", SIZE, AT(buffer_bytes), "SIZE",
+	  "perf buffer of each CPU: 512K, 4M or 4 KiB pages; a power of two (1M)" },
+	{ NO_REALTIME, "no-realtime", FLAG, AT(no_realtime), NULL, "read at an ordinary priority, not at a realtime one" },
 	{ 263, "max-conns", CONNS, AT(max_conns), "N", "track at most N connections at a time (65536)" },
 	{ RECORD, "record", STRING, AT(record), "FILE", "also save the events in FILE, for --replay" },
 	{ REPLAY, "replay", STRING, AT(replay), "FILE",
@@ -93,9 +97,9 @@ enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 
 /* Options that exclude --replay: they take effect while events are recorded, or they ask for something else. */
 static const char *const not_with_replay[] = {
-	"all", "real", "pid", "journal", "retransmits", "duration", "buffer-pages", "record", "check", "ebpf", "no-cache",
-	"cache-dir", "max-conns", "proc-root", "hooks", "summary", "histogram", "states", "metrics", "noclear",
-	"milliseconds",
+	"all", "real", "pid", "journal", "retransmits", "duration", "buffer-pages", "no-realtime", "record", "check",
+	"ebpf", "no-cache", "cache-dir", "max-conns", "proc-root", "hooks", "summary", "histogram", "states",
+	"metrics", "forget", "noclear", "milliseconds",
 };
 
 /* Options that only matter for rows, which --summary, --histogram and --metrics do not print. */
@@ -151,6 +155,19 @@ static int parse_number(const char *text, size_t len, uint64_t max, uint64_t *ou
 	}
 	*out = n;
 	return 0;
+}
+
+/* Parses a number of pages, or a size with the suffix K or M, into bytes. */
+static int parse_size(const char *text, uint64_t max, uint64_t *bytes)
+{
+	size_t len = strlen(text);
+	int suffix = len ? text[len - 1] : 0;
+	uint64_t unit = suffix == 'K' || suffix == 'k' ? 1024 : suffix == 'M' || suffix == 'm' ? 1024 * 1024 : 0;
+	int err = parse_number(text, unit ? len - 1 : len, max / (unit ? unit : PAGE), bytes);
+
+	if (!err)
+		*bytes *= unit ? unit : PAGE;
+	return err;
 }
 
 /* Returns the next entry of a list, without the blanks around it: tcpstates accepts them too. */
@@ -278,11 +295,10 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 				    CONNS_MAX);
 		*(uint64_t *)target = number;
 		return 0;
-	case PAGES:
-		if (parse_number(text, strlen(text), PAGES_MAX, &number) || !number ||
-		    number & (number - 1))
-			return usage_error(o, "--%s '%.64s': give a power of two from 1 to %d", row->name, text,
-				    PAGES_MAX);
+	case SIZE:
+		if (parse_size(text, BUFFER_MAX, &number) || number < PAGE || number & (number - 1))
+			return usage_error(o, "--%s '%.64s': give a power of two, in pages of 4 KiB from 1 to %d, or with a suffix "
+				    "from %dK to %dM", row->name, text, BUFFER_MAX / PAGE, PAGE >> 10, BUFFER_MAX >> 20);
 		*(uint64_t *)target = number;
 		return 0;
 	case STRING:
@@ -376,6 +392,8 @@ static int check_counting(struct options *o, const struct option_row *rows_optio
 	if ((o->noclear || o->milliseconds) && !options_tables(o))
 		return usage_error(o, "--%s: goes with --summary or --histogram only",
 			    o->noclear ? "noclear" : "milliseconds");
+	if (o->forget && !o->metrics)
+		return usage_error(o, "--forget: goes with --metrics only");
 	if (o->states && !o->histogram)
 		return usage_error(o, "--states: goes with --histogram only");
 	return 0;
@@ -391,7 +409,7 @@ int options_parse(struct options *o, int argc, char *const argv[])
 	int c, err;
 
 	memset(o, 0, sizeof(*o));
-	o->pages = PAGES_DEFAULT;
+	o->buffer_bytes = BUFFER_DEFAULT;
 	o->max_conns = CONNS_DEFAULT;
 	o->proc_root = "/proc";
 	shorts[len++] = '-';	/* words are returned in order, as option 1; argv is not changed */
@@ -459,7 +477,7 @@ int options_parse(struct options *o, int argc, char *const argv[])
 void options_help(FILE *to, const char *name)
 {
 	fprintf(to, "usage: %s [-hTtwsxjYarv] [-L PORTS] [-D PORTS] [-4 | -6] [-V ADDR[:PORT],...]\n"
-		"          [-R ADDR[:PORT],...] [-p PID] [-n COUNT] [-d SECONDS] [-b PAGES]\n"
+		"          [-R ADDR[:PORT],...] [-p PID] [-n COUNT] [-d SECONDS] [-b SIZE]\n"
 		"          [--director[=states|ends]] [--down[=N]] [--record FILE | --replay FILE]\n"
 		"          [--summary | --histogram [--states] [-m]] [-C] [--metrics FILE] [INTERVAL [COUNT]]\n\n"
 		"Trace TCP state changes with durations, and the IPVS real server of each connection.\n\n"

@@ -36,10 +36,12 @@ struct options {
 	uint64_t pid;				/* 0: every process */
 	uint64_t count;				/* rows to print; 0: no limit */
 	uint64_t seconds;			/* time to trace; 0: no limit */
-	uint64_t pages;				/* size of the perf buffer of each CPU; a power of two */
+	uint64_t buffer_bytes;			/* size of the perf buffer of each CPU; a power of two */
+	bool no_realtime;			/* read at an ordinary priority */
 	bool summary, histogram;		/* print counts, not rows; at most one is set */
 	bool noclear, milliseconds, states;
 	const char *metrics;			/* file; NULL: none */
+	uint64_t forget;			/* seconds until an idle real server leaves the metrics; 0: default */
 	uint64_t interval;			/* seconds between tables; 0: one at the end, metrics every 15 */
 	uint64_t tables;			/* number of tables to print; 0: no limit */
 	enum hook_choice hooks;

@@ -5,13 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void stats_free(struct stats *s)
-{
-	free(s->real);
-	free(s->state);
-	memset(s, 0, sizeof(*s));
-}
-
 uint64_t stats_bucket_low(unsigned bucket)
 {
 	return bucket < 8 ? bucket : (uint64_t)(8 + bucket % 8) << (bucket / 8 - 1);
@@ -36,15 +29,18 @@ uint64_t stats_percentile(const struct stats_histogram *h, unsigned percent)
 {
 	uint64_t rank = h->count / 100 * percent + (h->count % 100 * percent + 99) / 100, seen = 0;
 
-	for (unsigned i = 0; i < STATS_BUCKETS; i++) {
-		seen += h->bucket[i];
-		if (h->bucket[i] && seen >= rank)
-			return h->max_us >= stats_bucket_low(i) && h->max_us < middle_of(i) ? h->max_us : middle_of(i);
+	for (size_t i = 0; i < h->n; i++) {
+		unsigned number = stats_number(&h->bucket[i]);
+
+		seen += h->bucket[i].n;
+		if (seen >= rank)
+			return h->max_us >= stats_bucket_low(number) && h->max_us < middle_of(number) ?
+				       h->max_us : middle_of(number);
 	}
 	return 0;
 }
 
-int stats_order_endpoints(const struct endpoint *a, const struct endpoint *b)
+static int order_endpoints(const struct endpoint *a, const struct endpoint *b)
 {
 	int order = (a->family != 0) - (b->family != 0);
 
@@ -55,94 +51,204 @@ int stats_order_endpoints(const struct endpoint *a, const struct endpoint *b)
 
 int stats_order(const struct stats_real *a, const struct stats_real *b)
 {
-	int order = stats_order_endpoints(&a->vip, &b->vip);
+	int order = order_endpoints(&a->vip, &b->vip);
 
-	return order ? order : stats_order_endpoints(&a->real, &b->real);
+	return order ? order : order_endpoints(&a->real, &b->real);
 }
 
-static void add_times(struct stats_histogram *to, const struct stats_histogram *from)
+/* ---- the list of buckets of a real server */
+
+/* Returns the index of the bucket, or the index to insert it at. */
+static unsigned bucket_index(const struct stats_real *r, unsigned at)
 {
-	for (unsigned i = 0; i < STATS_BUCKETS; i++)
-		to->bucket[i] += from->bucket[i];
-	to->count += from->count;
-	to->sum_us += from->sum_us;
-	if (from->max_us > to->max_us)
-		to->max_us = from->max_us;
+	unsigned low = 0, high = r->n;
+
+	while (low < high) {
+		unsigned mid = (low + high) / 2;
+
+		if (r->bucket[mid].at < at)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
 }
 
-void stats_add(struct stats_real *to, const struct stats_real *from)
+/* If two CPUs raise the greatest time at once, the lesser one may remain. The highest bucket gives a lower bound. */
+struct stats_histogram stats_histogram(const struct stats_real *r, unsigned kind)
 {
+	struct stats_histogram h = { .bucket = NULL };
+
+	if (!r->n)
+		return h;
+	h.bucket = r->bucket + bucket_index(r, kind * STATS_BUCKETS);
+	for (; h.bucket + h.n < r->bucket + r->n && h.bucket[h.n].at / STATS_BUCKETS == kind; h.n++)
+		h.count += h.bucket[h.n].n;
+	if (kind < STATS_STATE) {
+		h.sum_us = r->sum_us[kind];
+		h.max_us = r->max_us[kind];
+	}
+	if (h.n && stats_bucket_low(stats_number(&h.bucket[h.n - 1])) > h.max_us)
+		h.max_us = stats_bucket_low(stats_number(&h.bucket[h.n - 1]));
+	return h;
+}
+
+static int add_bucket(struct stats_real *r, unsigned at, uint64_t n)
+{
+	unsigned i = bucket_index(r, at);
+
+	if (i < r->n && r->bucket[i].at == at) {
+		r->bucket[i].n += n;
+		return 0;
+	}
+	if (r->n == r->size) {
+		unsigned size = r->size ? 2 * r->size : 8;
+		struct stats_bucket *more = realloc(r->bucket, size * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		r->bucket = more;
+		r->size = size;
+	}
+	memmove(&r->bucket[i + 1], &r->bucket[i], (r->n - i) * sizeof(*r->bucket));
+	r->bucket[i].at = at;
+	r->bucket[i].n = n;
+	r->n++;
+	return 0;
+}
+
+int stats_add_times(struct stats_real *r, unsigned kind, unsigned bucket, uint64_t n)
+{
+	return add_bucket(r, kind * STATS_BUCKETS + bucket, n);
+}
+
+int stats_add(struct stats_real *to, const struct stats_real *from)
+{
+	int err = 0;
+
 	for (int i = 0; i < STATS_COUNTERS; i++)
 		to->counter[i] += from->counter[i];
 	to->open += from->open;
-	to->changes += from->changes;
-	add_times(&to->connect, &from->connect);
-	add_times(&to->life, &from->life);
-}
-
-static void subtract_times(struct stats_histogram *from, const struct stats_histogram *what)
-{
-	bool risen = from->max_us > what->max_us;
-	uint64_t max_us = 0;
-
-	for (unsigned i = 0; i < STATS_BUCKETS; i++) {
-		from->bucket[i] -= what->bucket[i];
-		if (from->bucket[i])
-			max_us = stats_bucket_high(i);
+	for (int i = 0; i < STATS_STATE; i++) {
+		to->sum_us[i] += from->sum_us[i];
+		if (from->max_us[i] > to->max_us[i])
+			to->max_us[i] = from->max_us[i];
 	}
-	from->count -= what->count;
-	from->sum_us -= what->sum_us;
-	if (!risen && max_us < from->max_us)
-		from->max_us = max_us;
+	for (unsigned i = 0; i < from->n && !err; i++)
+		err = add_bucket(to, from->bucket[i].at, from->bucket[i].n);
+	return err;
 }
 
-static void subtract(struct stats_real *from, const struct stats_real *what)
+/* ---- lists of real servers */
+
+/* Returns the index of the real server, or the index to insert it at. */
+static size_t real_index(const struct stats *s, const struct stats_real *wanted)
 {
-	for (int i = 0; i < STATS_COUNTERS; i++)
-		from->counter[i] -= what->counter[i];
-	subtract_times(&from->connect, &what->connect);
-	subtract_times(&from->life, &what->life);
-	from->changes -= what->changes;
-}
+	size_t low = 0, high = s->n;
 
-/* Copies @n elements of @size bytes. The result is not NULL if @n is 0. */
-static void *copy_array(const void *from, size_t n, size_t size)
-{
-	void *to = malloc((n + !n) * size);
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
 
-	if (to && n)
-		memcpy(to, from, n * size);
-	return to;
-}
-
-static void subtract_states(struct stats *from, size_t at, const struct stats *what, size_t what_at)
-{
-	for (unsigned i = 0; i < STATS_STATES; i++)
-		subtract_times(stats_state(from, &from->real[at], i), stats_state(what, &what->real[what_at], i));
-}
-
-int stats_since(struct stats *diff, const struct stats *now, const struct stats *before)
-{
-	size_t at = 0;
-
-	diff->n = now->n;
-	diff->real = copy_array(now->real, now->n, sizeof(*now->real));
-	diff->state = now->state ? copy_array(now->state, now->n * STATS_STATES, sizeof(*now->state)) : NULL;
-	if (!diff->real || (now->state && !diff->state)) {
-		stats_free(diff);
-		return -ENOMEM;
+		if (stats_order(s->real[mid], wanted) < 0)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	for (size_t i = 0; i < now->n; i++) {
-		while (at < before->n && stats_order(&before->real[at], &now->real[i]) < 0)
-			at++;
-		if (at == before->n || stats_order(&before->real[at], &now->real[i]))
+	return low;
+}
+
+struct stats_real *stats_find(const struct stats *s, const struct endpoint *vip, const struct endpoint *real)
+{
+	const struct stats_real wanted = { .vip = *vip, .real = *real };
+	size_t at = real_index(s, &wanted);
+
+	return at < s->n && !stats_order(s->real[at], &wanted) ? s->real[at] : NULL;
+}
+
+struct stats_real *stats_get(struct stats *s, const struct endpoint *vip, const struct endpoint *real)
+{
+	const struct stats_real wanted = { .vip = *vip, .real = *real };
+	size_t at = real_index(s, &wanted);
+	struct stats_real *r;
+
+	if (at < s->n && !stats_order(s->real[at], &wanted))
+		return s->real[at];
+	if (s->n == s->size) {
+		size_t size = s->size ? 2 * s->size : 64;
+		struct stats_real **more = realloc(s->real, size * sizeof(struct stats_real *));
+
+		if (!more)
+			return NULL;
+		s->real = more;
+		s->size = size;
+	}
+	r = malloc(sizeof(*r));
+	if (!r)
+		return NULL;
+	*r = wanted;
+	memmove(&s->real[at + 1], &s->real[at], (s->n - at) * sizeof(struct stats_real *));
+	s->real[at] = r;
+	s->n++;
+	return r;
+}
+
+int stats_add_all(struct stats *to, const struct stats *from)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < from->n && !err; i++) {
+		struct stats_real *r = stats_get(to, &from->real[i]->vip, &from->real[i]->real);
+
+		err = r ? stats_add(r, from->real[i]) : -ENOMEM;
+	}
+	return err;
+}
+
+void stats_keep(struct stats *s, bool (*keep)(void *cookie, struct stats_real *r), void *cookie)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (keep(cookie, s->real[i])) {
+			s->real[n++] = s->real[i];
 			continue;
-		subtract(&diff->real[i], &before->real[at]);
-		if (diff->state)
-			subtract_states(diff, i, before, at);
+		}
+		free(s->real[i]->bucket);
+		free(s->real[i]);
 	}
-	return 0;
+	s->n = n;
 }
+
+static bool restart_real(void *cookie, struct stats_real *r)
+{
+	(void)cookie;
+	memset(r->counter, 0, sizeof(r->counter));
+	memset(r->sum_us, 0, sizeof(r->sum_us));
+	memset(r->max_us, 0, sizeof(r->max_us));
+	r->n = 0;
+	return r->open > 0;
+}
+
+void stats_restart(struct stats *s)
+{
+	stats_keep(s, restart_real, NULL);
+}
+
+static bool keep_none(void *cookie, struct stats_real *r)
+{
+	(void)cookie;
+	(void)r;
+	return false;
+}
+
+void stats_free(struct stats *s)
+{
+	stats_keep(s, keep_none, NULL);
+	free(s->real);
+	memset(s, 0, sizeof(*s));
+}
+
+/* ---- what matters to the reader */
 
 uint64_t stats_failed(const struct stats_real *r)
 {
@@ -155,7 +261,7 @@ bool stats_idle(const struct stats_real *r)
 	for (int i = 0; i < STATS_COUNTERS; i++)
 		if (r->counter[i])
 			return false;
-	return !r->open && !r->life.count && !r->changes;
+	return r->open <= 0 && !r->n;
 }
 
 static uint64_t trouble(const struct stats_real *r)
@@ -169,20 +275,25 @@ static int descending(uint64_t a, uint64_t b)
 	return (a < b) - (a > b);
 }
 
+static uint64_t p99(const struct stats_real *r)
+{
+	const struct stats_histogram h = stats_histogram(r, STATS_CONNECT);
+
+	return stats_percentile(&h, 99);
+}
+
 static int worst_first(const struct stats_real *a, const struct stats_real *b)
 {
 	int order = descending(trouble(a), trouble(b));
 
 	if (!order)
-		order = descending(stats_percentile(&a->connect, 99), stats_percentile(&b->connect, 99));
+		order = descending(p99(a), p99(b));
 	return order ? order : stats_order(a, b);
 }
 
-static int worst_real_first(const void *a, const void *b, void *cookie)
+static int worst_real_first(const void *a, const void *b)
 {
-	const struct stats *s = cookie;
-
-	return worst_first(&s->real[*(const size_t *)a], &s->real[*(const size_t *)b]);
+	return worst_first(*(const struct stats_real *const *)a, *(const struct stats_real *const *)b);
 }
 
 static int worst_service_first(const void *a, const void *b)
@@ -194,7 +305,7 @@ static struct stats_service *service_of(struct stats_ranking *r, const struct st
 {
 	struct stats_service *last = r->n ? &r->service[r->n - 1] : NULL, *more;
 
-	if (last && !stats_order_endpoints(&last->total.vip, &real->vip))
+	if (last && !order_endpoints(&last->total.vip, &real->vip))
 		return last;
 	more = realloc(r->service, (r->n + 1) * sizeof(*more));
 	if (!more)
@@ -210,33 +321,35 @@ static struct stats_service *service_of(struct stats_ranking *r, const struct st
 int stats_rank(struct stats_ranking *r, const struct stats *s)
 {
 	size_t n = 0;
+	int err = 0;
 
 	memset(r, 0, sizeof(*r));
 	r->order = malloc((s->n + !s->n) * sizeof(*r->order));
 	if (!r->order)
 		return -ENOMEM;
-	for (size_t i = 0; i < s->n; i++) {
+	for (size_t i = 0; i < s->n && !err; i++) {
 		struct stats_service *service;
 
-		if (stats_idle(&s->real[i]))
+		if (stats_idle(s->real[i]))
 			continue;
-		service = service_of(r, &s->real[i], n);
+		service = service_of(r, s->real[i], n);
 		if (!service)
 			return -ENOMEM;
-		stats_add(&service->total, &s->real[i]);
+		err = stats_add(&service->total, s->real[i]);
 		service->n++;
-		r->order[n++] = i;
+		r->order[n++] = s->real[i];
 	}
 	for (size_t i = 0; i < r->n; i++)
-		qsort_r(r->order + r->service[i].first, r->service[i].n, sizeof(*r->order), worst_real_first,
-			(void *)s);
+		qsort(r->order + r->service[i].first, r->service[i].n, sizeof(*r->order), worst_real_first);
 	if (r->n)
 		qsort(r->service, r->n, sizeof(*r->service), worst_service_first);
-	return 0;
+	return err;
 }
 
 void stats_ranking_free(struct stats_ranking *r)
 {
+	for (size_t i = 0; i < r->n; i++)
+		free(r->service[i].total.bucket);
 	free(r->service);
 	free(r->order);
 	memset(r, 0, sizeof(*r));

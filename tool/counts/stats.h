@@ -15,8 +15,24 @@
  */
 #define STATS_BUCKETS 320	/* the last one begins at 15 * 2^38 us */
 
+#define STATS_STATES 16		/* numbers of TCP states (include/net/tcp_states.h) are below it */
+
+enum stats_times {
+	STATS_CONNECT,			/* SYN_SENT to ESTABLISHED */
+	STATS_LIFE,			/* ESTABLISHED to CLOSE */
+	STATS_STATE			/* plus a state: times that sockets spent in it; only if requested */
+};
+
+/** A bucket that is not empty. Most are, so each real server has a sorted list of the others. */
+struct stats_bucket {
+	uint64_t at : 16;		/* enum stats_times * STATS_BUCKETS, plus the number of the bucket */
+	uint64_t n : 48;
+};
+
+/** The times of one kind of a real server: a part of its list. */
 struct stats_histogram {
-	uint64_t bucket[STATS_BUCKETS];
+	const struct stats_bucket *bucket;
+	size_t n;
 	uint64_t count, sum_us, max_us;
 };
 
@@ -34,37 +50,68 @@ enum stats_counter {
 	STATS_COUNTERS
 };
 
-#define STATS_STATES 16		/* numbers of TCP states (include/net/tcp_states.h) are below it */
-
-/** One real server of one virtual service; counts are since the start of tracing. */
+/** One real server of one virtual service. */
 struct stats_real {
 	struct endpoint vip;
 	struct endpoint real;		/* family 0: IPVS had no real server, or it is not known */
 	uint64_t counter[STATS_COUNTERS];
-	uint64_t open;			/* established now, pre-existing connections too */
-	struct stats_histogram connect;	/* SYN_SENT to ESTABLISHED */
-	struct stats_histogram life;	/* ESTABLISHED to CLOSE */
-	uint64_t changes;		/* state changes that are in stats.state */
+	int64_t open;			/* established less ended; pre-existing connections too */
+	uint64_t sum_us[STATS_STATE], max_us[STATS_STATE];	/* by enum stats_times, not of states */
+	struct stats_bucket *bucket;
+	unsigned n, size;
+	uint64_t counted_ns;		/* for the owner: CLOCK_MONOTONIC of the last count */
+	bool chosen;			/* for the owner */
 };
 
+/** A list of them. */
 struct stats {
-	struct stats_real *real;	/* sorted by stats_order() */
-	size_t n;
-	struct stats_histogram *state;	/* STATS_STATES for each real server, in their order: times that
-					   sockets spent in a state they have left; NULL: not requested */
+	struct stats_real **real;	/* sorted by stats_order() */
+	size_t n, size;
 };
 
-/** stats_state - histogram of the times in @state, below STATS_STATES, of a real server of @s; only if requested */
-static inline struct stats_histogram *stats_state(const struct stats *s, const struct stats_real *r, unsigned state)
-{
-	return &s->state[(size_t)(r - s->real) * STATS_STATES + state];
-}
+/** stats_find - find a real server of a virtual service; Return: it, or NULL if @s has none with these addresses */
+struct stats_real *stats_find(const struct stats *s, const struct endpoint *vip, const struct endpoint *real);
 
+/**
+ * stats_get - find a real server of a virtual service in @s, or add it without counts
+ * Return: it, owned by @s; NULL: out of memory.
+ */
+struct stats_real *stats_get(struct stats *s, const struct endpoint *vip, const struct endpoint *real);
+
+/** stats_keep - remove from @s each real server for which @keep returns false; @keep may change it, but not its addresses */
+void stats_keep(struct stats *s, bool (*keep)(void *cookie, struct stats_real *r), void *cookie);
+
+/** stats_restart - set all counts to 0; what has connections open stays, the rest is removed */
+void stats_restart(struct stats *s);
+
+/** stats_free - remove all */
 void stats_free(struct stats *s);
 
 /** stats_bucket_low, stats_bucket_high - the least and the greatest value of a bucket, in microseconds */
 uint64_t stats_bucket_low(unsigned bucket);
 uint64_t stats_bucket_high(unsigned bucket);
+
+/** stats_number - the number of a bucket, below STATS_BUCKETS */
+static inline unsigned stats_number(const struct stats_bucket *b)
+{
+	return b->at % STATS_BUCKETS;
+}
+
+/** stats_open - the number of open connections */
+static inline uint64_t stats_open(const struct stats_real *r)
+{
+	return r->open > 0 ? (uint64_t)r->open : 0;
+}
+
+/**
+ * stats_histogram - the times of a kind
+ * @kind: enum stats_times
+ * Return: valid until counts are added to @r.
+ */
+struct stats_histogram stats_histogram(const struct stats_real *r, unsigned kind);
+
+/** stats_add_times - add @n times in bucket @bucket of @kind; Return: 0 or -ENOMEM */
+int stats_add_times(struct stats_real *r, unsigned kind, unsigned bucket, uint64_t n);
 
 /**
  * stats_percentile - the value that @percent of a hundred values do not exceed, in microseconds
@@ -72,22 +119,15 @@ uint64_t stats_bucket_high(unsigned bucket);
  */
 uint64_t stats_percentile(const struct stats_histogram *h, unsigned percent);
 
-/** stats_order_endpoints - compare by address, then port; an endpoint of family 0 is first */
-int stats_order_endpoints(const struct endpoint *a, const struct endpoint *b);
-
-/** stats_order - compare by virtual service, then real server; Return: negative, 0 or positive, as for qsort() */
+/** stats_order - compare by virtual service, then real server, each by address, then port; an endpoint of family 0 is first;
+ * Return: negative, 0 or positive, as for qsort() */
 int stats_order(const struct stats_real *a, const struct stats_real *b);
 
-/** stats_add - add the counters and times of @from; @to keeps its addresses and ports */
-void stats_add(struct stats_real *to, const struct stats_real *from);
+/** stats_add - add the counts and times of @from; @to keeps its addresses and ports; Return: 0 or -ENOMEM */
+int stats_add(struct stats_real *to, const struct stats_real *from);
 
-/**
- * stats_since - compute what was counted after @before; open connections are as in @now
- * @diff: filled; the caller calls stats_free(). Its greatest time is exact if it is the greatest of all in @now, else
- *        the greatest value of its bucket.
- * Return: 0 or -ENOMEM
- */
-int stats_since(struct stats *diff, const struct stats *now, const struct stats *before);
+/** stats_add_all - add those of each real server; Return: 0 or -ENOMEM */
+int stats_add_all(struct stats *to, const struct stats *from);
 
 /** stats_failed - how many connects failed, for any reason */
 uint64_t stats_failed(const struct stats_real *r);
@@ -104,13 +144,13 @@ struct stats_service {
 struct stats_ranking {
 	struct stats_service *service;	/* worst first */
 	size_t n;
-	size_t *order;			/* indexes in stats.real, worst first within a service */
+	const struct stats_real **order;	/* worst first within a service; not owned */
 };
 
 /**
  * stats_rank - rank services and real servers, worst first: most failed connects, SYN retransmits and resets in sum;
  * then the highest 99th percentile of the connect time; then stats_order()
- * @r: filled; the caller calls stats_ranking_free()
+ * @r: filled, on failure too; the caller calls stats_ranking_free() before @s changes
  * Return: 0 or -ENOMEM
  */
 int stats_rank(struct stats_ranking *r, const struct stats *s);

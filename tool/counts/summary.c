@@ -12,6 +12,7 @@
 
 _Static_assert(BUCKETS == STATS_BUCKETS, "the tool and the probes have the same buckets");
 _Static_assert(STATES == STATS_STATES, "the tool and the probes have the same states");
+_Static_assert((int)BUCKET_CONNECT == (int)STATS_CONNECT && (int)BUCKET_LIFE == (int)STATS_LIFE, "and the same kinds of times");
 
 static void set_stats_endpoint(struct endpoint *e, const void *addr, uint16_t port, uint8_t family)
 {
@@ -28,267 +29,188 @@ static uint8_t family_of(const uint8_t addr[16])
 	return memcmp(addr, mapped, sizeof(mapped)) ? AF_INET6 : AF_INET;
 }
 
-static int compare_pairs(const struct endpoint *vip, const struct endpoint *real, const struct endpoint *other_vip,
-		 const struct endpoint *other_real)
+static struct stats_real *get_real(struct stats *s, const struct tally_key *key)
 {
-	int by_vip = stats_order_endpoints(vip, other_vip);
+	struct endpoint vip, real;
 
-	return by_vip ? by_vip : stats_order_endpoints(real, other_real);
+	set_stats_endpoint(&vip, key->vip, key->vport, family_of((const uint8_t *)key->vip));
+	if (key->family)
+		set_stats_endpoint(&real, key->real, key->rport, key->family);
+	else
+		memset(&real, 0, sizeof(real));
+	return stats_get(s, &vip, &real);
 }
 
-/* Returns the index of the pair, or the index to insert it at. */
-static size_t index_of(const struct summary *s, const struct endpoint *vip, const struct endpoint *real,
-		       bool *there)
+int summary_open(struct summary *s, const struct ipvs_entry *e)
 {
-	size_t low = 0, high = s->n;
+	struct tally_key key = { .vport = e->vport, .rport = e->dport, .family = e->dest_family };
+	struct stats_real *r;
 
-	*there = false;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int way = compare_pairs(&s->pair[mid].vip, &s->pair[mid].real, vip, real);
-
-		if (way < 0) {
-			low = mid + 1;
-		} else {
-			high = mid;
-			*there |= !way;
-		}
-	}
-	return low;
-}
-
-static struct summary_pair *find_summary_pair(const struct summary *s, const struct endpoint *vip,
-				 const struct endpoint *real)
-{
-	bool there;
-	size_t at = index_of(s, vip, real, &there);
-
-	return there ? &s->pair[at] : NULL;
-}
-
-/* @id differs from the programs' ids: those have a time in their upper bits, and so are larger. */
-static int add_tally(const struct loaded *l, const struct ipvs_entry *e, uint64_t id)
-{
-	struct tally fresh = { .id = id };
-	struct tally_key key;
-	int err;
-
-	memset(&key, 0, sizeof(key));
 	memcpy(key.vip, e->vaddr, sizeof(key.vip));
 	memcpy(key.real, e->daddr, sizeof(key.real));
-	key.vport = e->vport;
-	key.rport = e->dport;
-	key.family = e->dest_family;
-	err = bpf_update(l->tallies_fd, &key, &fresh, BPF_NOEXIST);
-	return err == -EEXIST ? 0 : err;
-}
-
-int summary_expect(struct summary *s, const struct loaded *l, const struct ipvs_entry *e)
-{
-	struct endpoint vip, real;
-	bool there;
-	size_t at;
-
-	set_stats_endpoint(&vip, e->vaddr, e->vport, family_of(e->vaddr));
-	set_stats_endpoint(&real, e->daddr, e->dport, e->dest_family);
-	at = index_of(s, &vip, &real, &there);
-	if (there)
-		return 0;
-	if (s->n == s->size) {
-		size_t size = s->size ? 2 * s->size : 64;
-		struct summary_pair *more = realloc(s->pair, size * sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		s->pair = more;
-		s->size = size;
-	}
-	memmove(&s->pair[at + 1], &s->pair[at], (s->n - at) * sizeof(*s->pair));
-	s->pair[at] = (struct summary_pair){ .vip = vip, .real = real };
-	s->n++;
-	return add_tally(l, e, s->n);
-}
-
-void summary_open(struct summary *s, const struct ipvs_entry *e)
-{
-	struct endpoint vip, real;
-	struct summary_pair *pair;
-
-	set_stats_endpoint(&vip, e->vaddr, e->vport, family_of(e->vaddr));
-	set_stats_endpoint(&real, e->daddr, e->dport, e->dest_family);
-	pair = find_summary_pair(s, &vip, &real);
-	if (pair)
-		pair->open++;
-}
-
-/* An element of map "tallies", and its index in struct stats. */
-struct tally_copy {
-	struct endpoint vip, real;
-	struct tally tally;
-	size_t at;
-};
-
-struct tally_copies {
-	struct tally_copy *list;
-	size_t n, size;
-};
-
-static int add_tally_copy(struct tally_copies *all, const struct tally_key *key, const struct tally *tally)
-{
-	struct tally_copy *copy;
-
-	if (all->n == all->size) {
-		size_t size = all->size ? 2 * all->size : 64;
-
-		copy = realloc(all->list, size * sizeof(*copy));
-		if (!copy)
-			return -ENOMEM;
-		all->list = copy;
-		all->size = size;
-	}
-	copy = &all->list[all->n++];
-	set_stats_endpoint(&copy->vip, key->vip, key->vport, family_of((const uint8_t *)key->vip));
-	set_stats_endpoint(&copy->real, key->real, key->rport, key->family);
-	if (!key->family)
-		memset(&copy->real, 0, sizeof(copy->real));
-	copy->tally = *tally;
+	r = get_real(&s->next, &key);
+	if (!r)
+		return -ENOMEM;
+	r->open++;
 	return 0;
 }
 
-/* Nobody removes elements from these maps, so each key leads to the next one. */
-static int read_tallies(const struct loaded *l, struct tally_copies *all)
-{
-	struct tally_key key;
-	struct tally tally;
-	int err;
+/* What summary_read() is taking. Each tally leads to the real server that gets its counts and, by its id, its times. */
+struct taking {
+	const struct loaded *loaded;
+	struct stats *to;
+	uint64_t round;			/* stays: the programs count in it now */
+	struct taken {
+		uint64_t id;
+		struct stats_real *real;
+	} *list;
+	size_t n, size;
+};
 
-	memset(&key, 0xff, sizeof(key));	/* no element has this key */
-	while (!(err = bpf_next(l->tallies_fd, &key, &key))) {
-		err = bpf_lookup(l->tallies_fd, &key, &tally);
-		if (!err)
-			err = add_tally_copy(all, &key, &tally);
-		if (err)
-			return err;
+static int add_taken(struct taking *t, uint64_t id, struct stats_real *real)
+{
+	if (t->n == t->size) {
+		size_t size = t->size ? 2 * t->size : 64;
+		struct taken *more = realloc(t->list, size * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		t->list = more;
+		t->size = size;
 	}
-	return err == -ENOENT ? 0 : err;
-}
-
-static int by_addresses(const void *a, const void *b)
-{
-	const struct tally_copy *x = a, *y = b;
-
-	return compare_pairs(&x->vip, &x->real, &y->vip, &y->real);
+	t->list[t->n++] = (struct taken){ id, real };
+	return 0;
 }
 
 static int by_id(const void *a, const void *b)
 {
-	const struct tally_copy *x = a, *y = b;
+	const struct taken *x = a, *y = b;
 
-	return (x->tally.id > y->tally.id) - (x->tally.id < y->tally.id);
+	return (x->id > y->id) - (x->id < y->id);
 }
 
-static void take_tally(struct stats_real *r, const struct tally_copy *copy, const struct summary_pair *before)
+static void add_tally(struct stats_real *r, const struct tally *t)
 {
-	const struct tally *t = &copy->tally;
-	uint64_t open = t->established - t->left + (before ? before->open : 0);
+	const struct stats_real more = {
+		.counter = {
+			[STATS_CONNECTS] = t->connects,
+			[STATS_ESTABLISHED] = t->established,
+			[STATS_REFUSED] = t->refused,
+			[STATS_TIMED_OUT] = t->timed_out,
+			[STATS_UNREACHABLE] = t->unreachable,
+			[STATS_ABORTED] = t->aborted,
+			[STATS_NO_DESTINATION] = t->no_destination,
+			[STATS_FAILED] = t->failed,
+			[STATS_SYN_RETRANSMITS] = t->syn_retransmits,
+			[STATS_RESETS] = t->resets,
+		},
+		.open = (int64_t)(t->established - t->left),
+		.sum_us = { [STATS_CONNECT] = t->connect_sum_us, [STATS_LIFE] = t->life_sum_us },
+		.max_us = { [STATS_CONNECT] = t->connect_max_us, [STATS_LIFE] = t->life_max_us },
+	};
 
-	r->vip = copy->vip;
-	r->real = copy->real;
-	r->counter[STATS_CONNECTS] = t->connects;
-	r->counter[STATS_ESTABLISHED] = t->established;
-	r->counter[STATS_REFUSED] = t->refused;
-	r->counter[STATS_TIMED_OUT] = t->timed_out;
-	r->counter[STATS_UNREACHABLE] = t->unreachable;
-	r->counter[STATS_ABORTED] = t->aborted;
-	r->counter[STATS_NO_DESTINATION] = t->no_destination;
-	r->counter[STATS_FAILED] = t->failed;
-	r->counter[STATS_SYN_RETRANSMITS] = t->syn_retransmits;
-	r->counter[STATS_RESETS] = t->resets;
-	r->open = open > INT64_MAX ? 0 : open;
-	r->connect.sum_us = t->connect_sum_us;
-	r->connect.max_us = t->connect_max_us;
-	r->life.sum_us = t->life_sum_us;
-	r->life.max_us = t->life_max_us;
+	stats_add(r, &more);	/* it has no buckets, so this cannot fail */
 }
 
-/* If two CPUs raise the greatest time at once, the lesser one may remain. The highest bucket gives a lower bound. */
-static void take_bucket(struct stats_histogram *h, uint32_t bucket, uint64_t n)
+static int take_tally(struct taking *t, const void *at)
 {
-	h->bucket[bucket] = n;
-	h->count += n;
-	if (n && stats_bucket_low(bucket) > h->max_us)
-		h->max_us = stats_bucket_low(bucket);
+	const struct tally_key *key = at;
+	struct stats_real *r;
+	struct tally tally;
+	int err;
+
+	if (key->round == (uint16_t)t->round)
+		return 0;
+	err = bpf_lookup(t->loaded->tallies_fd, key, &tally);
+	if (err)
+		return err;
+	r = get_real(t->to, key);
+	if (!r)
+		return -ENOMEM;
+	add_tally(r, &tally);
+	err = add_taken(t, tally.id, r);
+	return err ? err : bpf_delete(t->loaded->tallies_fd, key);
 }
 
-static void take_time(struct stats *s, struct stats_real *r, const struct bucket_key *key, uint64_t n)
+static int take_bucket(struct taking *t, const void *at)
 {
-	if (key->kind == BUCKET_CONNECT) {
-		take_bucket(&r->connect, key->bucket, n);
-	} else if (key->kind == BUCKET_LIFE) {
-		take_bucket(&r->life, key->bucket, n);
-	} else if (s->state && key->kind - BUCKET_STATE < STATS_STATES) {
-		take_bucket(stats_state(s, r, key->kind - BUCKET_STATE), key->bucket, n);
-		r->changes += n;
-	}
-}
-
-/* @all: sorted by id */
-static int read_buckets(const struct loaded *l, const struct tally_copies *all, struct stats *out)
-{
-	struct bucket_key key;
+	const struct bucket_key *key = at;
+	const struct taken wanted = { .id = key->id }, *found;
+	unsigned kind = key->kind < BUCKET_STATE ? key->kind : key->kind - BUCKET_STATE + STATS_STATE;
 	uint64_t n;
 	int err;
 
-	memset(&key, 0xff, sizeof(key));
-	while (!(err = bpf_next(l->buckets_fd, &key, &key))) {
-		struct tally_copy wanted = { .tally.id = key.id };
-		const struct tally_copy *copy;
-
-		err = bpf_lookup(l->buckets_fd, &key, &n);
-		if (err)
-			return err;
-		copy = all->n ? bsearch(&wanted, all->list, all->n, sizeof(*all->list), by_id) : NULL;
-		if (copy && key.bucket < STATS_BUCKETS)	/* else its tally was added after the tallies were read */
-			take_time(out, &out->real[copy->at], &key, n);
-	}
-	return err == -ENOENT ? 0 : err;
+	found = t->n ? bsearch(&wanted, t->list, t->n, sizeof(wanted), by_id) : NULL;
+	if (!found)	/* of a tally that stays */
+		return 0;
+	err = bpf_lookup(t->loaded->buckets_fd, key, &n);
+	if (!err)
+		err = stats_add_times(found->real, kind, key->bucket, n);
+	return err ? err : bpf_delete(t->loaded->buckets_fd, key);
 }
 
-int summary_read(const struct summary *s, const struct loaded *l, struct stats *out)
+/* Calls @take for each key of a map. It may remove the element, so the next key is looked up before. Nobody else removes
+ * elements of these maps, so each key leads to the next one. */
+static int each_key(int map_fd, size_t size, int (*take)(struct taking *t, const void *key), struct taking *t)
 {
-	struct tally_copies all = { 0 };
-	struct stats stats = { 0 };
-	int err = read_tallies(l, &all);
+	union {
+		struct tally_key tally;
+		struct bucket_key bucket;
+	} key, next;
+	int err = 0, end;
 
-	if (err)
-		goto out;
-	err = -ENOMEM;
-	stats.real = calloc(all.n + !all.n, sizeof(*stats.real));
-	if (s->states)
-		stats.state = calloc((all.n + !all.n) * STATS_STATES, sizeof(*stats.state));
-	if (!stats.real || (s->states && !stats.state))
-		goto out;
-	stats.n = all.n;
-	if (all.n)
-		qsort(all.list, all.n, sizeof(*all.list), by_addresses);
-	for (size_t i = 0; i < all.n; i++) {
-		all.list[i].at = i;
-		take_tally(&stats.real[i], &all.list[i], find_summary_pair(s, &all.list[i].vip, &all.list[i].real));
+	memset(&key, 0xff, sizeof(key));	/* no element has this key */
+	end = bpf_next(map_fd, &key, &next);
+	while (!end && !err) {
+		memcpy(&key, &next, size);
+		end = bpf_next(map_fd, &key, &next);
+		err = take(t, &key);
 	}
-	if (all.n)
-		qsort(all.list, all.n, sizeof(*all.list), by_id);
-	err = read_buckets(l, &all, &stats);
-out:
-	free(all.list);
+	return err || end == -ENOENT ? err : end;
+}
+
+static int set_made(const struct loaded *l, uint64_t made[2])
+{
+	int err = loader_count(l, COUNT_TALLIES_MADE, &made[0]);
+
+	return err ? err : loader_count(l, COUNT_BUCKETS_MADE, &made[1]);
+}
+
+bool summary_is_full(const struct summary *s, const struct loaded *l)
+{
+	uint64_t made[2];
+
+	return !set_made(l, made) && (made[0] - s->made[0] > l->tallies / 2 || made[1] - s->made[1] > l->buckets / 2);
+}
+
+int summary_read(struct summary *s, const struct loaded *l, struct stats *out)
+{
+	struct taking t = { .loaded = l, .to = &s->next };
+	int slot = COUNT_ROUND, err;
+
+	err = set_made(l, s->made);
+	if (!err)
+		err = loader_count(l, COUNT_ROUND, &t.round);
+	t.round++;
+	if (!err)
+		err = bpf_update(l->counts_fd, &slot, &t.round, BPF_ANY);
 	if (err)
-		stats_free(&stats);
-	else
-		*out = stats;
-	return err;
+		return err;
+	bpf_wait();
+	err = each_key(l->tallies_fd, sizeof(struct tally_key), take_tally, &t);
+	if (t.n)
+		qsort(t.list, t.n, sizeof(*t.list), by_id);
+	if (!err)
+		err = each_key(l->buckets_fd, sizeof(struct bucket_key), take_bucket, &t);
+	free(t.list);
+	if (err)
+		return err;
+	*out = s->next;
+	memset(&s->next, 0, sizeof(s->next));
+	return 0;
 }
 
 void summary_close(struct summary *s)
 {
-	free(s->pair);
-	memset(s, 0, sizeof(*s));
+	stats_free(&s->next);
 }

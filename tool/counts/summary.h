@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads from the maps what the programs have counted. */
+/* Takes from the maps what the programs have counted. */
 #ifndef SUMMARY_H
 #define SUMMARY_H
 
@@ -9,35 +9,27 @@
 
 #include <stdbool.h>
 
-/** A virtual service with a real server, and their pre-existing open connections. */
-struct summary_pair {
-	struct endpoint vip, real;
-	uint64_t open;
-};
-
 struct summary {
-	struct summary_pair *pair;	/* sorted */
-	size_t n, size;
-	bool states;			/* read the times in each state too */
+	struct stats next;	/* open connections from before the start, for the next summary_read() */
+	uint64_t made[2];	/* tallies and buckets that the programs had made at the last one */
 };
 
 /**
- * summary_expect - make room for the counts of a pre-existing connection of IPVS
- * For connections that the programs see begin, the programs do this.
- * Return: 0 or a negative errno.
+ * summary_open - count a pre-existing connection of IPVS as open: the programs will see its end
+ * Return: 0 or -ENOMEM.
  */
-int summary_expect(struct summary *s, const struct loaded *l, const struct ipvs_entry *e);
+int summary_open(struct summary *s, const struct ipvs_entry *e);
 
-/** summary_open - count such a connection as open: the programs will see its end; called after summary_expect() */
-void summary_open(struct summary *s, const struct ipvs_entry *e);
+/** summary_is_full - true if the programs need room in their maps: it is time for summary_read() */
+bool summary_is_full(const struct summary *s, const struct loaded *l);
 
 /**
- * summary_read - read everything that was counted since the start
- * @out: filled on 0; the caller calls stats_free()
- * The programs count meanwhile: what is read first is older than what is read last.
- * Return: 0 or a negative errno.
+ * summary_read - take what was counted since the last call, so that the maps have room again
+ * @out: filled on 0; the caller calls stats_free(). It has only what has changed; "open" is the change too.
+ * Everything is taken exactly once: what the programs count meanwhile is in the next call's. It waits, see bpf_wait().
+ * Return: 0 or a negative errno; then counts may be lost.
  */
-int summary_read(const struct summary *s, const struct loaded *l, struct stats *out);
+int summary_read(struct summary *s, const struct loaded *l, struct stats *out);
 
 void summary_close(struct summary *s);
 

@@ -2,6 +2,7 @@
 #include "host/host.h"
 
 #include "base/bpf.h"
+#include "base/cpus.h"
 #include "base/file.h"
 #include "host/distro.h"
 
@@ -9,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,6 +187,7 @@ static void probe_bpf(struct host *h)
 	fd = try_load(BPF_PROG_TYPE_TRACEPOINT, h->read_helper);
 	/* -EINVAL before 4.7: bpf(2) works, but has no tracepoint programs. */
 	h->bpf = fd >= 0 || fd == -EINVAL;
+	h->bpf_forbidden = fd == -EPERM || fd == -EACCES;
 	if (fd >= 0)
 		close(fd);
 	fd = try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, h->read_helper);
@@ -198,13 +201,24 @@ static void probe_bpf(struct host *h)
 	h->lru_maps = has_lru_maps();
 }
 
-bool host_kprobes_off(void)
+static bool is_off(const char *path)
 {
-	char *text = file_read(HOST_KPROBES_SWITCH);
+	char *text = file_read(path);
 	bool off = text && *text == '0';
 
 	free(text);
 	return off;
+}
+
+const char *host_kprobes_off(void)
+{
+	if (is_off("/sys/kernel/debug/kprobes/enabled"))
+		return "echo 1 >/sys/kernel/debug/kprobes/enabled";
+#ifndef __aarch64__
+	if (is_off("/proc/sys/kernel/ftrace_enabled"))
+		return "sysctl kernel.ftrace_enabled=1";
+#endif
+	return NULL;
 }
 
 static void probe_kprobes(struct host *h)
@@ -221,12 +235,41 @@ static void probe_kprobes(struct host *h)
 	h->kprobes_off = host_kprobes_off();
 }
 
+/* Only patched kernels have the file. In the version the word stands since 5.x; before, it had a space. */
+static bool is_preempt_rt(const struct host *h)
+{
+	char *text = file_read("/sys/kernel/realtime");
+	bool is = (text && *text == '1') || strstr(h->uts.version, "PREEMPT_RT") || strstr(h->uts.version, "PREEMPT RT");
+
+	free(text);
+	return is;
+}
+
 static void probe_lockdown(struct host *h)
 {
 	char *text = file_read("/sys/kernel/security/lockdown");
 
 	h->lockdown = text && strstr(text, "[confidentiality]");
 	free(text);
+}
+
+/* A buffer for each CPU; programs, hooks, maps; outputs, and what is read meanwhile. */
+#define FILES_NEEDED 96
+
+static void probe_files(struct host *h)
+{
+	struct rlimit files;
+
+	h->files_needed = FILES_NEEDED + cpus_possible();
+	h->files = UINT64_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return;
+	if (files.rlim_cur < h->files_needed && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+		getrlimit(RLIMIT_NOFILE, &files);
+	}
+	h->files = files.rlim_cur;
 }
 
 void host_probe(struct host *h)
@@ -238,6 +281,7 @@ void host_probe(struct host *h)
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	memset(h, 0, sizeof(*h));
 	uname(&h->uts);
+	probe_files(h);
 	find_tracefs(h);
 	format = host_format(h, "sock", "inet_sk_error_report");
 	h->error_tracepoint = format != NULL;
@@ -246,6 +290,7 @@ void host_probe(struct host *h)
 	find_libbcc(h);
 	probe_bpf(h);
 	probe_kprobes(h);
+	h->preempt_rt = is_preempt_rt(h);
 	probe_lockdown(h);
 }
 
@@ -255,15 +300,24 @@ bool host_can_trace(const struct host *h, char *line, size_t len)
 	char hint[256], names[64];
 
 	privilege_names(needed, names, sizeof(names));
-	if (!privilege_has(needed))
+	if (privilege_is_confined())
+		snprintf(line, len, "user %u of a user namespace cannot load BPF programs: %s count only if they are the "
+			 "host's; run it as root outside of containers", geteuid(), names);
+	else if (!privilege_has(needed))
 		snprintf(line, len, "cannot load BPF programs as user %u without %s; run as root (sudo)",
 			 geteuid(), names);
 	else if (h->lockdown)
 		snprintf(line, len, "kernel lockdown is \"confidentiality\", which forbids every BPF "
 			 "program that reads memory; boot without lockdown=confidentiality");
+	else if (h->files < h->files_needed)
+		snprintf(line, len, "this process may open %" PRIu64 " files, and needs up to %" PRIu64 ", one of them for each "
+			 "CPU; run: ulimit -n %" PRIu64, h->files, h->files_needed, h->files_needed);
+	else if (h->bpf_forbidden)
+		snprintf(line, len, "loading BPF programs is not permitted here, by a seccomp filter of a container or a "
+			 "security module; permit bpf(2) and perf_event_open(2), or run it outside of containers");
 	else if (!h->bpf)
 		snprintf(line, len, "kernel %s refuses BPF tracing programs; it needs "
-			 "CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS, and bpf(2) allowed here (container?)",
+			 "CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS",
 			 h->uts.release);
 	else if (h->tracefs_hidden)
 		snprintf(line, len, "cannot read tracefs as user %u without CAP_DAC_READ_SEARCH; run as "

@@ -9,8 +9,6 @@
 #include <stdint.h>
 #include <sys/utsname.h>
 
-#define HOST_KPROBES_SWITCH "/sys/kernel/debug/kprobes/enabled"
-
 struct host {
 	struct utsname uts;
 	char tracefs[64];		/* mount point; "" if it is not mounted or this user cannot read it */
@@ -20,9 +18,12 @@ struct host {
 	char libbcc[PATH_MAX];		/* path, or only the name if it is not in a usual folder */
 	bool libbcc_found;
 	bool bpf;			/* bpf(2) loads programs */
+	bool bpf_forbidden;		/* it does not, as that is not permitted here */
+	bool preempt_rt;		/* a kernel for realtime processes, which must not be disturbed */
 	bool lockdown;			/* "confidentiality": no BPF program may read memory */
 	bool kprobes;
-	bool kprobes_off;		/* all are switched off, see host_kprobes_off() */
+	const char *kprobes_off;	/* from host_kprobes_off() */
+	uint64_t files, files_needed;	/* this process may open, and may need at most */
 	int kprobe_pmu;			/* perf type for kprobes, -1 before 4.17 */
 	bool raw_tracepoints;		/* from 4.17 */
 	bool raw_may_skip;		/* the kernel may skip a program there that runs already: from 6.2 */
@@ -34,7 +35,8 @@ struct host {
 
 /**
  * host_probe - fill @h; never fails: members for missing things are empty or false
- * Raises this process's limit of locked memory: else old kernels refuse BPF programs and maps.
+ * Raises this process's limit of locked memory, as else old kernels refuse BPF programs and maps, and the one of open files
+ * as far as it may.
  */
 void host_probe(struct host *h);
 
@@ -54,10 +56,14 @@ bool host_headers_match(const struct host *h);
 char *host_format(const struct host *h, const char *category, const char *name);
 
 /**
- * host_kprobes_off - true if all kprobes are switched off: they can be created, but are never hit
- * Source: write_enabled_file_bool(), kernel/kprobes.c; only debugfs shows it
+ * host_kprobes_off - whether all kprobes are switched off: they can be created, but are never hit
+ * There is a switch for kprobes, which only debugfs shows, and one for ftrace, by which the kernel hits kprobes at the entry
+ * of a function, except on arm64.
+ * Return: the command that switches them on again, or NULL if they are on.
+ * Source: write_enabled_file_bool(), kernel/kprobes.c; ftrace_enable_sysctl(), kernel/trace/ftrace.c;
+ *	HAVE_KPROBES_ON_FTRACE, arch/Kconfig
  */
-bool host_kprobes_off(void);
+const char *host_kprobes_off(void);
 
 /** host_ipvs - Return: 0 if the kernel has no ip_vs now, else a number that changes when ip_vs is loaded again */
 uint64_t host_ipvs(void);

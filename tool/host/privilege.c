@@ -11,10 +11,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define SET(capability) (1ULL << (capability))
+#define HOST_USER_NAMESPACE 0xeffffffdU	/* inode number, the same since 3.8 */
 
 /* ---- capabilities */
 
@@ -77,12 +79,20 @@ static int set_sets(const struct sets *s)
 	return syscall(SYS_capset, &head, half) ? -errno : 0;
 }
 
+bool privilege_is_confined(void)
+{
+	struct stat st;
+
+	/* The file is missing in kernels without user namespaces. */
+	return !stat("/proc/self/ns/user", &st) && st.st_ino != HOST_USER_NAMESPACE;
+}
+
 bool privilege_has(uint64_t set)
 {
 	const uint64_t from_admin = SET(CAP_BPF) | SET(CAP_PERFMON);
 	struct sets s = { 0, 0, 0 };
 
-	if (get_sets(&s))
+	if (get_sets(&s) || privilege_is_confined())
 		return false;
 	if (s.effective & SET(CAP_SYS_ADMIN))
 		set &= ~from_admin;
@@ -159,7 +169,7 @@ static const struct call trace_calls[] = {
 	/* rows, messages, the recording */
 	ANY(read), ANY(write), ANY(writev), ANY(close), ANY(lseek), ANY(fcntl), ANY(fstat),
 	/* perf buffers, attaching programs; reading and filling maps, but loading nothing */
-	ANY(ioctl), ANY(epoll_ctl), ANY(epoll_pwait), ANY(ppoll), ANY(perf_event_open),
+	ANY(ioctl), ANY(epoll_ctl), ANY(epoll_pwait), ANY(ppoll), ANY(perf_event_open), ANY(membarrier),
 	{ __NR_bpf, 0, BPF_MAP_LOOKUP_ELEM, BPF_MAP_GET_NEXT_KEY },
 	{ __NR_bpf, 0, BPF_OBJ_GET_INFO_BY_FD, BPF_OBJ_GET_INFO_BY_FD },	/* about kprobes */
 	{ __NR_bpf, 0, BPF_LINK_CREATE, BPF_LINK_CREATE },	/* for IPVS when it is loaded again */
@@ -170,13 +180,14 @@ static const struct call trace_calls[] = {
 	ANY(brk), ANY(mmap), ANY(munmap), ANY(mprotect), ANY(mremap), ANY(madvise), ANY(getrandom),
 	/* time, signals, the end */
 	ANY(clock_gettime), ANY(clock_nanosleep), ANY(nanosleep), ANY(gettimeofday), ANY(futex),
-	ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn), ANY(restart_syscall),
+	ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn), ANY(restart_syscall), ANY(dup3),
 	ANY(getpid), ANY(gettid), ANY(tgkill), ANY(getcpu),
 	ANY(exit), ANY(exit_group),
+	ANY(sched_getscheduler),
 	{ __NR_sched_setscheduler, 1, SCHED_OTHER | SCHED_RESET_ON_FORK, SCHED_OTHER | SCHED_RESET_ON_FORK },
 	/* calls that newer architectures no longer have, or that older kernels do not have yet */
 #ifdef __NR_open
-	ANY(open), ANY(stat), ANY(lstat), ANY(access), ANY(readlink), ANY(epoll_wait), ANY(poll), ANY(time),
+	ANY(open), ANY(stat), ANY(lstat), ANY(access), ANY(readlink), ANY(epoll_wait), ANY(poll), ANY(time), ANY(dup2),
 #endif
 #ifdef __NR_statx
 	ANY(statx),

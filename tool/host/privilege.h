@@ -17,7 +17,14 @@ uint64_t privilege_ptrace(void);	/* CAP_SYS_PTRACE: reading namespaces of all pr
 uint64_t privilege_admin(void);		/* CAP_SYS_ADMIN */
 uint64_t privilege_write(void);		/* CAP_DAC_OVERRIDE: writing files in another user's folder */
 
-/** privilege_has - true if all of @set are effective; CAP_SYS_ADMIN includes CAP_BPF and CAP_PERFMON */
+/**
+ * privilege_is_confined - true if this process is in a user namespace other than the host's: its capabilities do not count for
+ * BPF, perf events and the host's other processes, whatever capget(2) returns
+ * Source: capable(), kernel/capability.c; PROC_USER_INIT_INO, include/linux/proc_ns.h
+ */
+bool privilege_is_confined(void);
+
+/** privilege_has - true if all of @set are effective on the host; CAP_SYS_ADMIN includes CAP_BPF and CAP_PERFMON */
 bool privilege_has(uint64_t set);
 
 /** privilege_names - write the names of @set to @names: "CAP_BPF and CAP_PERFMON" */

@@ -105,6 +105,7 @@ int ipvs_parse(const char *line, size_t len, struct ipvs_entry *e)
 
 struct reading {
 	ipvs_entry_seen seen;
+	bool (*go_on)(void *cookie);
 	void *cookie;
 };
 
@@ -119,11 +120,59 @@ static void on_conn_line(void *cookie, const char *line, size_t len, uint32_t ne
 	r->seen(r->cookie, &e);
 }
 
-int ipvs_read(const char *proc_root, ipvs_entry_seen seen, void *cookie)
+static bool may_go_on(void *cookie)
 {
-	struct reading r = { seen, cookie };
+	const struct reading *r = cookie;
 
-	return namespaces_read(proc_root, "ip_vs_conn", on_conn_line, &r);
+	return r->go_on(r->cookie);
+}
+
+int ipvs_read(const char *proc_root, ipvs_entry_seen seen, bool (*go_on)(void *cookie), void *cookie)
+{
+	struct reading r = { seen, go_on, cookie };
+
+	return namespaces_read(proc_root, "ip_vs_conn", on_conn_line, may_go_on, &r);
+}
+
+/* "TCP  0A630001:0050 rr", and then for each real server "  -> 0A630101:1F90      Masq    1      2          3": its weight,
+ * its active and its inactive connections. A service of a firewall mark has connections of every protocol. */
+void ipvs_add_conns(struct ipvs_sum_of_conns *sum, const char *line, size_t len)
+{
+	char text[160], *at = text, *end;
+	uint64_t active, inactive;
+
+	if (len >= sizeof(text))
+		return;
+	memcpy(text, line, len);
+	text[len] = '\0';
+	if (*text != ' ')
+		sum->tcp = !strncmp(text, "TCP ", 4) || !strncmp(text, "FWM ", 4);
+	if (*text != ' ' || !sum->tcp)
+		return;
+	for (int i = 0; i < 4; i++) {	/* the arrow, the address, the method, the weight */
+		at += strspn(at, " ");
+		at += strcspn(at, " ");
+	}
+	active = strtoull(at, &end, 10);
+	inactive = strtoull(end, &at, 10);
+	if (at > end)
+		sum->n += active + inactive;
+}
+
+static void on_service_line(void *cookie, const char *line, size_t len, uint32_t netns)
+{
+	(void)netns;
+	ipvs_add_conns(cookie, line, len);
+}
+
+int ipvs_total(const char *proc_root, uint64_t *n)
+{
+	struct ipvs_sum_of_conns sum = { 0 };
+	int err = namespaces_read(proc_root, "ip_vs", on_service_line, NULL, &sum);
+
+	if (!err)
+		*n = sum.n;
+	return err;
 }
 
 /* A line is "  0       1A       3F ...": a CPU, its connections, packets, bytes; all hexadecimal. */

@@ -4,6 +4,7 @@
 #ifndef IPVS_H
 #define IPVS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,10 +21,30 @@ typedef void (*ipvs_entry_seen)(void *cookie, const struct ipvs_entry *entry);
  * ipvs_read - read each TCP connection of IPVS in each network namespace, but no persistence templates
  * @proc_root: where procfs is mounted: "/proc"
  * @seen:      called for each entry, which is valid only during the call
+ * @go_on:     called before each part; false ends the reading. Up to at least 6.12 the time to read grows with the square
+ *	of the number of connections, of all namespaces: a read() returns a page, and the next walks there from the beginning.
  * Return: as namespaces_read()
- * Source: ip_vs_conn_seq_show(), net/netfilter/ipvs/ip_vs_conn.c
+ * Source: ip_vs_conn_seq_show(), ip_vs_conn_array(), net/netfilter/ipvs/ip_vs_conn.c
  */
-int ipvs_read(const char *proc_root, ipvs_entry_seen seen, void *cookie);
+int ipvs_read(const char *proc_root, ipvs_entry_seen seen, bool (*go_on)(void *cookie), void *cookie);
+
+/**
+ * ipvs_total - read how many TCP connections IPVS has, in all network namespaces, as it counts them by real server
+ * Those of a real server or virtual service that was removed are not in it.
+ * @n: set if the result is 0
+ * Return: as namespaces_read()
+ * Source: ip_vs_info_seq_show(), net/netfilter/ipvs/ip_vs_ctl.c
+ */
+int ipvs_total(const char *proc_root, uint64_t *n);
+
+/** struct ipvs_sum_of_conns - for ipvs_add_conns(): zero at first */
+struct ipvs_sum_of_conns {
+	uint64_t n;
+	bool tcp;		/* the virtual service of the last line may have TCP connections */
+};
+
+/** ipvs_add_conns - add the connections in a line of net/ip_vs: @len bytes, without the newline */
+void ipvs_add_conns(struct ipvs_sum_of_conns *sum, const char *line, size_t len);
 
 /**
  * ipvs_taken - read how many connections of every protocol IPVS has taken so far in this process's network namespace

@@ -14,26 +14,34 @@
 
 #define CHUNK 65536
 
-/* The namespaces that were read already. */
 struct namespaces {
-	uint32_t *inum;
+	const char *proc_root, *name;
+	namespaces_line seen;
+	namespaces_go_on go_on;
+	void *cookie;
+	uint32_t *inum;			/* the namespaces that were read already */
 	size_t n, size;
 };
 
+static bool goes_on(const struct namespaces *all)
+{
+	return !all->go_on || all->go_on(all->cookie);
+}
+
 /* Reads all lines of an open file. */
-static int read_lines(int fd, uint32_t netns, namespaces_line seen, void *cookie)
+static int read_lines(const struct namespaces *all, int fd, uint32_t netns)
 {
 	char *buffer = malloc(CHUNK);
 	size_t held = 0;
-	ssize_t n;
+	ssize_t n = 0;
 
 	if (!buffer)
 		return -ENOMEM;
-	while ((n = read(fd, buffer + held, CHUNK - held)) > 0) {
+	while (goes_on(all) && (n = read(fd, buffer + held, CHUNK - held)) > 0) {
 		char *line = buffer, *stop = buffer + held + n, *newline;
 
 		while ((newline = memchr(line, '\n', (size_t)(stop - line)))) {
-			seen(cookie, line, (size_t)(newline - line), netns);
+			all->seen(all->cookie, line, (size_t)(newline - line), netns);
 			line = newline + 1;
 		}
 		held = (size_t)(stop - line);
@@ -46,13 +54,13 @@ static int read_lines(int fd, uint32_t netns, namespaces_line seen, void *cookie
 	return (int)n;
 }
 
-static int read_file(const char *path, uint32_t netns, namespaces_line seen, void *cookie)
+static int read_file(const struct namespaces *all, const char *path, uint32_t netns)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
 
 	if (fd < 0)
 		return errno == ENOENT || errno == ESRCH || errno == EINVAL ? 0 : -errno;
-	err = read_lines(fd, netns, seen, cookie);
+	err = read_lines(all, fd, netns);
 	close(fd);
 	return err;
 }
@@ -82,14 +90,13 @@ static uint32_t parse_inum(const char *text)
 	return strncmp(text, "net:[", 5) ? 0 : (uint32_t)strtoul(text + 5, NULL, 10);
 }
 
-static int read_processes(const char *proc_root, const char *name, struct namespaces *all,
-			  namespaces_line seen, void *cookie)
+static int read_processes(struct namespaces *all)
 {
-	DIR *proc = opendir(proc_root);
+	DIR *proc = opendir(all->proc_root);
 	struct dirent *process;
 	int err = proc ? 0 : -errno;
 
-	while (proc && (process = readdir(proc))) {
+	while (proc && goes_on(all) && (process = readdir(proc))) {
 		char path[PATH_MAX], link[64];
 		uint32_t inum;
 		ssize_t n;
@@ -97,7 +104,7 @@ static int read_processes(const char *proc_root, const char *name, struct namesp
 
 		if (process->d_name[0] < '1' || process->d_name[0] > '9')
 			continue;
-		snprintf(path, sizeof(path), "%s/%s/ns/net", proc_root, process->d_name);
+		snprintf(path, sizeof(path), "%s/%s/ns/net", all->proc_root, process->d_name);
 		n = readlink(path, link, sizeof(link) - 1);
 		if (n <= 0)
 			continue;	/* the process has ended, or we may not look into it */
@@ -105,8 +112,8 @@ static int read_processes(const char *proc_root, const char *name, struct namesp
 		inum = parse_inum(link);
 		if (!inum || !add_namespace(all, inum))
 			continue;
-		snprintf(path, sizeof(path), "%s/%s/net/%s", proc_root, process->d_name, name);
-		ret = read_file(path, inum, seen, cookie);
+		snprintf(path, sizeof(path), "%s/%s/net/%s", all->proc_root, process->d_name, all->name);
+		ret = read_file(all, path, inum);
 		if (!err)
 			err = ret;
 	}
@@ -116,8 +123,7 @@ static int read_processes(const char *proc_root, const char *name, struct namesp
 }
 
 /* Enters the namespace: one without processes has its files nowhere else. */
-static int read_mounted(const char *mount, const char *proc_root, const char *name, uint32_t inum, int home,
-			namespaces_line seen, void *cookie)
+static int read_mounted(const struct namespaces *all, const char *mount, uint32_t inum, int home)
 {
 	int fd = open(mount, O_RDONLY | O_CLOEXEC), err = 0;
 	char path[PATH_MAX];
@@ -127,8 +133,8 @@ static int read_mounted(const char *mount, const char *proc_root, const char *na
 	if (setns(fd, CLONE_NEWNET)) {
 		err = -errno;
 	} else {
-		snprintf(path, sizeof(path), "%s/thread-self/net/%s", proc_root, name);
-		err = read_file(path, inum, seen, cookie);
+		snprintf(path, sizeof(path), "%s/thread-self/net/%s", all->proc_root, all->name);
+		err = read_file(all, path, inum);
 		if (setns(home, CLONE_NEWNET))
 			err = -errno;
 	}
@@ -137,19 +143,18 @@ static int read_mounted(const char *mount, const char *proc_root, const char *na
 }
 
 /* A line is: 54 28 0:4 net:[4026532177] /run/netns/pod rw shared:9 - nsfs nsfs rw */
-static int read_mounts(const char *proc_root, const char *name, struct namespaces *all,
-		       namespaces_line seen, void *cookie)
+static int read_mounts(struct namespaces *all)
 {
 	char path[PATH_MAX], root[64], mount[PATH_MAX], *line = NULL;
 	int home, err = 0, ret;
 	size_t size = 0;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/self/mountinfo", proc_root);
+	snprintf(path, sizeof(path), "%s/self/mountinfo", all->proc_root);
 	file = fopen(path, "re");
-	snprintf(path, sizeof(path), "%s/self/ns/net", proc_root);
+	snprintf(path, sizeof(path), "%s/self/ns/net", all->proc_root);
 	home = open(path, O_RDONLY | O_CLOEXEC);
-	while (file && home >= 0 && getline(&line, &size, file) > 0) {
+	while (file && home >= 0 && goes_on(all) && getline(&line, &size, file) > 0) {
 		uint32_t inum;
 
 		if (sscanf(line, "%*s %*s %*s %63s %4095s", root, mount) != 2)
@@ -157,7 +162,7 @@ static int read_mounts(const char *proc_root, const char *name, struct namespace
 		inum = parse_inum(root);
 		if (!inum || !add_namespace(all, inum))
 			continue;
-		ret = read_mounted(mount, proc_root, name, inum, home, seen, cookie);
+		ret = read_mounted(all, mount, inum, home);
 		if (!err)
 			err = ret;
 	}
@@ -169,12 +174,12 @@ static int read_mounts(const char *proc_root, const char *name, struct namespace
 	return err;
 }
 
-int namespaces_read(const char *proc_root, const char *name, namespaces_line seen, void *cookie)
+int namespaces_read(const char *proc_root, const char *name, namespaces_line seen, namespaces_go_on go_on, void *cookie)
 {
-	struct namespaces all = { 0 };
-	int err = read_processes(proc_root, name, &all, seen, cookie), mounted;
+	struct namespaces all = { .proc_root = proc_root, .name = name, .seen = seen, .go_on = go_on, .cookie = cookie };
+	int err = read_processes(&all), mounted;
 
-	mounted = read_mounts(proc_root, name, &all, seen, cookie);
+	mounted = read_mounts(&all);
 	free(all.inum);
 	return err ? err : mounted;
 }

@@ -104,7 +104,7 @@ int sockets_read(struct sockets *s, const char *proc_root, const char *name)
 	int err;
 
 	memset(s, 0, sizeof(*s));
-	err = namespaces_read(proc_root, name, on_socket_line, s);
+	err = namespaces_read(proc_root, name, on_socket_line, NULL, s);
 	if (s->n)
 		qsort(s->ends, s->n, sizeof(*s->ends), compare_sockets);
 	return s->full ? -ENOMEM : err;

@@ -26,8 +26,6 @@ static const struct output_format *choose_format(const struct output_settings *s
 
 int output_open(struct output *o, const struct output_settings *settings, int fd)
 {
-	struct timespec real, mono;
-
 	memset(o, 0, sizeof(*o));
 	o->settings = *settings;
 	o->fd = fd;
@@ -38,9 +36,7 @@ int output_open(struct output *o, const struct output_settings *settings, int fd
 	if (!o->buffer)
 		return -ENOMEM;
 	o->end = o->buffer + BUFFER_SIZE;
-	clock_gettime(CLOCK_REALTIME, &real);
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	o->realtime_ns = (real.tv_sec - mono.tv_sec) * 1000000000LL + real.tv_nsec - mono.tv_nsec;
+	wall_clock_look(&o->wall);
 	o->clock_s = -1;
 	o->stamp_s = -1;
 	return 0;
@@ -102,7 +98,9 @@ void output_print_end(const struct output *o, const struct losses *lost)
 	for (int i = 0; i < LOSSES; i++)
 		if (lost->n[i])
 			log_warning("%" PRIu64 " %s", lost->n[i], loss_causes[i].at_end);
-	if (o->settings.counts)
+	if (o->settings.counts && lost->n[LOSS_TALLIES_FULL])
+		log_info("%" PRIu64 " not counted, %" PRIu64 " lost", lost->n[LOSS_TALLIES_FULL], losses_rows(lost));
+	else if (o->settings.counts)
 		log_info("%" PRIu64 " lost", losses_rows(lost));
 	else if (filtered)
 		log_info("%" PRIu64 " rows, %" PRIu64 " filtered, %" PRIu64 " lost", o->rows, filtered,
@@ -166,7 +164,7 @@ void put_addr_port(struct output *o, const struct endpoint *e)
 
 void put_clock(struct output *o, uint64_t ts_ns)
 {
-	int64_t now_s = (int64_t)(ts_ns + (uint64_t)o->realtime_ns) / 1000000000;
+	int64_t now_s = wall_clock_ns(&o->wall, ts_ns) / 1000000000;
 
 	if (now_s != o->clock_s) {
 		time_t when = (time_t)now_s;
@@ -180,7 +178,7 @@ void put_clock(struct output *o, uint64_t ts_ns)
 
 void put_stamp(struct output *o, uint64_t ts_ns)
 {
-	int64_t ns = (int64_t)(ts_ns + (uint64_t)o->realtime_ns);
+	int64_t ns = wall_clock_ns(&o->wall, ts_ns);
 	int64_t us = ns / 1000 % 1000000;
 	time_t when = (time_t)(ns / 1000000000);
 

@@ -3,6 +3,7 @@
 #ifndef OUTPUT_H
 #define OUTPUT_H
 
+#include "base/clock.h"
 #include "base/losses.h"
 #include "output/put.h"
 #include "rows/row.h"
@@ -54,7 +55,7 @@ struct output {
 	uint64_t events;		/* events received, whether shown or not; the caller counts them */
 	uint64_t rows;
 	uint64_t first_ts_ns;		/* time of the first row; 0: no row yet */
-	int64_t realtime_ns;		/* added to CLOCK_MONOTONIC, it gives the time of day */
+	struct wall_clock wall;		/* the caller looks at it again before it adds rows */
 	int64_t clock_s;		/* the second that clock[] shows */
 	char clock[9];			/* HH:MM:SS, local time */
 	int64_t stamp_s;		/* the second that stamp[] shows */

@@ -8,8 +8,7 @@
 
 /** The counts of one interval. */
 struct counts {
-	const struct stats *stats;
-	const struct stats_ranking *ranking;	/* order of @stats */
+	const struct stats_ranking *ranking;
 	uint64_t ts_ns;				/* time of printing, CLOCK_MONOTONIC */
 	int lines;				/* height of the screen in lines; 0: no screen, print all */
 };

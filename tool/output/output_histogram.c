@@ -15,13 +15,11 @@ static int sum_by_powers(uint64_t slot[POWERS], const struct stats_histogram *h,
 
 	for (int i = 0; i < POWERS; i++)
 		slot[i] = 0;
-	for (unsigned i = 0; i < STATS_BUCKETS; i++) {
-		uint64_t value = stats_bucket_low(i) / unit_us;
+	for (size_t i = 0; i < h->n; i++) {
+		uint64_t value = stats_bucket_low(stats_number(&h->bucket[i])) / unit_us;
 		int bits = value ? 64 - __builtin_clzll(value) : 1;
 
-		if (!h->bucket[i])
-			continue;
-		slot[bits] += h->bucket[i];
+		slot[bits] += h->bucket[i].n;
 		if (bits > last)
 			last = bits;
 	}
@@ -59,7 +57,7 @@ static void put_powers(struct output *o, const struct stats_histogram *h, bool m
 /* One histogram: connect times, or with --states the times in one state. */
 struct times {
 	const struct stats_real *real;
-	const struct stats_histogram *histogram;
+	struct stats_histogram histogram;
 	const char *state;		/* NULL: connect times */
 };
 
@@ -71,9 +69,9 @@ static void each_state(struct output *o, const struct counts *c, const struct st
 	static const uint8_t order[STATS_STATES] = { 2, 3, 12, 1, 4, 5, 8, 9, 11, 6, 0, 7, 10, 13, 14, 15 };
 
 	for (unsigned i = 0; i < STATS_STATES; i++) {
-		const struct times t = { r, stats_state(c->stats, r, order[i]), output_state(order[i]) };
+		const struct times t = { r, stats_histogram(r, STATS_STATE + order[i]), output_state(order[i]) };
 
-		if (t.histogram->count)
+		if (t.histogram.count)
 			put(o, c, &t);
 	}
 }
@@ -85,13 +83,12 @@ static void each_real(struct output *o, const struct counts *c, put_histogram pu
 		const struct stats_service *service = &c->ranking->service[i];
 
 		for (size_t k = 0; k < service->n; k++) {
-			const struct stats_real *r = &c->stats->real[c->ranking->order[service->first + k]];
+			const struct stats_real *r = c->ranking->order[service->first + k];
+			const struct times connects = { r, stats_histogram(r, STATS_CONNECT), NULL };
 
-			const struct times connects = { r, &r->connect, NULL };
-
-			if (c->stats->state)
+			if (o->settings.states)
 				each_state(o, c, r, put);
-			else if (r->connect.count)
+			else if (connects.histogram.count)
 				put(o, c, &connects);
 		}
 	}
@@ -108,7 +105,7 @@ static void put_times_text(struct output *o, const struct counts *c, const struc
 	put_text(o, t->state ? ", state = " : "");
 	put_text(o, t->state ? t->state : "");
 	put_char(o, '\n');
-	put_powers(o, t->histogram, o->settings.milliseconds);
+	put_powers(o, &t->histogram, o->settings.milliseconds);
 }
 
 void histogram_text(struct output *o, const struct counts *c)
@@ -124,18 +121,18 @@ void histogram_header_csv(struct output *o)
 
 static void put_times_csv(struct output *o, const struct counts *c, const struct times *t)
 {
-	for (unsigned i = 0; i < STATS_BUCKETS; i++) {
-		if (!t->histogram->bucket[i])
-			continue;
+	for (size_t i = 0; i < t->histogram.n; i++) {
+		const struct stats_bucket *b = &t->histogram.bucket[i];
+
 		output_room(o);
 		counts_place_csv(o, c, t->real, false);
 		put_text(o, t->state ? t->state : "");
 		put_text(o, t->state ? "," : "");
-		put_u64(o, stats_bucket_low(i));
+		put_u64(o, stats_bucket_low(stats_number(b)));
 		put_char(o, ',');
-		put_u64(o, stats_bucket_high(i));
+		put_u64(o, stats_bucket_high(stats_number(b)));
 		put_char(o, ',');
-		put_u64(o, t->histogram->bucket[i]);
+		put_u64(o, b->n);
 		put_char(o, '\n');
 	}
 }
@@ -147,8 +144,6 @@ void histogram_csv(struct output *o, const struct counts *c)
 
 static void put_times_json(struct output *o, const struct counts *c, const struct times *t)
 {
-	bool first = true;
-
 	output_room(o);
 	counts_place_json(o, c, t->real, "histogram");
 	if (t->state) {
@@ -157,18 +152,17 @@ static void put_times_json(struct output *o, const struct counts *c, const struc
 		put_char(o, '"');
 	}
 	put_text(o, t->state ? ",\"state_us\":[" : ",\"connect_us\":[");
-	for (unsigned i = 0; i < STATS_BUCKETS; i++) {
-		if (!t->histogram->bucket[i])
-			continue;
+	for (size_t i = 0; i < t->histogram.n; i++) {
+		const struct stats_bucket *b = &t->histogram.bucket[i];
+
 		output_room(o);
-		put_text(o, first ? "{\"from\":" : ",{\"from\":");
-		put_u64(o, stats_bucket_low(i));
+		put_text(o, !i ? "{\"from\":" : ",{\"from\":");
+		put_u64(o, stats_bucket_low(stats_number(b)));
 		put_text(o, ",\"to\":");
-		put_u64(o, stats_bucket_high(i));
+		put_u64(o, stats_bucket_high(stats_number(b)));
 		put_text(o, ",\"count\":");
-		put_u64(o, t->histogram->bucket[i]);
+		put_u64(o, b->n);
 		put_char(o, '}');
-		first = false;
 	}
 	put_text(o, "]}\n");
 }

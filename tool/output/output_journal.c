@@ -15,8 +15,9 @@
 #define PRIORITY "5"	/* notice, as in tcpstates */
 #define ARROW " \xe2\x86\x92 "
 
-int journal_open(struct journal *j, char *errmsg, size_t len)
+int journal_open(struct journal *j, const volatile sig_atomic_t *stop, char *errmsg, size_t len)
 {
+	j->stop = stop;
 	j->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
 	if (!j->library) {
 		snprintf(errmsg, len, "-Y needs libsystemd (Debian: libsystemd0); install it "
@@ -44,18 +45,16 @@ void journal_close(struct journal *j)
 }
 
 /* Sends the entry. sd_journal_sendv() reports no error if there is no journal, so the tool checks that. The call waits
- * if the journal is slow. After a signal, which ends the tool, it is repeated, so that no row is lost; a second signal
- * gives up. */
+ * if the journal is slow. After a signal, which asks the tool to end, it is repeated, so that no row is lost; a second
+ * signal gives up. */
 static int send_entry(struct journal *j)
 {
 	int err = -EINTR;
 
 	if (access(SOCKET, F_OK))
 		return -errno;
-	while (err == -EINTR && j->interrupted < 2) {
+	while (err == -EINTR && *j->stop < 2)
 		err = j->send(j->entry.field, j->entry.n);
-		j->interrupted += err == -EINTR;
-	}
 	return err;
 }
 

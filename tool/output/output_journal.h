@@ -8,6 +8,7 @@
 
 #include "rows/row.h"
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -26,7 +27,7 @@ struct journal {
 	void *library;
 	int (*send)(const struct iovec *fields, int n);	/* sd_journal_sendv(3) */
 	struct journal_entry entry;
-	int interrupted;				/* number of waits for the journal that a signal ended */
+	const volatile sig_atomic_t *stop;		/* signals that have asked the tool to end */
 	uint64_t refused;				/* rows that the journal did not take */
 	int err;					/* negative errno of the first refused row */
 };
@@ -34,10 +35,11 @@ struct journal {
 /**
  * journal_open - load libsystemd, and check that a journal runs
  * @j:     all zero; the caller calls journal_close() in either case
+ * @stop:  a row waits for a slow journal until this is 2; kept; NULL if no row is sent
  * @errmsg: one line with the remedy, set on failure
  * Return: 0 or -ENOENT.
  */
-int journal_open(struct journal *j, char *errmsg, size_t len);
+int journal_open(struct journal *j, const volatile sig_atomic_t *stop, char *errmsg, size_t len);
 
 /** journal_row - send a row; if the journal does not take it, count it in @j */
 void journal_row(struct journal *j, const struct row *row);

@@ -12,112 +12,81 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUFFER_SIZE 32768
-#define LINE_MAX_BYTES 1024		/* no line is longer, as the version is truncated */
-
-struct sink {
-	int fd;
-	int err;			/* negative errno of the first write that failed */
-	char *at;
-	char buffer[BUFFER_SIZE];
-};
-
-static void flush(struct sink *s)
+static void end_line(struct output *o)
 {
-	if (!s->err)
-		s->err = file_write(s->fd, s->buffer, (size_t)(s->at - s->buffer));
-	s->at = s->buffer;
-}
-
-static void put_words(struct sink *s, const char *text)
-{
-	put_raw(&s->at, text, strlen(text));
-}
-
-static void end_line(struct sink *s)
-{
-	*s->at++ = '\n';
-	if (s->buffer + BUFFER_SIZE - s->at < LINE_MAX_BYTES)
-		flush(s);
+	put_char(o, '\n');
+	output_room(o);		/* no line is longer, as the version is truncated */
 }
 
 /* Appends microseconds as seconds, without trailing zeros. */
-static void put_seconds(struct sink *s, uint64_t us)
+static void put_seconds(struct output *o, uint64_t us)
 {
-	put_number(&s->at, us / 1000000);
+	put_u64(o, us / 1000000);
 	if (us % 1000000 == 0)
 		return;
-	*s->at++ = '.';
-	put_microseconds(&s->at, (unsigned)(us % 1000000));
-	while (s->at[-1] == '0')
-		s->at--;
+	put_char(o, '.');
+	put_microseconds(&o->at, (unsigned)(us % 1000000));
+	while (o->at[-1] == '0')
+		o->at--;
 }
 
 /* Appends the value of a label, in which three characters need an escape. */
-static void put_escaped(struct sink *s, const char *text, size_t most)
+static void put_escaped(struct output *o, const char *text, size_t most)
 {
 	for (size_t i = 0; i < most && text[i]; i++) {
 		if (text[i] == '\\' || text[i] == '"')
-			*s->at++ = '\\';
+			put_char(o, '\\');
 		if (text[i] == '\n')
-			put_words(s, "\\n");
+			put_text(o, "\\n");
 		else
-			*s->at++ = text[i];
+			put_char(o, text[i]);
 	}
 }
 
-static void put_address(struct sink *s, const struct endpoint *e)
+static void metrics_put_endpoint(struct output *o, const char *addr_key, const char *port_key, const struct endpoint *e)
 {
-	struct output o = { .at = s->at };
-
-	put_addr(&o, e);
-	s->at = o.at;
-}
-
-static void metrics_put_endpoint(struct sink *s, const char *addr_key, const char *port_key, const struct endpoint *e)
-{
-	put_words(s, addr_key);
+	put_text(o, addr_key);
 	if (e->family)
-		put_address(s, e);
-	put_words(s, port_key);
+		put_addr(o, e);
+	put_text(o, port_key);
 	if (e->family)
-		put_number(&s->at, e->port);
-	*s->at++ = '"';
+		put_u64(o, e->port);
+	put_char(o, '"');
 }
 
 /* If the vip of @r has no family, @r is the sum of the real servers without labels of their own. */
-static void put_labels(struct sink *s, const struct stats_real *r)
+static void put_labels(struct output *o, const struct stats_real *r)
 {
 	if (!r->vip.family) {
-		put_words(s, "{vip=\"other\",vport=\"\",protocol=\"tcp\",real=\"other\",rport=\"\"");
+		put_text(o, "{vip=\"other\",vport=\"\",protocol=\"tcp\",real=\"other\",rport=\"\"");
 		return;
 	}
-	metrics_put_endpoint(s, "{vip=\"", "\",vport=\"", &r->vip);
-	put_words(s, ",protocol=\"tcp\"");
-	metrics_put_endpoint(s, ",real=\"", "\",rport=\"", &r->real);
+	metrics_put_endpoint(o, "{vip=\"", "\",vport=\"", &r->vip);
+	put_text(o, ",protocol=\"tcp\"");
+	metrics_put_endpoint(o, ",real=\"", "\",rport=\"", &r->real);
 }
 
-static void put_head(struct sink *s, const char *name, const char *type, const char *help)
+static void put_head(struct output *o, const char *name, const char *type, const char *help)
 {
-	put_words(s, "# HELP ");
-	put_words(s, name);
-	*s->at++ = ' ';
-	put_words(s, help);
-	end_line(s);
-	put_words(s, "# TYPE ");
-	put_words(s, name);
-	*s->at++ = ' ';
-	put_words(s, type);
-	end_line(s);
+	put_text(o, "# HELP ");
+	put_text(o, name);
+	put_char(o, ' ');
+	put_text(o, help);
+	end_line(o);
+	put_text(o, "# TYPE ");
+	put_text(o, name);
+	put_char(o, ' ');
+	put_text(o, type);
+	end_line(o);
 }
 
-static void put_value(struct sink *s, const char *name, const struct stats_real *r, uint64_t value)
+static void put_value(struct output *o, const char *name, const struct stats_real *r, uint64_t value)
 {
-	put_words(s, name);
-	put_labels(s, r);
-	put_words(s, "} ");
-	put_number(&s->at, value);
-	end_line(s);
+	put_text(o, name);
+	put_labels(o, r);
+	put_text(o, "} ");
+	put_u64(o, value);
+	end_line(o);
 }
 
 /* The real servers to write: those with labels of their own, then the sum of the others, if any. */
@@ -126,15 +95,15 @@ struct chosen {
 	size_t n;
 };
 
-static void put_counter(struct sink *s, const struct chosen *c, enum stats_counter counter, const char *name,
+static void put_counter(struct output *o, const struct chosen *c, enum stats_counter counter, const char *name,
 			const char *help)
 {
-	put_head(s, name, "counter", help);
+	put_head(o, name, "counter", help);
 	for (size_t i = 0; i < c->n; i++)
-		put_value(s, name, c->real[i], c->real[i]->counter[counter]);
+		put_value(o, name, c->real[i], c->real[i]->counter[counter]);
 }
 
-static void put_connects(struct sink *s, const struct chosen *c)
+static void put_connects(struct output *o, const struct chosen *c)
 {
 	static const struct {
 		enum stats_counter counter;
@@ -147,16 +116,16 @@ static void put_connects(struct sink *s, const struct chosen *c)
 	};
 	static const char name[] = "ipvs_tcp_connects_total";
 
-	put_head(s, name, "counter", "Connects that have ended, by what became of them.");
+	put_head(o, name, "counter", "Connects that have ended, by what became of them.");
 	for (size_t i = 0; i < c->n; i++) {
 		for (size_t j = 0; j < sizeof(results) / sizeof(results[0]); j++) {
-			put_words(s, name);
-			put_labels(s, c->real[i]);
-			put_words(s, ",result=\"");
-			put_words(s, results[j].result);
-			put_words(s, "\"} ");
-			put_number(&s->at, c->real[i]->counter[results[j].counter]);
-			end_line(s);
+			put_text(o, name);
+			put_labels(o, c->real[i]);
+			put_text(o, ",result=\"");
+			put_text(o, results[j].result);
+			put_text(o, "\"} ");
+			put_u64(o, c->real[i]->counter[results[j].counter]);
+			end_line(o);
 		}
 	}
 }
@@ -168,153 +137,175 @@ static void put_connects(struct sink *s, const struct chosen *c)
 static const uint8_t connect_bounds[] = { 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19 };
 static const uint8_t life_bounds[] = { 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28 };
 
-static void put_bucket(struct sink *s, const char *name, const struct stats_real *r, const uint8_t *bound,
+static void put_bucket(struct output *o, const char *name, const struct stats_real *r, const uint8_t *bound,
 		       uint64_t count)
 {
-	put_words(s, name);
-	put_words(s, "_bucket");
-	put_labels(s, r);
-	put_words(s, ",le=\"");
+	put_text(o, name);
+	put_text(o, "_bucket");
+	put_labels(o, r);
+	put_text(o, ",le=\"");
 	if (bound)
-		put_seconds(s, 15ULL << *bound);
+		put_seconds(o, 15ULL << *bound);
 	else
-		put_words(s, "+Inf");
-	put_words(s, "\"} ");
-	put_number(&s->at, count);
-	end_line(s);
+		put_text(o, "+Inf");
+	put_text(o, "\"} ");
+	put_u64(o, count);
+	end_line(o);
 }
 
-/* The count is the sum of the buckets. A count that is read separately could differ, as the programs go on counting. */
-static void put_histogram(struct sink *s, const char *name, const struct stats_real *r,
-			  const struct stats_histogram *h, const uint8_t *bounds, size_t n)
+/* Writes a histogram of each real server.
+ * @kind: enum stats_times */
+static void put_histograms(struct output *o, const struct chosen *c, unsigned kind, const char *name, const uint8_t *bounds,
+			   size_t n)
 {
-	uint64_t count = 0;
-	size_t bucket = 0;
+	for (size_t i = 0; i < c->n; i++) {
+		const struct stats_histogram h = stats_histogram(c->real[i], kind);
+		uint64_t count = 0;
+		size_t at = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		for (; bucket < 8U * bounds[i] + 15; bucket++)
-			count += h->bucket[bucket];
-		put_bucket(s, name, r, &bounds[i], count);
+		for (size_t k = 0; k < n; k++) {
+			for (; at < h.n && stats_number(&h.bucket[at]) < 8U * bounds[k] + 15; at++)
+				count += h.bucket[at].n;
+			put_bucket(o, name, c->real[i], &bounds[k], count);
+		}
+		put_bucket(o, name, c->real[i], NULL, h.count);
+		put_text(o, name);
+		put_text(o, "_sum");
+		put_labels(o, c->real[i]);
+		put_text(o, "} ");
+		put_seconds(o, h.sum_us);
+		end_line(o);
+		put_text(o, name);
+		put_text(o, "_count");
+		put_labels(o, c->real[i]);
+		put_text(o, "} ");
+		put_u64(o, h.count);
+		end_line(o);
 	}
-	for (; bucket < STATS_BUCKETS; bucket++)
-		count += h->bucket[bucket];
-	put_bucket(s, name, r, NULL, count);
-	put_words(s, name);
-	put_words(s, "_sum");
-	put_labels(s, r);
-	put_words(s, "} ");
-	put_seconds(s, h->sum_us);
-	end_line(s);
-	put_words(s, name);
-	put_words(s, "_count");
-	put_labels(s, r);
-	put_words(s, "} ");
-	put_number(&s->at, count);
-	end_line(s);
 }
 
-static void put_own(struct sink *s, const char *name, const char *type, const char *help, uint64_t value)
+static void put_own(struct output *o, const char *name, const char *type, const char *help, uint64_t value)
 {
-	put_head(s, name, type, help);
-	put_words(s, name);
-	*s->at++ = ' ';
-	put_number(&s->at, value);
-	end_line(s);
+	put_head(o, name, type, help);
+	put_text(o, name);
+	put_char(o, ' ');
+	put_u64(o, value);
+	end_line(o);
 }
 
-static void put_tool(struct sink *s, const struct metrics *m, const struct losses *lost)
+static void put_tool(struct output *o, const struct metrics *m, const struct losses *lost)
 {
-	put_head(s, "ipvs_tcpstate_build_info", "gauge", "The version of ipvs-tcpstate; always 1.");
-	put_words(s, "ipvs_tcpstate_build_info{version=\"");
-	put_escaped(s, m->version, 128);
-	put_words(s, "\"} 1");
-	end_line(s);
+	put_head(o, "ipvs_tcpstate_build_info", "gauge", "The version of ipvs-tcpstate; always 1.");
+	put_text(o, "ipvs_tcpstate_build_info{version=\"");
+	put_escaped(o, m->version, 128);
+	put_text(o, "\"} 1");
+	end_line(o);
 	for (int i = 0; i < LOSSES; i++)
 		if (loss_causes[i].metric)
-			put_own(s, loss_causes[i].metric, "counter", loss_causes[i].help, lost->n[i]);
-	put_own(s, "ipvs_tcpstate_real_servers_limit", "gauge",
+			put_own(o, loss_causes[i].metric, "counter", loss_causes[i].help, lost->n[i]);
+	put_own(o, "ipvs_tcpstate_real_servers_limit", "gauge",
 		"How many real servers of virtual services have labels of their own at most.", METRICS_REALS);
-	put_own(s, "ipvs_tcpstate_real_servers_other", "gauge",
+	put_own(o, "ipvs_tcpstate_real_servers_other", "gauge",
 		"Real servers of virtual services that are summed under the labels other.", m->n_other);
 }
 
-static void put_all(struct sink *s, const struct metrics *m, const struct chosen *c, const struct losses *lost)
+static void put_all(struct output *o, const struct metrics *m, const struct chosen *c, const struct losses *lost)
 {
-	put_counter(s, c, STATS_CONNECTS, "ipvs_tcp_connect_attempts_total", "Connects begun.");
-	put_connects(s, c);
-	put_counter(s, c, STATS_SYN_RETRANSMITS, "ipvs_tcp_syn_retransmits_total", "SYNs sent again.");
-	put_counter(s, c, STATS_RESETS, "ipvs_tcp_resets_total", "Connections reset after they were established.");
-	put_head(s, "ipvs_tcp_open_connections", "gauge", "Connections that are established now.");
+	put_counter(o, c, STATS_CONNECTS, "ipvs_tcp_connect_attempts_total", "Connects begun.");
+	put_connects(o, c);
+	put_counter(o, c, STATS_SYN_RETRANSMITS, "ipvs_tcp_syn_retransmits_total", "SYNs sent again.");
+	put_counter(o, c, STATS_RESETS, "ipvs_tcp_resets_total", "Connections reset after they were established.");
+	put_head(o, "ipvs_tcp_open_connections", "gauge", "Connections that are established now.");
 	for (size_t i = 0; i < c->n; i++)
-		put_value(s, "ipvs_tcp_open_connections", c->real[i], c->real[i]->open);
-	put_head(s, "ipvs_tcp_connect_seconds", "histogram",
+		put_value(o, "ipvs_tcp_open_connections", c->real[i], stats_open(c->real[i]));
+	put_head(o, "ipvs_tcp_connect_seconds", "histogram",
 		 "Time from connect until the connection was established.");
-	for (size_t i = 0; i < c->n; i++)
-		put_histogram(s, "ipvs_tcp_connect_seconds", c->real[i], &c->real[i]->connect, connect_bounds,
-			      sizeof(connect_bounds));
-	put_head(s, "ipvs_tcp_life_seconds", "histogram",
+	put_histograms(o, c, STATS_CONNECT, "ipvs_tcp_connect_seconds", connect_bounds, sizeof(connect_bounds));
+	put_head(o, "ipvs_tcp_life_seconds", "histogram",
 		 "Time from when the connection was established until it was closed.");
-	for (size_t i = 0; i < c->n; i++)
-		put_histogram(s, "ipvs_tcp_life_seconds", c->real[i], &c->real[i]->life, life_bounds,
-			      sizeof(life_bounds));
-	put_tool(s, m, lost);
-	flush(s);
+	put_histograms(o, c, STATS_LIFE, "ipvs_tcp_life_seconds", life_bounds, sizeof(life_bounds));
+	put_tool(o, m, lost);
 }
 
 /* ---- which real servers have labels of their own */
 
-/* Returns the index of the virtual service and real server of @r in shown[], or the index at which to insert them. */
-static size_t shown_index(const struct metrics *m, const struct stats_real *r, bool *found)
+/* Real servers that are known, with labels or without. More than that are summed under "other", and are not remembered. */
+#define METRICS_KNOWN (16 * METRICS_REALS)
+
+static void give_labels(struct metrics *m, struct stats_real *r)
 {
-	size_t low = 0, high = m->n_shown;
+	if (r->chosen || m->n_chosen == METRICS_REALS)
+		return;
+	r->chosen = true;
+	m->n_chosen++;
+}
 
-	*found = false;
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		int order = stats_order_endpoints(&r->vip, &m->shown[mid].vip);
+int metrics_add(struct metrics *m, const struct stats *more, uint64_t now_ns)
+{
+	int err = 0;
 
-		if (!order)
-			order = stats_order_endpoints(&r->real, &m->shown[mid].real);
-		if (!order) {
-			*found = true;
-			return mid;
+	for (size_t i = 0; i < more->n && !err; i++) {
+		const struct stats_real *add = more->real[i];
+		struct stats_real *r = m->known.n < METRICS_KNOWN ? stats_get(&m->known, &add->vip, &add->real) :
+								    stats_find(&m->known, &add->vip, &add->real);
+
+		if (!r && m->known.n < METRICS_KNOWN)
+			return -ENOMEM;
+		if (r) {
+			r->counted_ns = now_ns;
+			give_labels(m, r);
 		}
-		if (order < 0)
-			high = mid;
-		else
-			low = mid + 1;
+		if (r && r->chosen) {
+			err = stats_add(r, add);
+			continue;
+		}
+		err = stats_add(&m->other, add);
+		if (r) {	/* it may get labels while it has connections open */
+			r->open += add->open;
+			m->other.open -= add->open;
+		}
 	}
-	return low;
+	return err;
 }
 
-/* True if @r has labels of its own; gives it labels if there is room. */
-static bool gets_labels(struct metrics *m, const struct stats_real *r)
-{
-	bool found;
-	size_t at = shown_index(m, r, &found);
+struct forgetting {
+	struct metrics *m;
+	uint64_t before_ns;
+};
 
-	if (found || m->n_shown == METRICS_REALS)
-		return found;
-	memmove(&m->shown[at + 1], &m->shown[at], (m->n_shown - at) * sizeof(m->shown[0]));
-	m->shown[at].vip = r->vip;
-	m->shown[at].real = r->real;
-	m->n_shown++;
-	return true;
+static bool is_remembered(void *cookie, struct stats_real *r)
+{
+	const struct forgetting *f = cookie;
+
+	if (r->open > 0 || r->counted_ns >= f->before_ns)
+		return true;
+	f->m->n_chosen -= r->chosen;
+	return false;
 }
 
-static void choose_labels(struct metrics *m, const struct stats *s, struct chosen *c, struct stats_real *other)
+void metrics_forget(struct metrics *m, uint64_t before_ns)
 {
-	memset(other, 0, sizeof(*other));
+	struct forgetting f = { m, before_ns };
+
+	stats_keep(&m->known, is_remembered, &f);
+	for (size_t i = 0; i < m->known.n; i++)
+		give_labels(m, m->known.real[i]);
+}
+
+/* @other: set to the sum of those without labels; its list of buckets is that of @m->other */
+static void choose_series(struct metrics *m, struct chosen *c, struct stats_real *other)
+{
+	*other = m->other;
 	c->n = m->n_other = 0;
-	for (size_t i = 0; i < s->n; i++) {
-		if (gets_labels(m, &s->real[i])) {
-			c->real[c->n++] = &s->real[i];
+	for (size_t i = 0; i < m->known.n; i++) {
+		if (m->known.real[i]->chosen) {
+			c->real[c->n++] = m->known.real[i];
 		} else {
-			stats_add(other, &s->real[i]);
+			other->open += m->known.real[i]->open;
 			m->n_other++;
 		}
 	}
-	if (m->n_other)
+	if (m->n_other || !stats_idle(other))	/* counters go on, even if they do not rise */
 		c->real[c->n++] = other;
 }
 
@@ -389,54 +380,41 @@ int metrics_init(struct metrics *m, const char *path, const char *version, char 
 	return 0;
 }
 
-bool metrics_folder_is_ours(const struct metrics *m)
+int metrics_write(struct metrics *m, const struct losses *lost, char *errmsg, size_t len)
 {
-	const char *slash = strrchr(m->path, '/');
-	char folder[PATH_MAX];
-	struct stat st;
-	int n = slash ? snprintf(folder, sizeof(folder), "%.*s/", (int)(slash - m->path), m->path) :
-			snprintf(folder, sizeof(folder), ".");
-
-	return n < PATH_MAX && !stat(folder, &st) && st.st_uid == geteuid();
-}
-
-int metrics_write(struct metrics *m, const struct stats *s, const struct losses *lost, char *errmsg, size_t len)
-{
-	struct stats_real *other = malloc(sizeof(*other));
-	struct sink *sink = malloc(sizeof(*sink));
+	static const struct output_settings plain;
+	struct output out;
+	struct stats_real other;
 	struct chosen c;
 	char name[PATH_MAX];
-	int err = -ENOMEM;
+	int fd, err = check_path(m->path, errmsg, len);
 
-	if (!other || !sink)
-		goto out;
-	err = check_path(m->path, errmsg, len);
 	if (err)
-		goto out_with_cause;
+		return err;
 	err = temporary_name(name, m->path);
-	if (err)
-		goto out;
-	sink->fd = create(name);
-	sink->err = 0;
-	sink->at = sink->buffer;
-	if (sink->fd < 0) {
-		err = sink->fd;
-		goto out;
+	fd = err ? err : create(name);
+	if (fd < 0)
+		return write_failed(m, fd, errmsg, len);
+	err = output_open(&out, &plain, fd);
+	if (!err) {
+		choose_series(m, &c, &other);
+		put_all(&out, m, &c, lost);
+		err = output_flush(&out);
 	}
-	choose_labels(m, s, &c, other);
-	put_all(sink, m, &c, lost);
-	err = sink->err;
-	if (close(sink->fd) && !err)
+	output_close(&out);
+	if (close(fd) && !err)
 		err = -errno;
 	if (!err && rename(name, m->path))
 		err = -errno;
-	if (err)
-		unlink(name);
-out:
-	if (err)
-		write_failed(m, err, errmsg, len);
-out_with_cause:
-	free(other);
-	free(sink);
-	return err;
+	if (!err)
+		return 0;
+	unlink(name);
+	return write_failed(m, err, errmsg, len);
+}
+
+void metrics_close(struct metrics *m)
+{
+	stats_free(&m->known);
+	free(m->other.bucket);
+	memset(m, 0, sizeof(*m));
 }

@@ -18,14 +18,14 @@
 #define METRICS_REALS 512
 #define METRICS_SERIES 45
 
-/** The real servers with labels of their own: the first ones seen keep them, so a series never turns into another one. */
+/** Counts since the start. The first real servers that are seen have labels of their own until they are forgotten. What is
+ * counted while a real server has none stays in "other", so no counter ever falls. */
 struct metrics {
 	const char *path;		/* not owned */
 	const char *version;		/* version of the tool; not owned */
-	struct {
-		struct endpoint vip, real;
-	} shown[METRICS_REALS];		/* sorted */
-	size_t n_shown;
+	struct stats known;		/* "chosen": with labels; the others only have "open" */
+	size_t n_chosen;
+	struct stats_real other;	/* sum of what was counted without labels */
 	size_t n_other;			/* real servers that the last metrics_write() summed under "other" */
 };
 
@@ -38,16 +38,29 @@ struct metrics {
  */
 int metrics_init(struct metrics *m, const char *path, const char *version, char *errmsg, size_t len);
 
-/** metrics_folder_is_ours - true if this user owns the folder of the file; false also if that is not known */
-bool metrics_folder_is_ours(const struct metrics *m);
+/**
+ * metrics_add - add counts
+ * @more:   what was counted since the last call
+ * @now_ns: CLOCK_MONOTONIC
+ * Return: 0 or -ENOMEM.
+ */
+int metrics_add(struct metrics *m, const struct stats *more, uint64_t now_ns);
+
+/**
+ * metrics_forget - remove the real servers that have no open connection, and of which nothing was added since @before_ns
+ * Others get their labels.
+ */
+void metrics_forget(struct metrics *m, uint64_t before_ns);
 
 /**
  * metrics_write - replace the file in one step, so that a reader finds the whole old file or the whole new one
- * @s:     counts since the start of tracing, sorted; not changed
- * @lost:  losses of the tool itself
+ * @lost:   losses of the tool itself
  * @errmsg: one line, set on failure
  * Return: 0, or a negative errno: then the old file is still there, and no temporary file.
  */
-int metrics_write(struct metrics *m, const struct stats *s, const struct losses *lost, char *errmsg, size_t len);
+int metrics_write(struct metrics *m, const struct losses *lost, char *errmsg, size_t len);
+
+/** metrics_close - free everything */
+void metrics_close(struct metrics *m);
 
 #endif

@@ -39,18 +39,19 @@ enum { N_CELLS = sizeof(cells) / sizeof(cells[0]) };
 /* @none: printed if there is no time to show */
 static int format_cell(char text[CELL_MAX], const struct stats_real *r, const struct cell *cell, const char *none)
 {
-	const struct stats_histogram *h = cell->kind == LIFE ? &r->life : &r->connect;
+	struct stats_histogram h;
 	uint64_t us;
 
 	switch (cell->kind) {
 	case COUNTER:
 		return snprintf(text, CELL_MAX, "%" PRIu64, r->counter[cell->which]);
 	case OPEN:
-		return snprintf(text, CELL_MAX, "%" PRIu64, r->open);
+		return snprintf(text, CELL_MAX, "%" PRIu64, stats_open(r));
 	default:
-		if (!h->count)
+		h = stats_histogram(r, cell->kind == LIFE ? STATS_LIFE : STATS_CONNECT);
+		if (!h.count)
 			return snprintf(text, CELL_MAX, "%s", none);
-		us = cell->kind == CONNECT_MAX ? h->max_us : stats_percentile(h, cell->which);
+		us = cell->kind == CONNECT_MAX ? h.max_us : stats_percentile(&h, cell->which);
 		return snprintf(text, CELL_MAX, "%" PRIu64 ".%03" PRIu64, us / 1000, us % 1000);
 	}
 }
@@ -96,7 +97,7 @@ static void measure(struct widths *w, const struct counts *c)
 
 		widen_row(w, &service->total);
 		for (size_t k = 0; k < service->n; k++)
-			widen_row(w, &c->stats->real[c->ranking->order[service->first + k]]);
+			widen_row(w, c->ranking->order[service->first + k]);
 	}
 }
 
@@ -180,7 +181,7 @@ void summary_text(struct output *o, const struct counts *c)
 			put_line(o, &w, &service->total, true);
 		for (size_t k = 0; k < service->n; k++)
 			if (lines++ < room)
-				put_line(o, &w, &c->stats->real[ranking->order[service->first + k]], false);
+				put_line(o, &w, ranking->order[service->first + k], false);
 	}
 	if (room < all)
 		put_more(o, all - room);
@@ -232,7 +233,7 @@ static void put_lines(struct output *o, const struct counts *c,
 
 		put(o, c, &service->total, true);
 		for (size_t k = 0; k < service->n; k++)
-			put(o, c, &c->stats->real[c->ranking->order[service->first + k]], false);
+			put(o, c, c->ranking->order[service->first + k], false);
 	}
 }
 

@@ -4,6 +4,7 @@
  *
  *   SAMPLES  as the perf buffers held them, each after its length
  *   ROUND    ends the samples of a round, and holds how many rows were printed after it
+ *   CLOCK    the wall clock was stepped: its difference to CLOCK_MONOTONIC, and from when on
  *   LOST     what was lost since the previous LOST
  *   END      all losses
  *
@@ -18,6 +19,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,7 +37,7 @@ struct head {
 	uint64_t check;
 };
 
-enum block_type { SAMPLES = 1, ROUND, END, LOST };
+enum block_type { SAMPLES = 1, ROUND, END, LOST, CLOCK };
 
 struct block {
 	uint32_t type;
@@ -45,6 +47,11 @@ struct block {
 
 struct round {
 	uint64_t before_ns, rows;
+};
+
+struct clock_step {
+	uint64_t changed_ns;
+	int64_t realtime_ns;
 };
 
 /* Indexed by enum loss. */
@@ -185,6 +192,21 @@ int recording_round(struct recording *r, uint64_t before_ns, uint64_t rows)
 	return error_once(r);
 }
 
+int recording_clock(struct recording *r, uint64_t changed_ns, int64_t realtime_ns)
+{
+	const struct clock_step step = { changed_ns, realtime_ns };
+
+	if (!r->buffer)
+		return 0;
+	if (!r->err) {
+		if (r->used)
+			finish_block(r, 0, SAMPLES);
+		add_block(r, CLOCK, &step, sizeof(step));
+		write_out(r);
+	}
+	return error_once(r);
+}
+
 int recording_lost(struct recording *r, const struct recording_lost *lost)
 {
 	struct lost block = { .ts_ns = lost->ts_ns, .last = lost->last };
@@ -229,10 +251,20 @@ static int read_bytes(struct recording_reader *r, void *to, size_t len, size_t *
 {
 	errno = 0;
 	*got = fread(to, 1, len, r->file);
-	if (*got == len || !ferror(r->file))
-		return 0;
-	snprintf(errmsg, cause_len, "cannot be read: %s", strerror(errno));
-	return errno ? -errno : -EIO;
+	while (*got < len && ferror(r->file)) {
+		int err = errno ? -errno : -EIO;
+
+		if (err == -EAGAIN) {	/* stdin may be a pipe that does not block */
+			clearerr(r->file);
+			err = file_wait(fileno(r->file), POLLIN);
+		}
+		if (err) {
+			snprintf(errmsg, cause_len, "cannot be read: %s", strerror(-err));
+			return err;
+		}
+		*got += fread((char *)to + *got, 1, len - *got, r->file);
+	}
+	return 0;
 }
 
 static int check_head(const struct head *h, size_t got, char *errmsg, size_t len)
@@ -247,10 +279,11 @@ static int check_head(const struct head *h, size_t got, char *errmsg, size_t len
 		snprintf(errmsg, len, "was recorded on a machine of the other byte order; "
 			 "replay it on one like that");
 	} else if (h->byte_order == BYTE_ORDER_MARK &&
-		   (h->version != RECORDING_VERSION || h->event_size != sizeof(struct event))) {
-		snprintf(errmsg, len, "has format %u with events of %u bytes, this tool reads format %d with %zu; "
+		   (h->version < RECORDING_VERSION_OLDEST || h->version > RECORDING_VERSION ||
+		    h->event_size != sizeof(struct event))) {
+		snprintf(errmsg, len, "has format %u with events of %u bytes, this tool reads formats %d to %d with %zu; "
 			 "replay it by the release that recorded it", h->version, h->event_size,
-			 RECORDING_VERSION, sizeof(struct event));
+			 RECORDING_VERSION_OLDEST, RECORDING_VERSION, sizeof(struct event));
 	} else if (h->byte_order != BYTE_ORDER_MARK || head_check(h) != h->check) {
 		snprintf(errmsg, len, "has a damaged header");
 	} else {
@@ -298,6 +331,8 @@ static bool size_fits(const struct block *b)
 		return b->size == sizeof(struct end);
 	case LOST:
 		return b->size == sizeof(struct lost);
+	case CLOCK:
+		return b->size == sizeof(struct clock_step);
 	default:
 		return false;
 	}
@@ -364,6 +399,7 @@ static void take_lost(const struct recording_reader *r, struct recording_lost *l
 
 int recording_next(struct recording_reader *r, struct recording_item *item, char *errmsg, size_t len)
 {
+	struct clock_step step;
 	struct round round;
 	struct block b;
 	int err;
@@ -385,6 +421,12 @@ int recording_next(struct recording_reader *r, struct recording_item *item, char
 		item->kind = RECORDING_ROUND;
 		item->before_ns = round.before_ns;
 		item->rows = round.rows;
+		break;
+	case CLOCK:
+		memcpy(&step, r->block, sizeof(step));
+		item->kind = RECORDING_CLOCK;
+		item->changed_ns = step.changed_ns;
+		item->realtime_ns = step.realtime_ns;
 		break;
 	case LOST:
 		item->kind = RECORDING_LOST;

@@ -14,7 +14,8 @@
 #include <stdio.h>
 
 /* Raise it with every change of the file format, of struct event or of its values. */
-#define RECORDING_VERSION 3	/* the only one that can be read: no release had an older one */
+#define RECORDING_VERSION 4
+#define RECORDING_VERSION_OLDEST 3	/* can be read too: it has no CLOCK blocks */
 
 struct recording {
 	int fd;
@@ -35,7 +36,7 @@ struct recording_lost {
 /**
  * recording_create - create @path or overwrite it; nobody else may read it
  * @r:           filled; all zero records nothing; the caller calls recording_close() in either case
- * @realtime_ns: time of day minus CLOCK_MONOTONIC
+ * @realtime_ns: time of day minus CLOCK_MONOTONIC, until recording_clock() is called
  * @errmsg:       one line, set on failure
  * Return: 0 or a negative errno.
  */
@@ -53,6 +54,13 @@ void recording_sample(struct recording *r, const void *data, size_t len);
  */
 int recording_round(struct recording *r, uint64_t before_ns, uint64_t rows);
 
+/**
+ * recording_clock - write that the wall clock was stepped, before the round whose rows show it
+ * @changed_ns, @realtime_ns: as for wall_clock_change()
+ * Return: as recording_round()
+ */
+int recording_clock(struct recording *r, uint64_t changed_ns, int64_t realtime_ns);
+
 /** recording_lost - write the losses that output_lost() was given, after a round. Return: as recording_round() */
 int recording_lost(struct recording *r, const struct recording_lost *lost);
 
@@ -65,6 +73,7 @@ void recording_close(struct recording *r);
 enum recording_kind {
 	RECORDING_SAMPLE,
 	RECORDING_ROUND,
+	RECORDING_CLOCK,
 	RECORDING_LOST,
 	RECORDING_END,
 	RECORDING_CUT,		/* the file stops before its RECORDING_END */
@@ -75,6 +84,8 @@ struct recording_item {
 	const void *data;	/* of a sample, valid until the next call */
 	size_t len;
 	uint64_t before_ns, rows;	/* of a round */
+	uint64_t changed_ns;		/* of the clock: see recording_clock() */
+	int64_t realtime_ns;
 	struct recording_lost lost;
 	struct losses end;	/* all losses */
 };

@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,9 +93,29 @@ static void check_privilege(struct checker *c)
 	else
 		snprintf(f.found, sizeof(f.found), "user %u %s %s", geteuid(), has ? "with" : "without",
 			 names);
-	if (!has) {
+	if (privilege_is_confined()) {
+		f.status = MISSING;
+		snprintf(f.found, sizeof(f.found), "user %u of a user namespace: %s count only if they are the host's", geteuid(),
+			 names);
+	} else if (!has) {
 		f.status = MISSING;
 		snprintf(f.mend, sizeof(f.mend), "sudo %s", "ipvs-tcpstate --check");
+	}
+	report_finding(c, &f);
+}
+
+static void check_files(struct checker *c)
+{
+	const struct host *h = c->host;
+	struct finding f = { .name = "open files" };
+
+	if (h->files == UINT64_MAX)
+		snprintf(f.found, sizeof(f.found), "unlimited");
+	else
+		snprintf(f.found, sizeof(f.found), "%" PRIu64 " permitted, up to %" PRIu64 " needed", h->files, h->files_needed);
+	if (h->files < h->files_needed) {
+		f.status = MISSING;
+		snprintf(f.mend, sizeof(f.mend), "ulimit -n %" PRIu64, h->files_needed);
 	}
 	report_finding(c, &f);
 }
@@ -118,7 +139,8 @@ static void check_bpf(struct checker *c)
 	if (!c->host->bpf) {
 		f.status = MISSING;
 		snprintf(f.found, sizeof(f.found), "%s", !privilege_has(privilege_bpf()) ? "not known without privilege" :
-			 "bpf(2) loads no tracing program: CONFIG_BPF_SYSCALL, CONFIG_BPF_EVENTS, container?");
+			 c->host->bpf_forbidden ? "bpf(2) is forbidden here, by a container's seccomp filter or a security module" :
+			 "bpf(2) loads no tracing program: CONFIG_BPF_SYSCALL, CONFIG_BPF_EVENTS");
 	} else {
 		snprintf(f.found, sizeof(f.found), "programs load, reading by %s%s",
 			 c->host->read_helper == BPF_FUNC_probe_read ? "bpf_probe_read"
@@ -135,7 +157,7 @@ static void check_kprobes(struct checker *c)
 	if (c->host->kprobes && c->host->kprobes_off) {
 		f.status = c->plan->options->all ? WARNING : MISSING;
 		strcpy(f.found, "switched off: IPVS cannot be seen");
-		strcpy(f.mend, "echo 1 >" HOST_KPROBES_SWITCH);
+		snprintf(f.mend, sizeof(f.mend), "%s", c->host->kprobes_off);
 	} else if (c->plan->named_kprobes) {
 		strcpy(f.found, "by tracefs kprobe_events");
 	} else if (c->host->kprobes) {
@@ -364,7 +386,7 @@ static void check_journal(struct checker *c)
 
 	if (!c->plan->options->journal)
 		return;
-	if (journal_open(&journal, f.found, sizeof(f.found)))
+	if (journal_open(&journal, NULL, f.found, sizeof(f.found)))
 		f.status = MISSING;
 	journal_close(&journal);
 	report_finding(c, &f);
@@ -376,6 +398,7 @@ bool check_print(const struct plan *p, struct output *o)
 
 	plan_choose(p, &p->layout, c.chosen);
 	check_privilege(&c);
+	check_files(&c);
 	check_lockdown(&c);
 	check_bpf(&c);
 	check_kprobes(&c);

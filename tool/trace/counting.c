@@ -13,11 +13,15 @@
 
 #define SECOND_NS 1000000000ULL
 #define METRICS_INTERVAL 15	/* seconds; the scrape interval of Prometheus' own example */
+#define TABLE_MAPS 4		/* a table may have so many times more real servers than the programs' map */
+#define FORGET_SECONDS 300	/* Prometheus takes a value to be current for this long */
+#define FORGET_INTERVALS 4	/* at least: each value is in so many files */
 #define LINES_DEFAULT 24	/* if the terminal does not report its size */
 
 struct counting {
 	struct trace *trace;
-	struct stats before;		/* counts at the last table */
+	uint64_t interval;		/* seconds; 0: none */
+	struct stats since;		/* counts since the last table */
 	uint64_t rounds;
 	bool screen;			/* each table replaces the last one */
 	bool warned;			/* warned that not all could be counted */
@@ -34,23 +38,26 @@ static int screen_lines(const struct counting *c)
 	return ioctl(c->trace->output.fd, TIOCGWINSZ, &size) || !size.ws_row ? LINES_DEFAULT : size.ws_row;
 }
 
-static int print_counts(struct counting *c, const struct stats *stats)
+/* Prints the counts since the last table. */
+static int print_table(struct counting *c)
 {
 	struct output *o = &c->trace->output;
 	struct stats_ranking ranking;
 	struct counts counts = {
-		.stats = stats,
 		.ranking = &ranking,
 		.ts_ns = clock_now_ns(),
 		.lines = screen_lines(c),
 	};
-	int err = stats_rank(&ranking, stats);
+	int err = stats_rank(&ranking, &c->since);
 
-	if (!err) {
+	if (err) {
+		log_error("cannot print the counts: %s", strerror(-err));
+	} else {
 		counts_print(o, &counts);
 		err = output_flush(o);
 	}
 	stats_ranking_free(&ranking);
+	stats_restart(&c->since);
 	return err;
 }
 
@@ -66,33 +73,20 @@ static void warn_uncounted(struct counting *c)
 	output_warn_uncounted(lost);
 }
 
-/* Prints the counts since the last table. Takes ownership of @now. */
-static int print_table(struct counting *c, struct stats *now)
-{
-	struct stats since = { 0 };
-	int err = stats_since(&since, now, &c->before);
-
-	if (err) {
-		log_error("cannot print the counts: %s", strerror(-err));
-		stats_free(now);
-		return err;
-	}
-	err = print_counts(c, &since);
-	stats_free(&since);
-	stats_free(&c->before);
-	c->before = *now;
-	return err;
-}
-
 /* A full disk is temporary: the tool reports it once, and tries again each time. */
-static void write_metrics(struct counting *c, const struct stats *now)
+static void write_metrics(struct counting *c)
 {
+	uint64_t now_ns = clock_now_ns(), seconds = c->trace->options->forget ? c->trace->options->forget : FORGET_SECONDS;
 	struct metrics *m = &c->trace->metrics;
 	char errmsg[512];
 	int err;
 
+	if (seconds < FORGET_INTERVALS * c->interval)
+		seconds = FORGET_INTERVALS * c->interval;
+	if (now_ns > seconds * SECOND_NS)
+		metrics_forget(m, now_ns - seconds * SECOND_NS);
 	trace_find_losses(c->trace);
-	err = metrics_write(m, now, &c->trace->lost, errmsg, sizeof(errmsg));
+	err = metrics_write(m, &c->trace->lost, errmsg, sizeof(errmsg));
 	if (err && err != c->unwritten)
 		log_error("%s; trying again", errmsg);
 	if (!err && c->unwritten)
@@ -104,22 +98,53 @@ static void write_metrics(struct counting *c, const struct stats *now)
 	c->warned_other |= m->n_other != 0;
 }
 
-/* Reads the counts and writes metrics. @tables: print a table too */
-static int do_round(struct counting *c, bool tables)
+/* Takes what the programs have counted. */
+static int take_counts(struct counting *c)
 {
-	struct stats now = { 0 };
-	int err = summary_read(&c->trace->summary, &c->trace->kernel.loaded, &now);
+	struct trace *t = c->trace;
+	struct stats more = { 0 };
+	int err = summary_read(&t->summary, &t->kernel.loaded, &more);
 
-	if (err) {
-		log_error("cannot read the counts: %s", strerror(-err));
-		return err;
+	if (!err && t->metrics.path)
+		err = metrics_add(&t->metrics, &more, clock_now_ns());
+	if (!err && options_tables(t->options)) {
+		if (c->since.n) {
+			err = stats_add_all(&c->since, &more);
+		} else {
+			stats_free(&c->since);
+			c->since = more;
+			memset(&more, 0, sizeof(more));
+		}
 	}
+	stats_free(&more);
+	if (err)
+		log_error("cannot read the counts: %s", strerror(-err));
+	return err;
+}
+
+/* Takes counts early if the programs' maps fill up. If there are too many real servers for a table, the counts stay in the
+ * maps; the programs count what has no room there. */
+static int make_room(struct counting *c)
+{
+	const struct trace *t = c->trace;
+	const struct loaded *l = &t->kernel.loaded;
+
+	if (c->since.n >= TABLE_MAPS * (size_t)l->tallies || !summary_is_full(&t->summary, l))
+		return 0;
+	return take_counts(c);
+}
+
+/* Takes the counts and writes metrics. @table: print a table too */
+static int do_round(struct counting *c, bool table)
+{
+	int err = take_counts(c);
+
+	if (err)
+		return err;
 	if (c->trace->metrics.path)
-		write_metrics(c, &now);
-	if (tables)
-		err = print_table(c, &now);
-	else
-		stats_free(&now);
+		write_metrics(c);
+	if (table)
+		err = print_table(c);
 	warn_uncounted(c);
 	return err;
 }
@@ -144,11 +169,14 @@ static bool has_terminal(const struct trace *t)
 int counting_run(struct trace *t, const volatile sig_atomic_t *stop)
 {
 	const struct options *o = t->options;
-	struct counting c = { .trace = t, .screen = has_terminal(t) };
-	uint64_t interval = o->interval || !o->metrics ? o->interval : METRICS_INTERVAL;
+	struct counting c = {
+		.trace = t,
+		.screen = has_terminal(t),
+		.interval = o->interval || !o->metrics ? o->interval : METRICS_INTERVAL,
+	};
 	uint64_t now = clock_now_ns();
 	uint64_t end = o->seconds ? now + o->seconds * SECOND_NS : UINT64_MAX;
-	uint64_t next = interval ? now + interval * SECOND_NS : UINT64_MAX;
+	uint64_t next = c.interval ? now + c.interval * SECOND_NS : UINT64_MAX;
 	bool all_tables = false;
 	int err = 0;
 
@@ -161,18 +189,20 @@ int counting_run(struct trace *t, const volatile sig_atomic_t *stop)
 		err = output_flush(&t->output);
 	while (!*stop && !err && !all_tables && now < end) {
 		err = trace_step(t, ms_until(now, next < end ? next : end));
+		if (!err)
+			err = make_room(&c);
 		now = clock_now_ns();
 		if (err || now < next || *stop)
 			continue;
 		err = do_round(&c, options_tables(o) && o->interval);
 		all_tables = o->tables && ++c.rounds == o->tables;
 		while (next <= now)
-			next += interval * SECOND_NS;
+			next += c.interval * SECOND_NS;
 	}
 	trace_detach(t, &err);
 	if (!err && !all_tables)	/* the counts since the last round */
 		err = do_round(&c, options_tables(o));
-	stats_free(&c.before);
+	stats_free(&c.since);
 	err = trace_end(t, err);
 	return err ? err : c.unwritten;
 }

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TALLIES_MIN 1024	/* real servers of virtual services, or a 16th of --max-conns if that is more */
+#define TALLIES_MIN 1024	/* real servers of virtual services, or a quarter of --max-conns if that is more */
 
 static const enum hook_event ipvs_hooks[] = { HOOK_IPVS, HOOK_CLIENT_PORT, HOOK_NO_DESTINATION, HOOK_EXPIRE,
 					     HOOK_EXPIRE_NOW, HOOK_FREE, HOOK_FORWARD_FREE, HOOK_FORWARD_EXPIRE,
@@ -42,7 +42,7 @@ static void set_counting_sizes(struct map_sizes *sizes, const struct options *o)
 {
 	uint32_t conns = (uint32_t)o->max_conns;
 
-	sizes->tallies = conns / 16 > TALLIES_MIN ? conns / 16 : TALLIES_MIN;
+	sizes->tallies = conns / 4 > TALLIES_MIN ? conns / 4 : TALLIES_MIN;
 	sizes->buckets = conns > TALLIES_MIN * 16 ? conns : TALLIES_MIN * 16;
 	if (o->states)	/* a connection goes through six states */
 		sizes->buckets *= 4;

@@ -92,6 +92,13 @@ static void leave_out_unused(struct plan *p)
 			probe_text_omit(&p->defines, hook->program);
 }
 
+const char *plan_cache_dir(const struct plan *p)
+{
+	if (p->options->no_cache)
+		return NULL;
+	return p->options->cache_dir ? p->options->cache_dir : CACHE_DIR;
+}
+
 void plan_make(struct plan *p, const struct options *options, const struct host *host)
 {
 	char *state = host_format(host, "sock", "inet_sock_set_state");
@@ -105,7 +112,7 @@ void plan_make(struct plan *p, const struct options *options, const struct host 
 	p->named_kprobes = host->kprobes && (host->kprobe_pmu < 0 || options->hooks == HOOK_CHOICE_KPROBE);
 	if (p->named_kprobes)
 		probe_text_add(&p->defines, "NAMED_KPROBES");
-	p->layout_known = layout_read(&p->layout);
+	p->layout_known = layout_read_kept(&p->layout, host, plan_cache_dir(p), !options->check && !options->ebpf);
 	if (p->layout_known)
 		leave_out_unused(p);
 	/* BTF of modules may be missing, or ip_vs is not loaded yet: then the layout text has the offsets. */
@@ -144,8 +151,8 @@ bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_EV
 	if (whole)
 		return true;
 	if (p->host->kprobes && p->host->kprobes_off)
-		snprintf(line, len, "kprobes are switched off on this host, so IPVS cannot be seen; run: echo 1 >"
-			 HOST_KPROBES_SWITCH);
+		snprintf(line, len, "kprobes are switched off on this host, so IPVS cannot be seen; run: %s",
+			 p->host->kprobes_off);
 	else if (p->options->director && !chosen[HOOK_FORWARD_FREE])
 		snprintf(line, len, "kernel %s has no kprobes (CONFIG_KPROBE_EVENTS), so IPVS cannot be "
 			 "seen; --director needs them", release);
@@ -188,11 +195,4 @@ struct programs_text plan_layout_text(void)
 		.fallback = "-DWITHOUT_IPVS",
 		.optional = true,
 	};
-}
-
-const char *plan_cache_dir(const struct plan *p)
-{
-	if (p->options->no_cache)
-		return NULL;
-	return p->options->cache_dir ? p->options->cache_dir : CACHE_DIR;
 }

@@ -75,6 +75,9 @@ static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char 
 		case RECORDING_ROUND:
 			print_round(r, item.before_ns, item.rows);
 			break;
+		case RECORDING_CLOCK:
+			wall_clock_change(&r->output.wall, item.changed_ns, item.realtime_ns);
+			break;
 		case RECORDING_LOST:
 			output_lost(&r->output, item.lost.ts_ns, &item.lost.since, item.lost.last);
 			break;
@@ -108,7 +111,7 @@ static int open_all(struct replay *r, int fd, char *errmsg, size_t len)
 	if (err)
 		snprintf(errmsg, len, "cannot be replayed: out of memory");
 	else
-		r->output.realtime_ns = r->in.realtime_ns;
+		r->output.wall = (struct wall_clock){ .realtime_ns = r->in.realtime_ns };
 	return err;
 }
 

@@ -21,6 +21,25 @@
 #define SETTLE_MS 2	/* longest time from an event's timestamp until the event is in its buffer */
 #define WATCH_MS 1000
 
+static void on_sample(void *cookie, const void *data, size_t len)
+{
+	struct trace *t = cookie;
+
+	recording_sample(&t->recording, data, len);
+	t->output.events++;
+	if (correlate_add(&t->correlate, data, len))
+		t->lost.n[LOSS_DAMAGED]++;
+}
+
+/* Empties the perf buffers, so that they do not overflow while something else takes long. */
+static void collect(void *cookie)
+{
+	struct trace *t = cookie;
+
+	if (options_sends(t->options))
+		perfbuf_drain(&t->perfbuf, on_sample, t);
+}
+
 void trace_init(struct trace *t, const struct plan *plan)
 {
 	memset(t, 0, sizeof(*t));
@@ -28,8 +47,26 @@ void trace_init(struct trace *t, const struct plan *plan)
 	kernel_init(&t->kernel, plan);
 	t->layout = (struct programs)PROGRAMS_NONE;
 	t->watch.kernel = &t->kernel;
+	t->watch.meanwhile = collect;
+	t->watch.cookie = t;
 	t->watch.summary = options_counts(plan->options) ? &t->summary : NULL;
-	t->summary.states = plan->options->states;
+}
+
+static int open_buffers(struct trace *t, char *errmsg, size_t len)
+{
+	struct perfbuf *p = &t->perfbuf;
+	int err = perfbuf_open(p, t->kernel.loaded.events_fd, t->options->buffer_bytes);
+	size_t kib = p->data_size / 1024, n = 0;
+
+	if (err)
+		snprintf(errmsg, len, "cannot make perf buffers of %zu KiB for each CPU: %s%s", kib,
+			 err == -EPERM ? "more locked memory than allowed without CAP_IPC_LOCK" : strerror(-err),
+			 err == -EPERM || err == -ENOMEM ? "; give smaller ones by -b" : "");
+	for (size_t i = 0; i < p->n; i++)
+		n += p->rings[i].online;
+	if (!err)
+		log_debug("perf buffers of %zu KiB for each of %zu CPUs, %zu KiB in all", kib, n, n * kib);
+	return err;
 }
 
 int trace_load(struct trace *t, const struct object *programs, char *errmsg, size_t len)
@@ -40,14 +77,9 @@ int trace_load(struct trace *t, const struct object *programs, char *errmsg, siz
 
 	if (err)
 		return err;
-	err = options_sends(o) ? perfbuf_open(&t->perfbuf, t->kernel.loaded.events_fd, o->pages) : 0;
-	if (err) {
-		snprintf(errmsg, len, "cannot make perf buffers of %" PRIu64 " pages for each CPU: %s; "
-			 "give fewer by -b", o->pages,
-			 err == -EPERM ? "more locked memory than allowed without CAP_IPC_LOCK" :
-					 strerror(-err));
+	err = options_sends(o) ? open_buffers(t, errmsg, len) : 0;
+	if (err)
 		return err;
-	}
 	err = correlate_init(&t->correlate);
 	if (!err)
 		err = health_init(&t->health, o->down);
@@ -62,7 +94,7 @@ int trace_record(struct trace *t, char *errmsg, size_t len)
 {
 	const char *path = t->options->record;
 
-	return path ? recording_create(&t->recording, path, t->output.realtime_ns, errmsg, len) : 0;
+	return path ? recording_create(&t->recording, path, t->output.wall.realtime_ns, errmsg, len) : 0;
 }
 
 /* Attaches to IPVS after the connects that IPVS takes, and to state changes last. So if the tool sees a connect begin,
@@ -115,16 +147,6 @@ static void cpu_came(int cpu, int err)
 		log_info("CPU %d came online: its rows are shown from now on", cpu);
 }
 
-static void on_sample(void *cookie, const void *data, size_t len)
-{
-	struct trace *t = cookie;
-
-	recording_sample(&t->recording, data, len);
-	t->output.events++;
-	if (correlate_add(&t->correlate, data, len))
-		t->lost.n[LOSS_DAMAGED]++;
-}
-
 /* Reports that the recording has failed, if @err is set. Tracing goes on: rows matter more than their recording. */
 static void check_recording(struct trace *t, int err)
 {
@@ -133,6 +155,15 @@ static void check_recording(struct trace *t, int err)
 	log_error("cannot record to %.200s: %s; the recording ends here, tracing goes on",
 		  t->options->record, strerror(-err));
 	t->unrecorded = err;
+}
+
+/* Follows the wall clock when it is stepped, also by the end of a suspend. */
+static void follow_clock(struct trace *t)
+{
+	struct wall_clock *wall = &t->output.wall;
+
+	if (wall_clock_look(wall))
+		check_recording(t, recording_clock(&t->recording, wall->changed_ns, wall->realtime_ns));
 }
 
 static void write_row(struct trace *t, const struct row *row)
@@ -181,6 +212,7 @@ static void report_losses(struct trace *t, bool last)
 	for (int event = 0; event < HOOK_EVENTS; event++)
 		skipped[event] = attach_skipped(&t->kernel.attached, (enum hook_event)event);
 	missed_losses(&t->kernel.loaded, skipped, unseen_count(&t->watch.unseen), &now);
+	t->lost.n[LOSS_UNREAD] = t->watch.unread;
 	if (losses_update(&t->lost, &now, &lost.since))
 		output_lost(&t->output, lost.ts_ns, &lost.since, last);
 	for (int i = 0; i < LOSSES_RECORDED; i++)
@@ -226,7 +258,7 @@ static void drop_privilege(const struct trace *t)
 	uint64_t keep = ipvs ? privilege_perfmon() | privilege_ptrace() : 0;
 	int err;
 
-	if (t->metrics.path && !metrics_folder_is_ours(&t->metrics))
+	if (t->metrics.path)	/* its folder may be made again at any time, by another user */
 		keep |= privilege_write();
 	err = privilege_drop(keep, spare, sizeof(spare) / sizeof(spare[0]), (void *)t);
 	if (err)
@@ -235,8 +267,13 @@ static void drop_privilege(const struct trace *t)
 
 void trace_begin(struct trace *t)
 {
-	priority_raise(&t->priority, options_sends(t->options));
+	bool realtime = options_sends(t->options) && !t->options->no_realtime;
+
+	if (realtime && t->kernel.plan->host->preempt_rt)
+		log_debug("a PREEMPT_RT kernel: reading at an ordinary priority, not to disturb realtime processes");
+	priority_raise(&t->priority, realtime && !t->kernel.plan->host->preempt_rt);
 	drop_privilege(t);
+	follow_layout(t);	/* says that it traces, if nothing is compiled any more */
 	t->looked_ns = clock_now_ns();
 }
 
@@ -248,9 +285,11 @@ static int wait_for_events(struct trace *t, int ms)
 		ms = most;
 	if (options_sends(t->options)) {
 		perfbuf_wait(&t->perfbuf, ms);
+		follow_clock(t);
 		return print_rows(t, SETTLE_MS * 1000000);
 	}
 	poll(NULL, 0, ms);
+	follow_clock(t);
 	return 0;
 }
 
@@ -260,6 +299,7 @@ int trace_step(struct trace *t, int ms)
 	uint64_t now;
 
 	follow_layout(t);
+	priority_check(&t->priority);
 	now = clock_now_ns();
 	if (now - t->looked_ns >= WATCH_MS * 1000000ULL) {
 		watch_ipvs(&t->watch, t->ready);
@@ -270,7 +310,6 @@ int trace_step(struct trace *t, int ms)
 		if (options_sends(t->options))
 			perfbuf_update_cpus(&t->perfbuf, t->kernel.loaded.events_fd, cpu_came);
 		report_losses(t, false);
-		priority_check(&t->priority);
 		t->looked_ns = now;
 	}
 	return err;
@@ -280,6 +319,7 @@ void trace_detach(struct trace *t, int *err)
 {
 	watch_unseen(&t->watch);
 	attach_detach_all(&t->kernel.attached);
+	follow_clock(t);
 	if (!*err && options_sends(t->options))
 		*err = print_rows(t, 0);
 	report_losses(t, true);
@@ -337,4 +377,5 @@ void trace_close(struct trace *t)
 	recording_close(&t->recording);
 	journal_close(&t->journal);
 	summary_close(&t->summary);
+	metrics_close(&t->metrics);
 }

@@ -10,19 +10,36 @@
 
 #include <inttypes.h>
 
-static void set_adopt(void *cookie)
-{
-	kernel_update_settings(cookie);
-}
-
 /* The tool reads IPVS's table again if a connection was missed. It spends at most a hundredth of its time on that. */
 #define MIRROR_PAUSE 100
 #define MIRROR_PAUSE_MIN_NS 10000000000ULL
 
+static void set_adopt(void *cookie, uint64_t adopt)
+{
+	struct watch *w = cookie;
+
+	w->kernel->adopt |= adopt;
+	kernel_update_settings(w->kernel);
+}
+
+static void do_meanwhile(void *cookie)
+{
+	const struct watch *w = cookie;
+
+	w->meanwhile(w->cookie);
+}
+
 static void read_mirror(struct watch *w)
 {
-	struct kernel *k = w->kernel;
-	uint64_t pause_ns = MIRROR_PAUSE * mirror_read(&k->loaded, k->plan->options, w->summary, &k->adopt, set_adopt, k);
+	const struct mirror m = {
+		.loaded = &w->kernel->loaded,
+		.options = w->kernel->plan->options,
+		.summary = w->summary,
+		.set_adopt = set_adopt,
+		.meanwhile = do_meanwhile,
+		.cookie = w,
+	};
+	uint64_t pause_ns = MIRROR_PAUSE * mirror_read(&m, &w->unread);
 
 	w->mirror_after_ns = clock_now_ns() + (pause_ns > MIRROR_PAUSE_MIN_NS ? pause_ns : MIRROR_PAUSE_MIN_NS);
 }
@@ -126,11 +143,11 @@ static bool uses_kprobes(const struct kernel *k)
 void watch_kprobes(struct watch *w)
 {
 	const struct kernel *k = w->kernel;
-	bool off = uses_kprobes(k) && host_kprobes_off();
+	const char *off = uses_kprobes(k) ? host_kprobes_off() : NULL;
 
 	if (off && !w->kprobes_off)
-		log_warning("kprobes were switched off: %s; run: echo 1 >" HOST_KPROBES_SWITCH,
-			    !k->chosen[HOOK_STATE] || k->chosen[HOOK_STATE]->kind == HOOK_KPROBE ? "nothing is seen" : "IPVS is not seen");
+		log_warning("kprobes were switched off: %s; run: %s",
+			    !k->chosen[HOOK_STATE] || k->chosen[HOOK_STATE]->kind == HOOK_KPROBE ? "nothing is seen" : "IPVS is not seen", off);
 	if (!off && w->kprobes_off)
 		log_info("kprobes are switched on again");
 	w->kprobes_off = off;

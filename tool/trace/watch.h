@@ -10,9 +10,12 @@
 struct watch {
 	struct kernel *kernel;
 	struct summary *summary;	/* counts pre-existing connections; NULL: nothing is counted */
+	void (*meanwhile)(void *cookie); /* called every few ms while IPVS's table is read */
+	void *cookie;
 	struct unseen unseen;		/* connections that IPVS counted and our probe missed */
 	uint64_t ipvs;			/* the ip_vs that is probed: a number from host_ipvs() */
 	bool mirror_stale;		/* a connection was missed: IPVS's table must be read again */
+	uint64_t unread;		/* connections that could not be read from IPVS's table: the most at a time */
 	uint64_t mirror_after_ns;	/* earliest time to read it again, CLOCK_MONOTONIC */
 	bool warned_entries;		/* warned that IPVS has more connections than the map has room for */
 	bool warned_rate;		/* warned that packets come fast for a program that runs for each */

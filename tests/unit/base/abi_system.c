@@ -11,6 +11,9 @@
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(3, 18, 0)
 #include <linux/bpf.h>
 #endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(4, 3, 0)
+#include <linux/membarrier.h>
+#endif
 
 size_t abi_of_system(const struct abi_fact **facts)
 {

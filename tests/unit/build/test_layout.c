@@ -123,6 +123,28 @@ static void values_that_are_no_offsets(void **state)
 	assert_int_equal(l.skc_net, 0);
 }
 
+/* An object made of a layout gives the same layout, also when some offsets are not known. */
+static void there_and_back(void **state)
+{
+	enum { N = sizeof(struct layout) / sizeof(uint16_t) };
+	uint16_t values[N];
+	struct layout l, again;
+
+	(void)state;
+	for (int without = -1; without < N; without++) {
+		struct object o;
+
+		for (int i = 0; i < N; i++)
+			values[i] = i == without ? 0 : (uint16_t)(65535 - i);
+		memcpy(&l, values, sizeof(l));
+		memset(&again, 0x5a, sizeof(again));
+		assert_int_equal(layout_to_object(&l, &o), 0);
+		layout_from_object(&again, &o);
+		assert_memory_equal(&l, &again, sizeof(l));
+		object_free(&o);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,6 +152,7 @@ int main(void)
 		cmocka_unit_test(one_is_missing),
 		cmocka_unit_test(nothing_is_known),
 		cmocka_unit_test(values_that_are_no_offsets),
+		cmocka_unit_test(there_and_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

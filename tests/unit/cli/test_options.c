@@ -35,7 +35,7 @@ static int parse_words(struct options *o, char *argv[])
 static void set_defaults(struct options *o)
 {
 	memset(o, 0, sizeof(*o));
-	o->pages = 256;
+	o->buffer_bytes = 1 << 20;
 	o->max_conns = 65536;
 }
 
@@ -74,6 +74,7 @@ static void flags_short_and_long(void **state)
 		{ NULL, "--ebpf", offsetof(struct options, ebpf) },
 		{ NULL, "--version", offsetof(struct options, version) },
 		{ NULL, "--no-cache", offsetof(struct options, no_cache) },
+		{ NULL, "--no-realtime", offsetof(struct options, no_realtime) },
 	};
 
 	(void)state;
@@ -363,19 +364,37 @@ static void real_servers_take_all_back(void **state)
 	assert_false(options_every_socket(&o));
 }
 
-static void buffer_pages(void **state)
+static void buffer_size(void **state)
 {
+#define GIVE ": give a power of two, in pages of 4 KiB from 1 to 16384, or with a suffix from 4K to 64M"
+	static char *const wrong[] = {
+		"0", "3", "32768", "", "K", "M", "3K", "2K", "2k", "128M", "65537K", "1G", "4KB", "4096B", "-1", "+1", " 1", "1 ", "0x10", "1.5M",
+		"18446744073709551616", "18446744073709551615K", "0M",
+	};
+	static const struct {
+		char *text;
+		uint64_t bytes;
+	} right[] = {
+		{ "1", 4096 }, { "256", 1 << 20 }, { "16384", 64 << 20 }, { "4K", 4096 }, { "512K", 512 << 10 }, { "512k", 512 << 10 },
+		{ "65536K", 64 << 20 }, { "1M", 1 << 20 }, { "4m", 4 << 20 }, { "64M", 64 << 20 },
+	};
 	struct options o;
 
 	(void)state;
-	assert_int_equal(PARSE(&o, "-b", "1"), 0);
-	assert_int_equal(o.pages, 1);
-	assert_int_equal(PARSE(&o, "--buffer-pages=16384"), 0);
-	assert_int_equal(o.pages, 16384);
-	CHECK_ERROR("--buffer-pages '0': give a power of two from 1 to 16384", "-b", "0");
-	CHECK_ERROR("--buffer-pages '3': give a power of two from 1 to 16384", "-b", "3");
-	CHECK_ERROR("--buffer-pages '32768': give a power of two from 1 to 16384", "-b", "32768");
-	CHECK_ERROR("--buffer-pages '': give a power of two from 1 to 16384", "-b", "");
+	assert_int_equal(PARSE(&o, "-a"), 0);
+	assert_int_equal(o.buffer_bytes, 1 << 20);
+	for (size_t i = 0; i < N_OF(right); i++) {
+		assert_int_equal(PARSE(&o, "-b", right[i].text), 0);
+		assert_int_equal(o.buffer_bytes, right[i].bytes);
+	}
+	for (size_t i = 0; i < N_OF(wrong); i++) {
+		char error[192];
+
+		snprintf(error, sizeof(error), "--buffer-pages '%s'" GIVE, wrong[i]);
+		CHECK_ERROR(error, "-b", wrong[i]);
+	}
+	assert_int_equal(PARSE(&o, "--buffer-pages=2M"), 0);
+	assert_int_equal(o.buffer_bytes, 2 << 20);
 }
 
 static void down(void **state)
@@ -464,7 +483,7 @@ static void recordings(void **state)
 		{ "--record=x", "record" }, { "--ebpf", "ebpf" }, { "--no-cache", "no-cache" },
 		{ "--cache-dir=x", "cache-dir" }, { "--hooks=raw", "hooks" },
 		{ "--summary", "summary" }, { "--histogram", "histogram" }, { "-C", "noclear" },
-		{ "-m", "milliseconds" }, { "--states", "states" },
+		{ "-m", "milliseconds" }, { "--states", "states" }, { "--metrics=x", "metrics" }, { "--forget=1", "forget" },
 	};
 	struct options o;
 
@@ -510,6 +529,9 @@ static void counting(void **state)
 	assert_true(o.noclear);
 	assert_int_equal(o.interval, 10);
 	assert_int_equal(o.tables, 3);
+	assert_int_equal(PARSE(&o, "--metrics", "file", "--forget", "60"), 0);
+	assert_string_equal(o.metrics, "file");
+	assert_int_equal(o.forget, 60);
 	assert_int_equal(PARSE(&o, "7", "--hist", "-a", "99999999"), 0);
 	assert_int_equal(o.interval, 7);
 	assert_int_equal(o.tables, 99999999);
@@ -556,6 +578,8 @@ static void counting_excludes_rows(void **state)
 	CHECK_ERROR("--milliseconds: goes with --summary or --histogram only", "-am");
 	CHECK_ERROR("--states: goes with --histogram only", "--summary", "--states");
 	CHECK_ERROR("--states: goes with --histogram only", "--states");
+	CHECK_ERROR("--forget: goes with --metrics only", "--summary", "--forget", "60");
+	CHECK_ERROR("--forget '0': give a whole number from 1 to 4294967295", "--metrics=x", "--forget=0");
 }
 
 static void unknown_options(void **state)
@@ -693,7 +717,7 @@ static char *sample(const char *value)
 static bool alone(const char *name)
 {
 	return strcmp(name, "--noclear") != 0 && strcmp(name, "--milliseconds") != 0 &&
-	       strcmp(name, "--states") != 0;
+	       strcmp(name, "--states") != 0 && strcmp(name, "--forget") != 0;
 }
 
 static void help_lists_what_the_parser_takes(void **state)
@@ -780,7 +804,7 @@ int main(void)
 		cmocka_unit_test(bad_ends),
 		cmocka_unit_test(as_many_ends_as_there_is_room),
 		cmocka_unit_test(real_servers_take_all_back),
-		cmocka_unit_test(buffer_pages),
+		cmocka_unit_test(buffer_size),
 		cmocka_unit_test(down),
 		cmocka_unit_test(hooks_and_cache_dir),
 		cmocka_unit_test(director),

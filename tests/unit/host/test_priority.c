@@ -61,6 +61,7 @@ static int takes_little(void)
 	return 0;
 }
 
+/* 60 % of a CPU. */
 static int takes_much(void)
 {
 	struct priority p;
@@ -68,10 +69,32 @@ static int takes_much(void)
 	priority_raise(&p, true);
 	if (!p.realtime)
 		return REFUSED;
-	usleep(20000);
-	spin(100);
-	priority_check(&p);
+	for (int i = 0; i < 20 && p.realtime; i++) {
+		spin(60);
+		usleep(40000);
+		priority_check(&p);
+		if (i < 5 && !p.realtime)
+			return 2;
+	}
 	return runs_at(SCHED_OTHER) && !p.realtime ? 0 : 1;
+}
+
+/* Nothing calls priority_check() for long: the kernel sends SIGXCPU. */
+static int takes_all(void)
+{
+	struct priority p;
+
+	priority_raise(&p, true);
+	if (!p.realtime)
+		return REFUSED;
+	spin(250);
+	if (!runs_at(SCHED_RR))
+		return 2;
+	spin(400);
+	if (!runs_at(SCHED_OTHER))
+		return 3;
+	priority_check(&p);
+	return !p.realtime ? 0 : 1;
 }
 
 static int not_wished(void)
@@ -98,6 +121,52 @@ static void is_given_up_where_it_takes_much(void **state)
 	assert_int_equal(in_child(takes_much), 0);
 }
 
+static void is_given_up_without_a_check(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(takes_all), 0);
+}
+
+/* Whatever the pattern: until it is given up, no second has more than 0.95 seconds of CPU time. Steps of 10 ms; the process uses
+ * all of some, and looks after each, or after 0.4 seconds. */
+static void never_throttled(void **state)
+{
+	uint64_t seed = 0x9e3779b97f4a7c15;
+
+	(void)state;
+	for (int pattern = 0; pattern < 3000; pattern++) {
+		struct priority p = { .realtime = true };
+		bool used[1000] = { false };
+		uint64_t cpu = 0;
+		int most = 0, at = 0;
+		bool exceeded = false;
+
+		while (at < 1000 && !exceeded) {
+			int busy, idle;
+
+			seed ^= seed << 13;
+			seed ^= seed >> 7;
+			seed ^= seed << 17;
+			busy = (int)(seed % 40);
+			idle = (int)(seed / 64 % (pattern % 3 ? 3 : 80));
+			for (int i = 0; i < busy && at < 1000; i++, at++) {
+				used[at] = true;
+				cpu += 10000000;
+			}
+			exceeded = priority_is_exceeded(&p, (uint64_t)at * 10000000, cpu);
+			at += exceeded ? 0 : idle;
+		}
+		for (int from = 0; from < 1000; from++) {
+			int sum = 0;
+
+			for (int i = from; i < from + 100 && i < 1000; i++)
+				sum += used[i];
+			most = sum > most ? sum : most;
+		}
+		assert_in_range(most, 0, 95);
+	}
+}
+
 static void only_where_it_is_wished(void **state)
 {
 	(void)state;
@@ -109,6 +178,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stays_while_it_takes_little),
 		cmocka_unit_test(is_given_up_where_it_takes_much),
+		cmocka_unit_test(is_given_up_without_a_check),
+		cmocka_unit_test(never_throttled),
 		cmocka_unit_test(only_where_it_is_wished),
 	};
 

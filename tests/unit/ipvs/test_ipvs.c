@@ -65,6 +65,7 @@ struct seen {
 	size_t n;
 	struct ipvs_entry last;
 	uint64_t ports;		/* sum of the clients' ports */
+	size_t enough;		/* 0: read all */
 };
 
 static void see(void *cookie, const struct ipvs_entry *e)
@@ -74,6 +75,13 @@ static void see(void *cookie, const struct ipvs_entry *e)
 	s->n++;
 	s->last = *e;
 	s->ports += e->cport;
+}
+
+static bool go_on(void *cookie)
+{
+	const struct seen *s = cookie;
+
+	return !s->enough || s->n < s->enough;
 }
 
 static int parse(const char *line, struct ipvs_entry *e)
@@ -192,6 +200,38 @@ static void every_beginning_of_a_line(void **state)
 	assert_int_equal(parse(line, &e), 0);
 }
 
+static uint64_t sum_of(const char *text)
+{
+	struct ipvs_sum_of_conns sum = { 0 };
+
+	for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
+		ipvs_add_conns(&sum, line, strcspn(line, "\n"));
+	return sum.n;
+}
+
+/* TCP and firewall marks count, UDP does not. */
+static void conns_by_real_server(void **state)
+{
+	(void)state;
+	assert_int_equal(sum_of("IP Virtual Server version 1.2.1 (size=4096)\n"
+				"Prot LocalAddress:Port Scheduler Flags\n"
+				"  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n"
+				"TCP  0A630001:0050 rr  \n"
+				"  -> 0A630101:1F90      Masq    1      3          40         \n"
+				"  -> 0A630102:1F90      Route   0      500        6000       \n"
+				"UDP  0A630001:0035 rr  \n"
+				"  -> 0A630101:0035      Masq    1      1          1          \n"
+				"TCP  [fd00:0099:0000:0000:0000:0000:0000:0001]:0050 wlc persistent 300 ffffffff\n"
+				"  -> [fd00:0099:0001:0000:0000:0000:0000:0001]:1F90      Tunnel  -1     70000      800000     \n"
+				"FWM  00000001 rr  \n"
+				"  -> 0A630101:0000      Local   1      9000000    10000000   \n"),
+			 19876543);
+	assert_int_equal(sum_of(""), 0);
+	assert_int_equal(sum_of("  -> 0A630101:1F90      Masq    1      3          40         \n"), 0);
+	assert_int_equal(sum_of("TCP  0A630001:0050 rr  \n  -> 0A630101:1F90      Masq    1      3          \n"), 0);
+	assert_int_equal(sum_of("TCP  0A630001:0050 rr  \n  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n"), 0);
+}
+
 /* Two processes in one namespace, one in another, and one without a file. */
 static void namespaces(void **state)
 {
@@ -211,7 +251,7 @@ static void namespaces(void **state)
 	fclose(process(78, 4026532001));
 	snprintf(path, sizeof(path), "%s/78/net/ip_vs_conn", root);
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(ipvs_read(root, see, &s), 0);
+	assert_int_equal(ipvs_read(root, see, go_on, &s), 0);
 	assert_int_equal(s.n, 2);
 	assert_int_equal(s.ports, 0x11);
 }
@@ -221,8 +261,26 @@ static void no_proc_at_all(void **state)
 	struct seen s = { 0 };
 
 	(void)state;
-	assert_int_equal(ipvs_read("/nonexistent", see, &s), -ENOENT);
+	assert_int_equal(ipvs_read("/nonexistent", see, go_on, &s), -ENOENT);
 	assert_int_equal(s.n, 0);
+}
+
+/* Two namespaces, and it ends after the first part of one. */
+static void ended(void **state)
+{
+	static const char line[] = "TCP C0A80001 0001 0A630001 0050 0A630101 1F90 ESTABLISHED     899\n";
+	struct seen s = { .enough = 1 };
+
+	(void)state;
+	for (int pid = 1; pid <= 2; pid++) {
+		FILE *f = process(pid, 4026531840U + (unsigned)pid);
+
+		for (int i = 0; i < 3000; i++)
+			fputs(line, f);
+		fclose(f);
+	}
+	assert_int_equal(ipvs_read(root, see, go_on, &s), 0);
+	assert_int_equal(s.n, 65536 / strlen(line));
 }
 
 /* Lines cross the bounds of the chunks that are read, at every position. */
@@ -244,7 +302,7 @@ static void many(void **state)
 	}
 	fclose(f);
 	clock_gettime(CLOCK_MONOTONIC, &from);
-	assert_int_equal(ipvs_read(root, see, &s), 0);
+	assert_int_equal(ipvs_read(root, see, go_on, &s), 0);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	seconds = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
 	assert_int_equal(s.n, N);
@@ -285,6 +343,8 @@ int main(void)
 		cmocka_unit_test(every_beginning_of_a_line),
 		cmocka_unit_test_setup_teardown(namespaces, make_root, remove_root),
 		cmocka_unit_test(no_proc_at_all),
+		cmocka_unit_test(conns_by_real_server),
+		cmocka_unit_test_setup_teardown(ended, make_root, remove_root),
 		cmocka_unit_test_setup_teardown(many, make_root, remove_root),
 	};
 

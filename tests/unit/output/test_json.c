@@ -33,7 +33,7 @@ static char *written(const struct row *row, const struct losses *lost)
 
 	assert_true(fd >= 0);
 	assert_int_equal(output_open(&out, &json, fd), 0);
-	out.realtime_ns = 1000000000000000000;	/* 2001-09-09 01:46:40 UTC */
+	out.wall.realtime_ns = 1000000000000000000;	/* 2001-09-09 01:46:40 UTC */
 	output_header(&out);
 	if (row)
 		output_row(&out, row);
@@ -232,19 +232,19 @@ static void last_line(void **state)
 {
 	static const struct losses none, some = { {
 		[LOSS_BUFFER_FULL] = 1, [LOSS_MISSED] = 20, [LOSS_SOCKETS_FULL] = 300, [LOSS_CONNECTS_FULL] = UINT64_MAX,
-		[LOSS_REASONS] = 50, [LOSS_DAMAGED] = 4000,
+		[LOSS_REASONS] = 50, [LOSS_UNREAD] = 60, [LOSS_DAMAGED] = 4000,
 	} };
 	char *text = written(NULL, &none);
 
 	(void)state;
 	assert_string_equal(text, "{\"event\":\"end\",\"rows\":0,\"lost\":0,\"lost_buffer_full\":0,"
 		"\"lost_missed\":0,\"sockets_not_followed\":0,\"connects_without_real\":0,\"reasons_missed\":0,"
-		"\"lost_damaged\":0,\"filtered\":0,\"sent\":0}\n");
+		"\"connections_not_read\":0,\"lost_damaged\":0,\"filtered\":0,\"sent\":0}\n");
 	free(text);
 	text = written(&sample, &some);
 	assert_non_null(strstr(text, "}\n{\"event\":\"end\",\"rows\":1,\"lost\":4021,\"lost_buffer_full\":1,"
 		"\"lost_missed\":20,\"sockets_not_followed\":300,"
-		"\"connects_without_real\":18446744073709551615,\"reasons_missed\":50,\"lost_damaged\":4000,"
+		"\"connects_without_real\":18446744073709551615,\"reasons_missed\":50,\"connections_not_read\":60,\"lost_damaged\":4000,"
 		"\"filtered\":50000,\"sent\":54022}\n"));
 	free(text);
 }
@@ -260,7 +260,7 @@ static void line_of_losses(void **state)
 
 	(void)state;
 	out.format = &output_json;
-	out.realtime_ns = 1000000000000000000;
+	out.wall.realtime_ns = 1000000000000000000;
 	output_lost(&out, 5000001234, &since, true);
 	assert_string_equal(text, "{\"time\":\"2001-09-09T01:46:45.000001Z\",\"event\":\"lost\","
 		"\"lost_buffer_full\":1,\"lost_missed\":20,"

@@ -25,6 +25,8 @@ static const struct losses no_losses;
 struct place {
 	char dir[32], path[64];
 	struct metrics m;
+	struct stats more;	/* counts for the next file */
+	uint64_t now_ns;
 	char errmsg[512];
 };
 
@@ -47,43 +49,57 @@ static int remove_place(void **state)
 
 	unlink(p->path);
 	assert_int_equal(rmdir(p->dir), 0);	/* fails if files are left */
+	metrics_close(&p->m);
 	free(p);
 	return 0;
 }
 
-static struct stats_real *reals(size_t n)
+static struct stats_real *get(struct place *p, struct endpoint vip, struct endpoint real)
 {
-	struct stats_real *real = calloc(n, sizeof(*real));
+	struct stats_real *r = stats_get(&p->more, &vip, &real);
 
-	assert_non_null(real);
-	for (size_t i = 0; i < n; i++) {
-		real[i].vip = ipv4(1, 80);
-		real[i].real = ipv4(0x10000 + (uint32_t)i, 8080);
-		real[i].counter[STATS_CONNECTS] = i + 1;
-	}
-	return real;
+	assert_non_null(r);
+	return r;
+}
+
+/* Returns real server @i of service 10.0.0.1:80, for more counts. */
+static struct stats_real *more(struct place *p, size_t i)
+{
+	return get(p, ipv4(1, 80), ipv4(0x10000 + (uint32_t)i, 8080));
+}
+
+/* Counts i + 1 connects to each real server from @first to @end - 1. */
+static void connects(struct place *p, size_t first, size_t end)
+{
+	for (size_t i = first; i < end; i++)
+		more(p, i)->counter[STATS_CONNECTS] = i + 1;
 }
 
 /* Counts as the probes do. */
-static void add(struct stats_histogram *h, uint64_t us)
+static void add(struct stats_real *r, unsigned kind, uint64_t us)
 {
 	int log = us < 8 ? 3 : 63 - __builtin_clzll(us);
 
-	h->bucket[(log - 3) * 8 + (int)(us >> (log - 3))]++;
-	h->count++;
-	h->sum_us += us;
+	assert_int_equal(stats_add_times(r, kind, (unsigned)((log - 3) * 8) + (unsigned)(us >> (log - 3)), 1), 0);
+	r->sum_us[kind] += us;
 }
 
-static char *written(struct place *p, const struct stats_real *real, size_t n)
+static char *written_with(struct place *p, const struct losses *lost)
 {
-	const struct stats s = { .real = (struct stats_real *)real, .n = n };
 	char *text;
 
-	if (metrics_write(&p->m, &s, &no_losses, p->errmsg, sizeof(p->errmsg)))
+	assert_int_equal(metrics_add(&p->m, &p->more, p->now_ns), 0);
+	stats_free(&p->more);
+	if (metrics_write(&p->m, lost, p->errmsg, sizeof(p->errmsg)))
 		fail_msg("%s", p->errmsg);
 	text = file_read(p->path);
 	assert_non_null(text);
 	return text;
+}
+
+static char *written(struct place *p)
+{
+	return written_with(p, &no_losses);
 }
 
 /* Returns the value after @series, which is the beginning of a line up to the blank; -1 if there is none. */
@@ -136,11 +152,13 @@ static void golden(void **state)
 		"ipvs_tcpstate_missed_events_total 2", "ipvs_tcpstate_lost_rows_total 1",
 		"ipvs_tcpstate_sockets_not_followed_total 3", "ipvs_tcpstate_connects_without_real_total 4",
 		"ipvs_tcpstate_connects_not_counted_total 5", "ipvs_tcpstate_times_not_counted_total 6",
+		"ipvs_tcpstate_connections_not_read_total 9",
 		"ipvs_tcpstate_real_servers_limit 512", "ipvs_tcpstate_real_servers_other 0",
 	};
 	static const struct losses lost = { {
 		[LOSS_BUFFER_FULL] = 1, [LOSS_MISSED] = 2, [LOSS_SOCKETS_FULL] = 3, [LOSS_CONNECTS_FULL] = 4,
 		[LOSS_TALLIES_FULL] = 5, [LOSS_BUCKETS_FULL] = 6, [LOSS_REASONS] = 7, [LOSS_DAMAGED] = 8,
+		[LOSS_UNREAD] = 9,
 	} };
 	static const uint64_t counters[STATS_COUNTERS] = {
 		[STATS_CONNECTS] = 31, [STATS_ESTABLISHED] = 2, [STATS_REFUSED] = 3, [STATS_TIMED_OUT] = 4,
@@ -148,20 +166,16 @@ static void golden(void **state)
 		[STATS_RESETS] = 9,
 	};
 	struct place *p = *state;
-	struct stats_real *real = reals(2);
-	const struct stats s = { .real = real, .n = 2 };
 	char *text, line[512];
 
-	memcpy(real[0].counter, counters, sizeof(counters));
-	real[0].open = 10;
-	add(&real[0].connect, 500);
-	add(&real[0].connect, 1020000);
-	add(&real[0].life, 60000000);
-	real[1].vip = (struct endpoint){ { 0xfd, [15] = 1 }, 443, AF_INET6 };
-	memset(&real[1].real, 0, sizeof(real[1].real));
-	real[1].counter[STATS_NO_DESTINATION] = 11;
-	assert_int_equal(metrics_write(&p->m, &s, &lost, p->errmsg, sizeof(p->errmsg)), 0);
-	text = file_read(p->path);
+	memcpy(more(p, 0)->counter, counters, sizeof(counters));
+	more(p, 0)->open = 10;
+	add(more(p, 0), STATS_CONNECT, 500);
+	add(more(p, 0), STATS_CONNECT, 1020000);
+	add(more(p, 0), STATS_LIFE, 60000000);
+	get(p, (struct endpoint){ { 0xfd, [15] = 1 }, 443, AF_INET6 }, (struct endpoint){ .family = 0 })
+		->counter[STATS_NO_DESTINATION] = 11;
+	text = written_with(p, &lost);
 	for (size_t i = 0; i < N_OF(lines); i++) {
 		snprintf(line, sizeof(line), "%s\n", lines[i]);
 		if (count(text, line) != 1)
@@ -169,13 +183,12 @@ static void golden(void **state)
 	}
 	assert_int_equal(count(text, "\nipvs_tcp_"), 2 * METRICS_SERIES);
 	free(text);
-	free(real);
 }
 
 static void nothing_counted(void **state)
 {
 	struct place *p = *state;
-	char *text = written(p, NULL, 0);
+	char *text = written(p);
 
 	assert_int_equal(count(text, "{"), 1);
 	assert_true(value(text, "ipvs_tcpstate_build_info{version=\"1.2\"}") == 1);
@@ -189,7 +202,7 @@ static void escaped(void **state)
 	char *text;
 
 	p->m.version = "a\\b\"c\nd";
-	text = written(p, NULL, 0);
+	text = written(p);
 	assert_int_equal(count(text, "build_info{version=\"a\\\\b\\\"c\\nd\"} 1\n"), 1);
 	free(text);
 }
@@ -204,16 +217,18 @@ static void buckets(void **state)
 	static const char series[] = "ipvs_tcp_connect_seconds_%s{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\","
 				     "real=\"10.1.0.0\",rport=\"8080\"%s}";
 	struct place *p = *state;
-	struct stats_real *real = reals(1);
+	struct stats_real *real = more(p, 0);
 	char name[256], le[32], *text;
+	double sum;
 
-	add(&real->connect, 0);
+	add(real, STATS_CONNECT, 0);
 	for (size_t i = 0; i < N_OF(bounds); i++) {
-		add(&real->connect, bounds[i] - 1);
-		add(&real->connect, bounds[i]);
+		add(real, STATS_CONNECT, bounds[i] - 1);
+		add(real, STATS_CONNECT, bounds[i]);
 	}
-	real->connect.bucket[STATS_BUCKETS - 1]++;
-	text = written(p, real, 1);
+	assert_int_equal(stats_add_times(real, STATS_CONNECT, STATS_BUCKETS - 1, 1), 0);
+	sum = (double)real->sum_us[STATS_CONNECT];
+	text = written(p);
 	for (size_t i = 0; i < N_OF(bounds); i++) {
 		snprintf(le, sizeof(le), ",le=\"%.5f", (double)bounds[i] / 1e6);
 		while (le[strlen(le) - 1] == '0')
@@ -228,80 +243,175 @@ static void buckets(void **state)
 	snprintf(name, sizeof(name), series, "count", "");
 	assert_true(value(text, name) == 2 * N_OF(bounds) + 2);
 	snprintf(name, sizeof(name), series, "sum", "");
-	assert_true(value(text, name) * 1e6 > (double)real->connect.sum_us - 0.5);
-	assert_true(value(text, name) * 1e6 < (double)real->connect.sum_us + 0.5);
+	assert_true(value(text, name) * 1e6 > sum - 0.5);
+	assert_true(value(text, name) * 1e6 < sum + 0.5);
 	free(text);
-	free(real);
 }
 
 #define OTHER "vip=\"other\",vport=\"\",protocol=\"tcp\",real=\"other\",rport=\"\""
+
+#define ATTEMPTS(real) "ipvs_tcp_connect_attempts_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"" real \
+	"\",rport=\"8080\"}"
+#define OTHER_ATTEMPTS "ipvs_tcp_connect_attempts_total{" OTHER "}"
+#define OTHER_OPEN "ipvs_tcp_open_connections{" OTHER "}"
 
 /* Above the limit the rest is summed up; a pair with labels keeps them, wherever new pairs are in the order. */
 static void limit(void **state)
 {
 	enum { MORE = 100 };
 	struct place *p = *state;
-	struct stats_real *real = reals(METRICS_REALS + MORE);
 	double sum = 0;
 	char *text;
 
-	text = written(p, real + MORE, METRICS_REALS);
+	connects(p, MORE, METRICS_REALS + MORE);
+	text = written(p);
 	assert_int_equal(p->m.n_other, 0);
 	assert_int_equal(count(text, "\nipvs_tcp_connect_attempts_total{"), METRICS_REALS);
 	assert_int_equal(count(text, "\nipvs_tcp_"), METRICS_REALS * METRICS_SERIES);
 	assert_int_equal(count(text, "other\""), 0);
 	free(text);
 
-	for (int i = 0; i < MORE; i++) {
-		sum += i + 1;
-		real[i].open = 2;
-		add(&real[i].connect, 1000);
-		add(&real[i].life, 2000000);
+	connects(p, 0, MORE);
+	for (size_t i = 0; i < MORE; i++) {
+		sum += (double)i + 1;
+		more(p, i)->open = 2;
+		add(more(p, i), STATS_CONNECT, 1000);
+		add(more(p, i), STATS_LIFE, 2000000);
 	}
-	text = written(p, real, METRICS_REALS + MORE);
+	text = written(p);
 	assert_int_equal(p->m.n_other, MORE);
 	assert_int_equal(count(text, "\nipvs_tcp_connect_attempts_total{"), METRICS_REALS + 1);
 	assert_int_equal(count(text, "real=\"10.1.0.99\""), 0);
-	assert_true(value(text, "ipvs_tcp_connect_attempts_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\","
-			  "real=\"10.1.0.100\",rport=\"8080\"}") == 101);
-	assert_true(value(text, "ipvs_tcp_connect_attempts_total{" OTHER "}") == sum);
-	assert_true(value(text, "ipvs_tcp_open_connections{" OTHER "}") == 2 * MORE);
+	assert_true(value(text, ATTEMPTS("10.1.0.100")) == 101);
+	assert_true(value(text, OTHER_ATTEMPTS) == sum);
+	assert_true(value(text, OTHER_OPEN) == 2 * MORE);
 	assert_true(value(text, "ipvs_tcp_connect_seconds_bucket{" OTHER ",le=\"0.00096\"}") == 0);
 	assert_true(value(text, "ipvs_tcp_connect_seconds_bucket{" OTHER ",le=\"0.00192\"}") == MORE);
 	assert_true(value(text, "ipvs_tcp_life_seconds_sum{" OTHER "}") == 2 * MORE);
 	assert_true(value(text, "ipvs_tcpstate_real_servers_other") == MORE);
 	free(text);
-	free(real);
+}
+
+/* Who has no open connection, and was not counted since, is forgotten; others get the labels. No counter ever falls. */
+static void dead_ones_leave(void **state)
+{
+	struct place *p = *state;
+	char *text;
+
+	p->now_ns = 1000;
+	connects(p, 0, METRICS_REALS + 2);	/* the last two have no labels */
+	more(p, 0)->open = 1;
+	more(p, METRICS_REALS)->open = 3;
+	more(p, METRICS_REALS + 1)->open = 1;
+	free(written(p));
+	p->now_ns = 2000;
+	connects(p, 1, 2);
+	more(p, METRICS_REALS)->counter[STATS_CONNECTS] = 10;
+	more(p, METRICS_REALS + 1)->open = -1;
+	metrics_forget(&p->m, 1000);
+	text = written(p);
+	assert_int_equal(count(text, "\nipvs_tcp_connect_attempts_total{"), METRICS_REALS + 1);
+	assert_true(value(text, OTHER_ATTEMPTS) == 2 * METRICS_REALS + 13);
+	assert_true(value(text, OTHER_OPEN) == 3);
+	free(text);
+
+	metrics_forget(&p->m, 1001);	/* all but real servers 0, 1 and the last two */
+	text = written(p);
+	assert_int_equal(count(text, "\nipvs_tcp_connect_attempts_total{"), 5);
+	assert_int_equal(count(text, "\nipvs_tcp_"), 5 * METRICS_SERIES);
+	assert_true(value(text, ATTEMPTS("10.1.0.0")) == 1);	/* it has one open */
+	assert_true(value(text, ATTEMPTS("10.1.0.1")) == 4);
+	assert_true(value(text, ATTEMPTS("10.1.2.0")) == 0);	/* what was counted without labels stays there */
+	assert_true(value(text, ATTEMPTS("10.1.2.1")) == 0);
+	assert_true(value(text, OTHER_ATTEMPTS) == 2 * METRICS_REALS + 13);
+	assert_true(value(text, OTHER_OPEN) == 0);		/* but what is open moves */
+	assert_true(value(text, "ipvs_tcp_open_connections{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.2.0\","
+			  "rport=\"8080\"}") == 3);
+	assert_true(value(text, "ipvs_tcpstate_real_servers_other") == 0);
+	free(text);
+
+	more(p, 0)->open = -1;
+	more(p, METRICS_REALS)->counter[STATS_CONNECTS] = 5;
+	p->now_ns = 3000;
+	free(written(p));
+	metrics_forget(&p->m, 3001);	/* only who has one open stays */
+	text = written(p);
+	assert_int_equal(count(text, "\nipvs_tcp_connect_attempts_total{"), 2);
+	assert_true(value(text, ATTEMPTS("10.1.2.0")) == 5);
+	free(text);
+
+	connects(p, 1, 2);		/* comes back, from 0 */
+	text = written(p);
+	assert_true(value(text, ATTEMPTS("10.1.0.1")) == 2);
+	free(text);
+}
+
+/* 200 come in each round and have no connection after it: as many are remembered as may be alive, and no counter falls. */
+static void churn(void **state)
+{
+	struct place *p = *state;
+	double other = 0;
+
+	for (uint64_t round = 1; round <= 100; round++) {
+		char *text;
+
+		p->now_ns = round * 1000;
+		for (size_t i = 0; i < 200; i++) {
+			more(p, 200 * round + i)->counter[STATS_CONNECTS] = 1;
+			add(more(p, 200 * round + i), STATS_CONNECT, 1000);
+		}
+		if (round > 4)
+			metrics_forget(&p->m, p->now_ns - 4000);
+		text = written(p);
+		assert_int_equal(p->m.known.n, 200 * (round < 5 ? round : 5));
+		assert_int_equal(p->m.n_chosen, p->m.known.n < METRICS_REALS ? p->m.known.n : METRICS_REALS);
+		assert_int_equal(p->m.n_other, p->m.known.n - p->m.n_chosen);
+		assert_int_equal(count(text, "\nipvs_tcp_resets_total{"), p->m.n_chosen + (round > 2));
+		if (round > 2) {
+			assert_true(value(text, OTHER_ATTEMPTS) >= other);
+			other = value(text, OTHER_ATTEMPTS);
+		}
+		free(text);
+	}
+}
+
+/* There are more than the tool remembers: all are counted, and the sum of the open ones is right. */
+static void too_many(void **state)
+{
+	enum { ALL = 20000 };
+	struct place *p = *state;
+	char *text;
+
+	for (size_t i = 0; i < ALL; i++) {
+		more(p, i)->counter[STATS_CONNECTS] = 2;
+		more(p, i)->open = 1;
+	}
+	free(written(p));
+	for (size_t i = 0; i < ALL; i++)
+		more(p, i)->open = i < ALL - 1 ? -1 : 0;
+	text = written(p);
+	assert_true(p->m.known.n < ALL);
+	assert_true(value(text, OTHER_ATTEMPTS) == 2 * (ALL - METRICS_REALS));
+	assert_true(value(text, OTHER_OPEN) == 1);
+	free(text);
 }
 
 /* Neighbouring values: each pair must differ from all others by address, port and service. */
 static void pairs_apart(void **state)
 {
+	const struct endpoint vips[] = { ipv4(1, 80), ipv4(1, 81), ipv4(2, 80), ipv4(1, 80), ipv4(1, 80) };
+	const struct endpoint reals[] = { ipv4(9, 8080), ipv4(9, 8080), ipv4(9, 8080), ipv4(9, 8081), { .port = 8080 } };
 	struct place *p = *state;
-	struct stats_real *real = reals(5);
 	char *text;
 
-	real[1].vip.port = 81;
-	real[2].vip = ipv4(2, 80);
-	real[3].real.port = 8081;
-	real[1].real = real[2].real = real[3].real = real[0].real;
-	real[3].real.port = 8081;
-	real[4] = real[0];
-	real[4].real.family = 0;
-	memset(real[4].real.addr, 0, 16);
-	for (int i = 0; i < 5; i++) {
-		for (size_t j = 4; j > 0; j--) {	/* in every order */
-			struct stats_real moved = real[j];
-
-			real[j] = real[j - 1];
-			real[j - 1] = moved;
-		}
-		text = written(p, real, 5);
-		assert_int_equal(p->m.n_shown, 5);
+	for (size_t i = 0; i < 5; i++) {
+		for (size_t j = 0; j < 5; j++)	/* in every order */
+			get(p, vips[(i + j) % 5], reals[(i + j) % 5])->counter[STATS_RESETS]++;
+		text = written(p);
+		assert_int_equal(p->m.n_chosen, 5);
 		assert_int_equal(count(text, "\nipvs_tcp_resets_total{"), 5);
 		free(text);
 	}
-	free(real);
 }
 
 static void replaced_at_once(void **state)
@@ -315,7 +425,7 @@ static void replaced_at_once(void **state)
 	assert_int_equal(write(fd, "what was there", 14), 14);
 	assert_int_equal(fstat(fd, &st), 0);
 	umask(077);
-	text = written(p, NULL, 0);
+	text = written(p);
 	umask(022);
 	assert_int_equal(stat(p->path, &later), 0);
 	assert_int_equal(later.st_mode & 07777, 0644);
@@ -330,17 +440,15 @@ static void replaced_at_once(void **state)
 static void always_whole(void **state)
 {
 	struct place *p = *state;
-	struct stats_real *real = reals(100);
 	int status;
 	pid_t writer;
 
-	free(written(p, real, 100));
+	connects(p, 0, 100);
+	free(written(p));
 	writer = fork();
 	if (!writer) {
-		const struct stats s = { .real = real, .n = 100 };
-
 		for (int i = 0; i < 300; i++)
-			if (metrics_write(&p->m, &s, &no_losses, p->errmsg, sizeof(p->errmsg)))
+			if (metrics_write(&p->m, &no_losses, p->errmsg, sizeof(p->errmsg)))
 				_exit(1);
 		_exit(0);
 	}
@@ -352,7 +460,6 @@ static void always_whole(void **state)
 		free(text);
 	}
 	assert_int_equal(status, 0);
-	free(real);
 }
 
 static size_t files_in(const char *path)
@@ -371,18 +478,20 @@ static size_t files_in(const char *path)
 static void cannot_write(void **state)
 {
 	struct place *p = *state;
-	struct stats_real *real = reals(100);
-	const struct stats s = { .real = real, .n = 100 };
 	struct rlimit before, tight;
 	char *text;
 	int err;
 
-	free(written(p, real, 1));
+	connects(p, 0, 1);
+	free(written(p));
+	connects(p, 0, 100);
+	assert_int_equal(metrics_add(&p->m, &p->more, 0), 0);
+	stats_free(&p->more);
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
 	tight = (struct rlimit){ 40000, before.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
-	err = metrics_write(&p->m, &s, &no_losses, p->errmsg, sizeof(p->errmsg));
+	err = metrics_write(&p->m, &no_losses, p->errmsg, sizeof(p->errmsg));
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(err, -EFBIG);
 	assert_non_null(strstr(p->errmsg, "/ipvs.prom: File too large"));
@@ -390,10 +499,10 @@ static void cannot_write(void **state)
 	text = file_read(p->path);
 	assert_int_equal(count(text, "\nipvs_tcp_resets_total{"), 1);
 	free(text);
-	text = written(p, real, 100);	/* works again as soon as it can be written */
+	text = written(p);	/* works again as soon as it can be written */
 	assert_int_equal(count(text, "\nipvs_tcp_resets_total{"), 100);
+	assert_true(value(text, ATTEMPTS("10.1.0.0")) == 2);
 	free(text);
-	free(real);
 }
 
 #define CHECK_REFUSED(path_, errno_, text)							\
@@ -430,13 +539,12 @@ static void bad_places(void **state)
 static void link_in_the_way(void **state)
 {
 	struct place *p = *state;
-	const struct stats s = { .real = NULL, .n = 0 };
 	char victim[64];
 
 	snprintf(victim, sizeof(victim), "%s/victim", p->dir);
 	close(open(victim, O_CREAT | O_WRONLY, 0600));
 	assert_int_equal(symlink(victim, p->path), 0);
-	assert_int_equal(metrics_write(&p->m, &s, &no_losses, p->errmsg, sizeof(p->errmsg)), -EINVAL);
+	assert_int_equal(metrics_write(&p->m, &no_losses, p->errmsg, sizeof(p->errmsg)), -EINVAL);
 	assert_int_equal(files_in(p->dir), 2);
 	unlink(p->path);
 	unlink(victim);
@@ -453,14 +561,14 @@ static void temporary_in_the_way(void **state)
 	snprintf(name, sizeof(name), "%s/.ipvs.prom.%d.tmp", p->dir, getpid());
 	close(open(victim, O_CREAT | O_WRONLY, 0600));
 	assert_int_equal(symlink(victim, name), 0);
-	text = written(p, NULL, 0);
+	text = written(p);
 	free(text);
 	assert_int_equal(stat(victim, &st), 0);
 	assert_int_equal(st.st_size, 0);
 	assert_int_equal(files_in(p->dir), 2);
 	unlink(victim);
 	close(open(name, O_CREAT | O_WRONLY, 0600));
-	text = written(p, NULL, 0);
+	text = written(p);
 	free(text);
 	assert_int_equal(files_in(p->dir), 1);
 }
@@ -469,12 +577,11 @@ static void without_folder(void **state)
 {
 	struct place *p = *state;
 	char here[256], *text;
-	const struct stats s = { .real = NULL, .n = 0 };
 
 	assert_non_null(getcwd(here, sizeof(here)));
 	assert_int_equal(chdir(p->dir), 0);
 	assert_int_equal(metrics_init(&p->m, "ipvs.prom", "1", p->errmsg, sizeof(p->errmsg)), 0);
-	assert_int_equal(metrics_write(&p->m, &s, &no_losses, p->errmsg, sizeof(p->errmsg)), 0);
+	assert_int_equal(metrics_write(&p->m, &no_losses, p->errmsg, sizeof(p->errmsg)), 0);
 	assert_int_equal(chdir(here), 0);
 	text = file_read(p->path);
 	assert_non_null(text);
@@ -484,19 +591,18 @@ static void without_folder(void **state)
 static void promtool(void **state)
 {
 	struct place *p = *state;
-	struct stats_real *real = reals(METRICS_REALS + 2);
 	char command[128];
 
 	if (system("command -v promtool >/dev/null"))
 		skip_because("no promtool");
-	for (int i = 0; i < 1000; i++)
-		add(&real[i % 3].connect, (uint64_t)i * 7919);
-	memset(&real[3].real, 0, sizeof(real[3].real));
+	connects(p, 0, METRICS_REALS + 2);
+	for (unsigned i = 0; i < 1000; i++)
+		add(more(p, i % 3), STATS_CONNECT, (uint64_t)i * 7919);
+	get(p, ipv4(1, 80), (struct endpoint){ .family = 0 });
 	p->m.version = "\"\\\n";
-	free(written(p, real, METRICS_REALS + 2));
+	free(written(p));
 	snprintf(command, sizeof(command), "promtool check metrics < %s", p->path);
 	assert_int_equal(system(command), 0);
-	free(real);
 }
 
 int main(void)
@@ -507,6 +613,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(escaped, make_place, remove_place),
 		cmocka_unit_test_setup_teardown(buckets, make_place, remove_place),
 		cmocka_unit_test_setup_teardown(limit, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(dead_ones_leave, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(churn, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(too_many, make_place, remove_place),
 		cmocka_unit_test_setup_teardown(pairs_apart, make_place, remove_place),
 		cmocka_unit_test_setup_teardown(replaced_at_once, make_place, remove_place),
 		cmocka_unit_test_setup_teardown(always_whole, make_place, remove_place),

@@ -56,7 +56,7 @@ static char *written(const struct output_settings *o, bool header, const struct 
 
 	assert_true(fd >= 0);
 	assert_int_equal(output_open(&out, o, fd), 0);
-	out.realtime_ns = 1000000000000000000;	/* 2001-09-09 01:46:40 UTC */
+	out.wall.realtime_ns = 1000000000000000000;	/* 2001-09-09 01:46:40 UTC */
 	if (header)
 		output_header(&out);
 	for (size_t i = 0; i < n; i++)

@@ -15,31 +15,48 @@ static struct endpoint ipv6(uint8_t last, uint16_t port)
 }
 
 /* A service with a healthy and a refusing real server, and a service without real servers. */
-static struct stats_real reals[3];
-static const struct stats stats = { .real = reals, .n = 3 };
+static struct stats stats;
+static struct stats_real *healthy;
+
+static void add(struct stats_real *r, unsigned kind, unsigned bucket, uint64_t n, uint64_t max_us)
+{
+	assert_int_equal(stats_add_times(r, kind, bucket, n), 0);
+	if (kind < STATS_STATE)
+		r->max_us[kind] = max_us;
+}
+
+static struct stats_real *get(struct stats *s, struct endpoint vip, struct endpoint real)
+{
+	struct stats_real *r = stats_get(s, &vip, &real);
+
+	assert_non_null(r);
+	return r;
+}
 
 static int make_stats(void **state)
 {
+	struct stats_real *r;
+
 	(void)state;
-	memset(reals, 0, sizeof(reals));
-	for (int i = 0; i < 2; i++)
-		reals[i].vip = ipv4(1, 80);
-	reals[0].real = ipv4(2, 8080);
-	reals[0].counter[STATS_CONNECTS] = reals[0].counter[STATS_ESTABLISHED] = 12;
-	reals[0].counter[STATS_RESETS] = 1;
-	reals[0].open = 3;
-	reals[0].connect.bucket[7] = 11;	/* 7 us */
-	reals[0].connect.bucket[71] = 1;	/* 1920 to 2047 us */
-	reals[0].connect.count = 12;
-	reals[0].connect.max_us = 2000;
-	reals[0].life.bucket[12] = 9;
-	reals[0].life.count = 9;
-	reals[0].life.max_us = 12;
-	reals[1].real = ipv4(3, 8080);
-	reals[1].counter[STATS_CONNECTS] = reals[1].counter[STATS_REFUSED] = 4;
-	reals[2].vip = ipv6(1, 443);
-	reals[2].counter[STATS_CONNECTS] = reals[2].counter[STATS_NO_DESTINATION] = 2;
-	reals[2].counter[STATS_SYN_RETRANSMITS] = 2;
+	r = healthy = get(&stats, ipv4(1, 80), ipv4(2, 8080));
+	r->counter[STATS_CONNECTS] = r->counter[STATS_ESTABLISHED] = 12;
+	r->counter[STATS_RESETS] = 1;
+	r->open = 3;
+	add(r, STATS_CONNECT, 7, 11, 7);	/* 7 us */
+	add(r, STATS_CONNECT, 71, 1, 2000);	/* 1920 to 2047 us */
+	add(r, STATS_LIFE, 12, 9, 12);
+	r = get(&stats, ipv4(1, 80), ipv4(3, 8080));
+	r->counter[STATS_CONNECTS] = r->counter[STATS_REFUSED] = 4;
+	r = get(&stats, ipv6(1, 443), (struct endpoint){ .family = 0 });
+	r->counter[STATS_CONNECTS] = r->counter[STATS_NO_DESTINATION] = 2;
+	r->counter[STATS_SYN_RETRANSMITS] = 2;
+	return 0;
+}
+
+static int free_stats(void **state)
+{
+	(void)state;
+	stats_free(&stats);
 	return 0;
 }
 
@@ -48,14 +65,14 @@ static char *printed(const struct output_settings *options, const struct stats *
 {
 	char *text = calloc(1, 65536);
 	struct stats_ranking ranking;
-	struct counts counts = { .stats = s, .ranking = &ranking, .ts_ns = 1500000, .lines = lines };
+	struct counts counts = { .ranking = &ranking, .ts_ns = 1500000, .lines = lines };
 	int pipes[2];
 	struct output o;
 
 	assert_non_null(text);
 	assert_int_equal(pipe(pipes), 0);
 	assert_int_equal(output_open(&o, options, pipes[1]), 0);
-	o.realtime_ns = 0;
+	o.wall.realtime_ns = 0;
 	assert_int_equal(stats_rank(&ranking, s), 0);
 	counts_header(&o);
 	counts_print(&o, &counts);
@@ -98,7 +115,7 @@ static void summary_in_text(void **state)
 
 static void summary_with_the_time(void **state)
 {
-	struct stats none = { .real = NULL, .n = 0 };
+	const struct stats none = { .n = 0 };
 
 	(void)state;
 	setenv("TZ", "UTC", 1);
@@ -136,7 +153,7 @@ static void summary_in_csv(void **state)
 
 static void summary_in_json(void **state)
 {
-	const struct stats first = { .real = reals, .n = 1 };
+	const struct stats first = { .real = &healthy, .n = 1 };
 
 	(void)state;
 #define NUMBERS "\"connects\":12,\"established\":12,\"refused\":0,\"timeout\":0,\"unreachable\":0,\"aborted\":0," \
@@ -192,12 +209,9 @@ static void histogram_for_scripts(void **state)
 /* States with times, in the order of a connection's life. */
 static void states_have_histograms(void **state)
 {
-	static struct stats_histogram times[3 * STATS_STATES];
-	const struct stats with = { .real = reals, .n = 3, .state = times };
-
 	(void)state;
-	stats_state(&with, &reals[0], 1)->bucket[7] = stats_state(&with, &reals[0], 1)->count = 2;
-	stats_state(&with, &reals[0], 2)->bucket[1] = stats_state(&with, &reals[0], 2)->count = 1;
+	add(healthy, STATS_STATE + 1, 7, 2, 0);
+	add(healthy, STATS_STATE + 2, 1, 1, 0);
 	EXPECT("\nvip = 10.0.0.1:80, real = 10.0.0.2:8080, state = SYN_SENT\n"
 	       "     usecs               : count     distribution\n"
 	       "         0 -> 1          : 1        |****************************************|\n"
@@ -206,39 +220,35 @@ static void states_have_histograms(void **state)
 	       "         0 -> 1          : 0        |                                        |\n"
 	       "         2 -> 3          : 0        |                                        |\n"
 	       "         4 -> 7          : 2        |****************************************|\n",
-	       &with, 0, .histogram = true, .states = true);
+	       &stats, 0, .histogram = true, .states = true);
 	EXPECT("VIP,VPORT,REALADDR,REALPORT,STATE,FROM-US,TO-US,COUNT\n"
 	       "10.0.0.1,80,10.0.0.2,8080,SYN_SENT,1,1,1\n"
-	       "10.0.0.1,80,10.0.0.2,8080,ESTABLISHED,7,7,2\n", &with, 0, .histogram = true, .states = true, .csv = true);
+	       "10.0.0.1,80,10.0.0.2,8080,ESTABLISHED,7,7,2\n", &stats, 0, .histogram = true, .states = true, .csv = true);
 #define PLACE "{\"time\":\"1970-01-01T00:00:00.001500Z\",\"event\":\"histogram\",\"vip\":{\"addr\":\"10.0.0.1\"," \
 	"\"port\":80},\"real\":{\"addr\":\"10.0.0.2\",\"port\":8080},"
 	EXPECT(PLACE "\"state\":\"SYN_SENT\",\"state_us\":[{\"from\":1,\"to\":1,\"count\":1}]}\n"
 	       PLACE "\"state\":\"ESTABLISHED\",\"state_us\":[{\"from\":7,\"to\":7,\"count\":2}]}\n",
-	       &with, 0, .histogram = true, .states = true, .json = true);
+	       &stats, 0, .histogram = true, .states = true, .json = true);
 }
 
 /* More than fits the buffer at once: nothing is cut off. */
 static void many_real_servers(void **state)
 {
 	const struct output_settings options = { .counts = true, .csv = true };
-	struct stats many = { .real = calloc(400, sizeof(*many.real)), .n = 400 };
+	struct stats many = { .n = 0 };
 	char *text;
 	int lines = 0;
 
 	(void)state;
-	assert_non_null(many.real);
-	for (size_t i = 0; i < many.n; i++) {
-		many.real[i].vip = ipv4(1, 80);
-		many.real[i].real = ipv4(2, (uint16_t)(i + 1));
-		many.real[i].counter[STATS_CONNECTS] = i + 1;
-	}
+	for (uint16_t i = 1; i <= 400; i++)
+		get(&many, ipv4(1, 80), ipv4(2, i))->counter[STATS_CONNECTS] = i;
 	text = printed(&options, &many, 0);
 	for (const char *at = text; *at; at++)
 		lines += *at == '\n';
 	assert_int_equal(lines, 402);
 	assert_non_null(strstr(text, "\n10.0.0.1,80,total,,80200,"));
 	free(text);
-	free(many.real);
+	stats_free(&many);
 }
 
 int main(void)
@@ -256,5 +266,5 @@ int main(void)
 		cmocka_unit_test(many_real_servers),
 	};
 
-	return cmocka_run_group_tests(tests, make_stats, NULL);
+	return cmocka_run_group_tests(tests, make_stats, free_stats);
 }

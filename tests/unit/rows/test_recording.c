@@ -412,6 +412,41 @@ static void losses_in_the_file(void **state)
 	recording_reader_close(&in);
 }
 
+/* A block of the clock, before the round that it is for. */
+static void clock_in_the_file(void **state)
+{
+	const uint32_t head[] = { 5, 2 * 8 };
+	const uint64_t changed = 77;
+	const int64_t realtime = -1;
+	struct place *p = *state;
+	struct recording_item item;
+	struct recording_reader in;
+	struct recording r;
+	char bytes[256];
+	size_t len;
+
+	create(&r, p);
+	recording_sample(&r, sample(0, 12), 12);
+	assert_int_equal(recording_clock(&r, changed, realtime), 0);
+	assert_int_equal(recording_round(&r, 1000, 10), 0);
+	recording_close(&r);
+	len = load(p, bytes, sizeof(bytes));
+	assert_int_equal(len, 40 + 16 + 16 + 16 + 16 + 16 + 16);
+	assert_memory_equal(bytes + 72, head, sizeof(head));
+	assert_memory_equal(bytes + 88, &changed, 8);
+	assert_memory_equal(bytes + 96, &realtime, 8);
+
+	assert_int_equal(recording_open(&in, p->path, p->errmsg, sizeof(p->errmsg)), 0);
+	assert_int_equal(recording_next(&in, &item, p->errmsg, sizeof(p->errmsg)), 0);
+	assert_int_equal(item.kind, RECORDING_SAMPLE);
+	assert_int_equal(recording_next(&in, &item, p->errmsg, sizeof(p->errmsg)), 0);
+	assert_int_equal(item.kind, RECORDING_CLOCK);
+	assert_true(item.changed_ns == changed && item.realtime_ns == realtime);
+	assert_int_equal(recording_next(&in, &item, p->errmsg, sizeof(p->errmsg)), 0);
+	assert_int_equal(item.kind, RECORDING_ROUND);
+	recording_reader_close(&in);
+}
+
 /* Blocks of losses with fewer numbers, as in formats 1 and 2, or with more are damage. */
 static void losses_of_older_formats(void **state)
 {
@@ -444,10 +479,10 @@ static void check_refused(struct place *p, const char *bytes, size_t len, const 
 		fail_msg("'%s' does not say '%s'", p->errmsg, errmsg);
 }
 
-/* Only this tool's format is read, whether or not the rest of the head is valid. */
+/* Only formats 3 and 4 are read, whether or not the rest of the head is valid. */
 static void other_formats(void **state)
 {
-	static const uint32_t formats[] = { 0, 1, 2, 4, 257, UINT32_MAX };
+	static const uint32_t formats[] = { 0, 1, 2, 5, 257, UINT32_MAX };
 	struct place *p = *state;
 	char bytes[8192], errmsg[192];
 	size_t len;
@@ -457,7 +492,7 @@ static void other_formats(void **state)
 	for (size_t i = 0; i < N_OF(formats); i++) {
 		uint64_t sum = 0xcbf29ce484222325, word;
 
-		snprintf(errmsg, sizeof(errmsg), "has format %u with events of 128 bytes, this tool reads format 3 with 128; "
+		snprintf(errmsg, sizeof(errmsg), "has format %u with events of 128 bytes, this tool reads formats 3 to 4 with 128; "
 			 "replay it by the release that recorded it", formats[i]);
 		memcpy(bytes + 12, &formats[i], sizeof(formats[i]));
 		check_refused(p, bytes, len, errmsg);
@@ -594,6 +629,7 @@ int main(void)
 		at_a_place(crafted_lengths),
 		at_a_place(losses_in_the_file),
 		at_a_place(losses_of_older_formats),
+		at_a_place(clock_in_the_file),
 		at_a_place(other_formats),
 		at_a_place(foreign_files),
 		at_a_place(cannot_be_read),

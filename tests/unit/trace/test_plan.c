@@ -134,7 +134,7 @@ static void hooks_of_connects(void **state)
 	choose(chosen, &every, &host);
 	assert_string_equal(chosen[HOOK_CONNECT_RETURN]->program, "connect_return");
 
-	host.kprobes_off = true;
+	host.kprobes_off = "switch them on";
 	choose(chosen, &ipvs, &host);
 	assert_null(chosen[HOOK_IPVS]);
 	assert_false(possible(chosen, &ipvs, &host, line));

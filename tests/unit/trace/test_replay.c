@@ -249,8 +249,42 @@ static void clock_and_losses(void **state)
 				     "\"reason\":\"reset\",\"age_ms\":null,\"gone_ms\":null}\n"));
 	assert_non_null(strstr(text, "\n{\"event\":\"end\",\"rows\":1,\"lost\":3,\"lost_buffer_full\":1,"
 				     "\"lost_missed\":2,\"sockets_not_followed\":3,"
-				     "\"connects_without_real\":4,\"reasons_missed\":5,\"lost_damaged\":0,"
+				     "\"connects_without_real\":4,\"reasons_missed\":5,\"connections_not_read\":0,\"lost_damaged\":0,"
 				     "\"filtered\":0,\"sent\":4}\n"));
+	free(text);
+}
+
+/* Adds the time of day of the row that begins at @line, as JSON has it. */
+static const char *take_time(const char *line, char *times)
+{
+	strncat(times, line + strlen("{\"time\":\"2001-09-09T"), strlen("01:46:45.000000Z"));
+	strcat(times, ",");
+	return strchr(line, '\n') + 1;
+}
+
+/* The wall clock was stepped twice: each row has the time of day that the host had. */
+static void clock_stepped(void **state)
+{
+	struct place *p = *state;
+	char *text, times[256] = "";
+	const char *line;
+
+	add(p, 5000000000);
+	round_of(p, 5500000000, 1);
+	add(p, 6000000000);
+	add(p, 7000000000);
+	assert_int_equal(recording_clock(&p->r, 6500000000, 1000000000000000000 + 7200000000000), 0);
+	round_of(p, UINT64_MAX, 2);
+	add(p, 8000000000);
+	assert_int_equal(recording_clock(&p->r, 7500000000, 1000000000000000000), 0);
+	round_of(p, UINT64_MAX, 1);
+	finish(p);
+	p->o.csv = false;
+	p->o.json = true;
+	line = text = replayed(p, 0);
+	for (int i = 0; i < 4; i++)
+		line = take_time(line, times);
+	assert_string_equal(times, "01:46:45.000000Z,01:46:46.000000Z,03:46:47.000000Z,01:46:48.000000Z,");
 	free(text);
 }
 
@@ -358,6 +392,7 @@ int main(void)
 		at_a_place(not_understood),
 		at_a_place(filters),
 		at_a_place(clock_and_losses),
+		at_a_place(clock_stepped),
 		at_a_place(any_events),
 		at_a_place(no_recording),
 		at_a_place(reader_that_left),
