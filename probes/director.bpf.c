@@ -27,6 +27,7 @@ enum { TCP_SYN, TCP_FIN, TCP_ACK, TCP_RST };	/* rows of the kernel's table; four
 #define TCP_FLAG_SYN 0x02
 #define TCP_FLAG_RST 0x04
 #define TCP_FLAG_ACK 0x10
+#define TCP_FLAGS (TCP_FLAG_FIN | TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_ACK)
 
 enum passing_flags {
 	PASSING_THROWN_OUT = 1,	/* IPVS ends it at once */
@@ -175,14 +176,19 @@ struct passage {
 static inline bool read_tcp_flags(const struct settings *s, u64 skb, u64 iph_len, u8 *flags)
 {
 	u32 len[2] = {};	/* len and data_len: all, and how much of it is not in the linear part */
+	u8 first[34] = {};	/* nearly always the IP header, and the TCP header up to the flags */
 	u64 data = 0, at;
-	u8 first = 0;
 
 	read_kernel(&data, sizeof(data), (void *)(skb + s->skb_data));
 	read_kernel(len, sizeof(len), (void *)(skb + s->skb_len));
-	read_kernel(&first, sizeof(first), (void *)data);
-	if (first >> 4 == 4)
-		at = (first & 15) * 4;
+	if (len[0] - len[1] < sizeof(first))
+		return false;
+	read_kernel(first, sizeof(first), (void *)data);
+	*flags = first[33];
+	if (first[0] == 0x45)
+		return true;
+	if (first[0] >> 4 == 4)
+		at = (first[0] & 15) * 4;
 	else
 		at = s->transition_args == 5 ? (u32)iph_len : 40;
 	at += 13;
@@ -210,7 +216,7 @@ static inline void look_up_state(const struct settings *s, struct passage *p)
 		row = INPUT_ONLY_ROWS;
 	read_kernel(&table, sizeof(table), (void *)(p->pd + s->pd_state_table));
 	read_kernel(&next, sizeof(next), (void *)(table + ((row + p->row) * IPVS_STATES + p->oldstate) * sizeof(u32)));
-	if (!(p->tcp_flags & (TCP_FLAG_RST | TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_ACK)))
+	if (!(p->tcp_flags & TCP_FLAGS))
 		next = IPVS_CLOSE;
 	p->newstate = next;
 }
@@ -349,9 +355,12 @@ int forward_kprobe(struct pt_regs *ctx)
 		return 0;
 	VERIFIER_CHECKED(s);
 	read_kernel(&p.oldstate, sizeof(p.oldstate), (void *)(p.cp + s->cp_state));
-	read_kernel(&p.flags, sizeof(p.flags), (void *)(p.cp + s->cp_flags));
 	if (!read_tcp_flags(s, skb, iph_len, &p.tcp_flags))
 		return 0;	/* if it changes the state, the next change shows the gap */
+	/* Nearly every packet: in each of the kernel's tables that keeps the state. */
+	if (p.oldstate == IPVS_ESTABLISHED && (p.tcp_flags & TCP_FLAGS) == TCP_FLAG_ACK)
+		return 0;
+	read_kernel(&p.flags, sizeof(p.flags), (void *)(p.cp + s->cp_flags));
 	look_up_state(s, &p);
 	if (p.newstate != p.oldstate || is_syn_again(&p) || (p.row == TCP_RST && p.oldstate == IPVS_SYN_RECV))
 		state_changes(ctx, s, &p);

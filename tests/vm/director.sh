@@ -13,7 +13,8 @@
 #
 #   IPv6: fd00:77:... in place of 10.77....
 
-# director_network 4|6
+# director_network 4|6 - makes the network. Neighbours are found only from link-local addresses; the kernel's own would be
+# tentative at first.
 director_network()
 {
 	local where
@@ -38,6 +39,8 @@ director_network()
 	address add fd00:77::2/128 dev lo nodad
 	address add fd00:77:2::1/64 dev p$$ nodad
 	address add fd00:77:3::1/64 dev r$$ nodad
+	address add fe80::1/64 dev p$$ nodad
+	address add fe80::1/64 dev r$$ nodad
 	route add 203.0.113.0/24 dev s$$
 	route add 2001:db8:113::/64 dev s$$
 	END
@@ -55,6 +58,8 @@ director_network()
 	address add 10.77.2.2/24 dev eth0
 	address add 10.77.5.2/24 dev eth1
 	address add fd00:77:2::2/64 dev eth0 nodad
+	address add fe80::2/64 dev eth0 nodad
+	address add fe80::2/64 dev eth1 nodad
 	address add fd00:77:5::2/64 dev eth1 nodad
 	route add 10.77.0.1/32 via 10.77.2.1
 	route add 10.77.0.2/32 via 10.77.2.1 src 10.77.5.2
@@ -67,6 +72,8 @@ director_network()
 	address add 10.77.5.1/24 dev eth1
 	address add fd00:77::2/128 dev lo nodad
 	address add fd00:77:3::2/64 dev eth0 nodad
+	address add fe80::2/64 dev eth0 nodad
+	address add fe80::1/64 dev eth1 nodad
 	address add fd00:77:5::1/64 dev eth1 nodad
 	route add default via 10.77.3.1
 	route add default via fd00:77:3::1
