@@ -141,7 +141,8 @@ static bool rehearse(struct plan *p, struct output *o)
 		{ true, true, DIRECTOR_OFF, "rows and counting" },
 		{ true, false, DIRECTOR_STATES, "rows and --director" },
 	};
-	struct options options = *p->options;
+	const struct options *given = p->options;
+	struct options options = *given;
 	bool ok = layout_text(p, o);
 
 	p->options = &options;
@@ -151,6 +152,7 @@ static bool rehearse(struct plan *p, struct output *o)
 		if (p->host->read_helper != BPF_FUNC_probe_read)
 			ok &= main_text(p, p->host->read_helper, &purposes[i], o);
 	}
+	p->options = given;
 	return ok;
 }
 
