@@ -9,6 +9,7 @@
  *   LRU_MAPS          this kernel has maps that drop their oldest elements: 4.10 and later
  *   RAW_TRACEPOINTS   this kernel has raw tracepoints: 4.17 and later
  *   SECOND_PROGRAM    a second program is attached after the one for state changes, see state.bpf.c
+ *   DIRECTOR          with the programs for --director, see director.bpf.c
  *   NAMED_KPROBES     kprobes are lines of kprobe_events, and kprobe_profile counts their hits
  *   STATE_*, RETRANSMIT_*  offsets of tracepoint fields on this kernel
  *   WITHOUT_*         leave out a program that this host does not use: each large one takes half a second to compile

@@ -40,6 +40,31 @@ struct owner {
 	char comm[16];		/* as the kernel has it: any bytes but NUL */
 };
 
+enum forwarded_cause {		/* what led to a row of --director */
+	CAUSE_NONE,		/* a packet with neither FIN nor RST */
+	CAUSE_CLIENT_FIN,
+	CAUSE_SERVER_FIN,
+	CAUSE_CLIENT_RESET,
+	CAUSE_SERVER_RESET,
+	CAUSE_EXPIRED,		/* the entry's timer */
+	CAUSE_THROWN_OUT,	/* IPVS ended the entry at once */
+};
+
+enum forwarded_flags {
+	FORWARDED_REMOVED = 1,	/* the real server is not in the service any more, or has weight 0 */
+	FORWARDED_SYN_ACK = 2,	/* connect_us is the time to the real server's SYN-ACK, else to the client's ACK */
+};
+
+/* What a row of --director has in place of an owner. */
+struct forwarded {
+	__u32 packets;		/* from the client */
+	__u32 expires_ms;	/* from the last packet until IPVS ends the entry; 0: not known, or it has ended */
+	__u32 connect_us;	/* time from the SYN, see FORWARDED_SYN_ACK; 0: not known */
+	__u8 cause;		/* enum forwarded_cause */
+	__u8 flags;		/* enum forwarded_flags */
+	__u8 pad[10];
+};
+
 enum conn_flags {
 	CONN_OWNED = 1,		/* the owner is the process that called connect() or listen() */
 	CONN_PENDING = 2,	/* the row CLOSE -> SYN_SENT is not reported yet */
@@ -53,7 +78,10 @@ enum conn_flags {
 struct conn {
 	struct tuple tuple;
 	struct real real;
-	struct owner owner;
+	union {
+		struct owner owner;
+		struct forwarded forwarded;	/* in an event of IPVS, see EVENT_FORWARDED */
+	};
 	__u8 family;		/* of the socket: AF_INET, AF_INET6 */
 	__u8 flags;		/* enum conn_flags */
 	__u8 state;		/* the last state seen */
@@ -69,6 +97,12 @@ enum event_type {
 	EVENT_STATE = 1,
 	EVENT_RETRANSMIT = 2,
 	EVENT_MOVED = 3,	/* another real server took over */
+	/* Only with --director: events of IPVS's entry. Their states are enum ipvs_state, and skaddr is the entry's address. */
+	EVENT_FORWARDED,	/* a new state; IPVS_NONE: the entry has ended */
+	EVENT_FORWARDED_SYN,	/* the client sent its SYN again */
+	EVENT_FORWARDED_NEW,	/* a new entry; its address is not known yet */
+	EVENT_FORWARDED_REFUSED, /* there is no real server, and no entry */
+	EVENT_TYPES
 };
 
 struct event {
@@ -76,7 +110,7 @@ struct event {
 	__u64 skaddr;
 	__u64 span_ns;		/* time in the old state; of a retransmit: time since the state began */
 	__u8 type;		/* enum event_type */
-	__u8 oldstate;		/* include/net/tcp_states.h */
+	__u8 oldstate;		/* enum tcp_state; enum ipvs_state */
 	__u8 newstate;
 	__u8 err_known;		/* 1: err was read */
 	__u32 err;		/* sk_err when the state became CLOSE; 0: none */
@@ -96,6 +130,7 @@ enum setting_flags {
 	SETTING_REALS = 512,
 	SETTING_STATE_TIMES = 1024, /* also count the time in each state */
 	SETTING_IPVS = 2048,	/* ip_vs_conn_new() is probed: the first row of a connect waits for IPVS */
+	SETTING_ENDS = 4096,	/* of IPVS's entries only begin and end */
 };
 
 #define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | SETTING_PID | SETTING_VIPS)
@@ -131,6 +166,17 @@ struct settings {
 	__u16 cp_vport;
 	__u16 cp_dport;
 	__u16 cp_timer;		/* if ip_vs_conn_expire() gets the timer; 0: it gets the connection */
+	__u16 cp_state;
+	__u16 cp_flags;
+	__u16 cp_dest;
+	__u16 cp_in_pkts;
+	__u16 dest_flags;	/* struct ip_vs_dest */
+	__u16 dest_weight;
+	__u16 pd_state_table;	/* struct ip_vs_proto_data */
+	__u16 pd_timeouts;
+	__u16 skb_len;		/* struct sk_buff; data_len follows it */
+	__u16 transition_args;	/* number of arguments of tcp_state_transition(); 5: the last is the IP header's length */
+	__u16 pad1[2];
 };
 
 /* A key of map "addresses". */
@@ -230,6 +276,8 @@ enum count_slot {
 	COUNT_IPVS_CONNS,		/* new connections of every protocol, as IPVS itself counts them */
 	COUNT_ENTRIES_MADE,	/* elements added to map "entries" */
 	COUNT_ENTRIES_ENDED,	/* elements of it whose connection IPVS has ended */
+	COUNT_FORWARDED_GAPS,	/* the old state of IPVS's entry is not the last one seen */
+	COUNT_SYNCED,		/* entries that came from another director */
 	COUNT_SLOTS
 };
 
@@ -245,14 +293,21 @@ enum run_slot {
 	RUN_EXPIRE,
 	RUN_EXPIRE_NOW,
 	RUN_FREE,
+	RUN_FORWARD,
+	RUN_FORWARD_NEW,
+	RUN_FORWARD_REFUSED,
+	RUN_FORWARD_EXPIRE,
+	RUN_FORWARD_EXPIRE_NOW,
+	RUN_FORWARD_FREE,
 	RUN_SLOTS = 16		/* so many that each CPU's slots have cache lines of their own */
 };
 
 _Static_assert(sizeof(struct tuple) == 40, "struct tuple has a hole");
 _Static_assert(sizeof(struct real) == 20, "struct real has a hole");
+_Static_assert(sizeof(struct forwarded) == sizeof(struct owner), "they share their place");
 _Static_assert(sizeof(struct conn) == 96, "struct conn has a hole");
 _Static_assert(sizeof(struct event) == 128, "struct event has a hole");
-_Static_assert(sizeof(struct settings) == 72, "struct settings has a hole");
+_Static_assert(sizeof(struct settings) == 96, "struct settings has a hole");
 _Static_assert(sizeof(struct conn_entry) == 56, "struct conn_entry has a hole");
 _Static_assert(sizeof(struct service) == 20, "struct service has a hole");
 _Static_assert(sizeof(struct tally_key) == 40, "struct tally_key has a hole");

@@ -209,8 +209,9 @@ struct new_args {
 	u16 dport, dest_af;
 };
 
-/* Reads the connection and its real server. Returns false if it is not a TCP connection to be shown. */
-static inline bool read_new(const struct settings *s, const struct new_args *a, struct conn *c)
+/* Reads the connection and its real server. Returns false if it is not a TCP connection to be shown. @counts: also counts
+ * it in COUNT_IPVS_CONNS */
+static inline bool read_new(const struct settings *s, const struct new_args *a, struct conn *c, bool counts)
 {
 	struct conn_param p = {};
 	u16 dest_af = a->dest_af;
@@ -218,7 +219,7 @@ static inline bool read_new(const struct settings *s, const struct new_args *a, 
 	read_kernel(&p, sizeof(p), (void *)a->param);
 	c->tuple.netns = ipvs_netns(s, p.ipvs);
 	/* Count as ip_vs_schedule() does: neither synced connections, nor those that ip_vs_ftp expects. */
-	if (s->own_netns && c->tuple.netns == s->own_netns && a->dest && p.cport && !(a->flags & IP_VS_CONN_F_SYNC))
+	if (counts && s->own_netns && c->tuple.netns == s->own_netns && a->dest && p.cport && !(a->flags & IP_VS_CONN_F_SYNC))
 		count(COUNT_IPVS_CONNS);
 	/* For those without client port, see client_port_kprobe(). */
 	if (p.protocol != IPPROTO_TCP || a->flags & IP_VS_CONN_F_ONE_PACKET || !p.cport)
@@ -240,7 +241,7 @@ static inline bool read_new(const struct settings *s, const struct new_args *a, 
 	return true;
 }
 
-int ipvs_kprobe(struct pt_regs *ctx)
+static inline void read_new_args(struct pt_regs *ctx, struct new_args *a)
 {
 	/* Read once and before any branch: the verifier allows only constant
 	 * offsets into ctx, and the compiler likes to merge such loads. */
@@ -250,28 +251,35 @@ int ipvs_kprobe(struct pt_regs *ctx)
 	u64 arg4 = *(volatile u64 *)&PT_REGS_PARM4(ctx);
 	u64 arg5 = *(volatile u64 *)&PT_REGS_PARM5(ctx);
 	u64 arg6 = *(volatile u64 *)&PT_REGS_PARM6(ctx);
-	struct new_args a = { .param = arg1 };
+
+	a->param = arg1;
+	if (arg2 < 4096) {	/* an address family, not a pointer */
+		a->dest_af = arg2;
+		a->daddr = arg3;
+		a->dport = arg4;
+		a->flags = arg5;
+		a->dest = arg6;
+	} else {
+		a->daddr = arg2;
+		a->dport = arg3;
+		a->flags = arg4;
+		a->dest = arg5;
+	}
+}
+
+int ipvs_kprobe(struct pt_regs *ctx)
+{
+	struct new_args a = {};
 	struct client cl = {};
 	struct settings *s;
 
+	read_new_args(ctx, &a);
 	count_run(RUN_IPVS);
 	s = get_settings();
 	if (!s)
 		return 0;
 	VERIFIER_CHECKED(s);
-	if (arg2 < 4096) {	/* an address family, not a pointer */
-		a.dest_af = arg2;
-		a.daddr = arg3;
-		a.dport = arg4;
-		a.flags = arg5;
-		a.dest = arg6;
-	} else {
-		a.daddr = arg2;
-		a.dport = arg3;
-		a.flags = arg4;
-		a.dest = arg5;
-	}
-	if (!(a.flags & IP_VS_CONN_F_TEMPLATE) && read_new(s, &a, &cl.e.conn))
+	if (!(a.flags & IP_VS_CONN_F_TEMPLATE) && read_new(s, &a, &cl.e.conn, true))
 		handle_conn(ctx, s, &cl);
 	return 0;
 }

@@ -37,6 +37,7 @@ OFFSET(skc_v6_daddr, struct sock_common, skc_v6_daddr)
 OFFSET(skc_v6_rcv_saddr, struct sock_common, skc_v6_rcv_saddr)
 OFFSET(net_inum, struct net, ns.inum)
 OFFSET(skb_data, struct sk_buff, data)
+OFFSET(skb_len, struct sk_buff, len)
 #ifndef WITHOUT_IPVS
 OFFSET(ipvs_net, struct netns_ipvs, net)
 OFFSET(dest_conn_flags, struct ip_vs_dest, conn_flags)
@@ -51,6 +52,27 @@ OFFSET(cp_daddr, struct ip_vs_conn, daddr)
 OFFSET(cp_cport, struct ip_vs_conn, cport)
 OFFSET(cp_vport, struct ip_vs_conn, vport)
 OFFSET(cp_dport, struct ip_vs_conn, dport)
+OFFSET(cp_state, struct ip_vs_conn, state)
+OFFSET(cp_flags, struct ip_vs_conn, flags)
+OFFSET(cp_dest, struct ip_vs_conn, dest)
+OFFSET(cp_in_pkts, struct ip_vs_conn, in_pkts)
+/* The flag that the real server is in the service. Kernels of 2026 have it in a word of its own. */
+#ifdef IP_VS_DEST_CF_AVAILABLE
+OFFSET(dest_flags, struct ip_vs_dest, cflags)
+#else
+OFFSET(dest_flags, struct ip_vs_dest, flags)
+#endif
+OFFSET(dest_weight, struct ip_vs_dest, weight)
+OFFSET(pd_state_table, struct ip_vs_proto_data, tcp_state_table)
+OFFSET(pd_timeouts, struct ip_vs_proto_data, timeout_table)
+
+/* Stable kernels of 2026 pass the length of the IP header too. */
+int transition_args(void *ctx)
+{
+	return __builtin_types_compatible_p(typeof(((struct ip_vs_protocol *)0)->state_transition),
+					    void (*)(struct ip_vs_conn *, int, const struct sk_buff *,
+						     struct ip_vs_proto_data *, unsigned int)) ? 5 : 4;
+}
 
 /* Before 4.15 a timer's function gets a number, here the connection's address. Kernels with BTF are newer. */
 int cp_timer(void *ctx)

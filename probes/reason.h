@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Why a socket became CLOSE. Only this file decides it, for rows in the tool and
- * for counters in the kernel. The tool takes the names of errors from <errno.h>,
+ * Why a socket became CLOSE, and why IPVS's entry changed. Only this file decides it, for rows
+ * in the tool and for counters in the kernel. The tool takes the names of errors from <errno.h>,
  * the probes from the kernel's own header.
  */
 #ifndef IPVS_TCPSTATE_REASON_H
@@ -57,6 +57,56 @@ static inline enum close_reason why_closed(const struct conn *c, __u8 oldstate, 
 		return CLOSE_UNREACHABLE;
 	default:
 		return CLOSE_ERROR;
+	}
+}
+
+enum forwarded_reason {
+	FORWARDED_NORMAL,
+	FORWARDED_CLIENT_FIN,
+	FORWARDED_SERVER_FIN,
+	FORWARDED_CLIENT_RESET,
+	FORWARDED_SERVER_RESET,
+	FORWARDED_REFUSED,
+	FORWARDED_NO_ANSWER,
+	FORWARDED_NO_ACK,	/* the real server answered the SYN, and no ACK came from the client */
+	FORWARDED_IDLE,
+	FORWARDED_RESCHEDULED,
+	FORWARDED_DEST_REMOVED,
+};
+
+/* Why an entry ended in SYN_RECV. In direct routing the answers do not pass: one SYN and no more probably means that the
+ * client got a reset. */
+static inline enum forwarded_reason why_not_connected(const struct conn *c)
+{
+	if (c->forwarded.flags & FORWARDED_SYN_ACK)
+		return FORWARDED_NO_ACK;
+	return c->real.method == METHOD_MASQ || c->forwarded.packets > 1 ? FORWARDED_NO_ANSWER : FORWARDED_REFUSED;
+}
+
+/* @c: of an event of IPVS; @oldstate: enum ipvs_state */
+static inline enum forwarded_reason why_forwarded(const struct conn *c, __u8 oldstate)
+{
+	bool removed = c->forwarded.flags & FORWARDED_REMOVED;
+
+	switch (c->forwarded.cause) {
+	case CAUSE_CLIENT_FIN:
+		return FORWARDED_CLIENT_FIN;
+	case CAUSE_SERVER_FIN:
+		return FORWARDED_SERVER_FIN;
+	case CAUSE_CLIENT_RESET:
+		return FORWARDED_CLIENT_RESET;
+	case CAUSE_SERVER_RESET:
+		return oldstate == IPVS_SYN_RECV ? FORWARDED_REFUSED : FORWARDED_SERVER_RESET;
+	case CAUSE_THROWN_OUT:
+		return FORWARDED_RESCHEDULED;
+	case CAUSE_EXPIRED:
+		if (oldstate == IPVS_SYN_RECV)
+			return why_not_connected(c);
+		if (oldstate == IPVS_ESTABLISHED)
+			return removed ? FORWARDED_DEST_REMOVED : FORWARDED_IDLE;
+		return FORWARDED_NORMAL;
+	default:
+		return removed ? FORWARDED_DEST_REMOVED : FORWARDED_NORMAL;
 	}
 }
 

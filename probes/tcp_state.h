@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* States of a TCP socket, as in include/net/tcp_states.h. For the probes and the tool. */
+/* States of a TCP socket, as in include/net/tcp_states.h, and of a TCP connection in IPVS. For the probes and the tool. */
 #ifndef IPVS_TCPSTATE_TCP_STATE_H
 #define IPVS_TCPSTATE_TCP_STATE_H
 
@@ -15,6 +15,21 @@ enum tcp_state {
 	TCP_LAST_ACK,
 	TCP_LISTEN,
 	TCP_CLOSING,
+};
+
+enum ipvs_state {		/* IP_VS_TCP_S_NONE and others, include/net/ip_vs.h; the same from 3.10 to 7.x */
+	IPVS_NONE,
+	IPVS_ESTABLISHED,
+	IPVS_SYN_SENT,
+	IPVS_SYN_RECV,
+	IPVS_FIN_WAIT,
+	IPVS_TIME_WAIT,
+	IPVS_CLOSE,
+	IPVS_CLOSE_WAIT,
+	IPVS_LAST_ACK,
+	IPVS_LISTEN,
+	IPVS_SYNACK,
+	IPVS_STATES
 };
 
 #endif

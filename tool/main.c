@@ -57,6 +57,11 @@ static int run(const struct plan *plan, const volatile sig_atomic_t *stop)
 		snprintf(errmsg, sizeof(errmsg), "%s", programs.errmsg);
 		goto fail;
 	}
+	if (plan->options->director && !layout_knows_states(&t.kernel.layout)) {
+		snprintf(errmsg, sizeof(errmsg), "--director needs the layout of IPVS's structures, which neither BTF nor the "
+			 "kernel's headers give here; see the lines above, and --check");
+		goto fail;
+	}
 	kernel_choose(&t.kernel);	/* again, as the layout may be known now */
 	log_hooks(&t.kernel);
 	if (trace_load(&t, &programs.object, errmsg, sizeof(errmsg)))

@@ -45,6 +45,8 @@ static bool has_any(void *cookie, const struct hook *hook)
 {
 	const struct plan *p = cookie;
 
+	if (hook->event >= HOOK_FORWARD && !p->options->director)
+		return false;
 	if (hook->kind == HOOK_RAW_TRACEPOINT)
 		return p->host->raw_tracepoints && (hook->event != HOOK_STATE_SECOND || p->host->raw_may_skip);
 	if (hook->kind != HOOK_TRACEPOINT)
@@ -71,6 +73,7 @@ static bool load(struct plan *p, const struct object *object, enum hook_choice w
 /* What the programs are for. */
 struct purpose {
 	bool rows, counts;
+	enum director director;
 	const char *what;
 };
 
@@ -123,26 +126,33 @@ static bool layout_text(const struct plan *p, struct output *o)
 	layout_from_object(&l, &programs.object);
 	programs_close(&programs);
 	snprintf(how, sizeof(how), "sk_err %u skc_net %u skc_v6_daddr %u skc_v6_rcv_saddr %u net_inum %u "
-		 "sk_protocol %u/%u inet_sport %u inet_saddr %u ipvs_net %u dest_conn_flags %u", l.sk_err,
+		 "sk_protocol %u/%u inet_sport %u inet_saddr %u ipvs_net %u dest_conn_flags %u cp_state %u transition_args %u", l.sk_err,
 		 l.skc_net, l.skc_v6_daddr, l.skc_v6_rcv_saddr, l.net_inum, l.sk_protocol,
-		 l.protocol_size, l.inet_sport, l.inet_saddr, l.ipvs_net, l.dest_conn_flags);
-	return ok && report_step(o, layout_knows_sockets(&l) && l.dest_conn_flags, "layout", how);
+		 l.protocol_size, l.inet_sport, l.inet_saddr, l.ipvs_net, l.dest_conn_flags,
+		 l.cp_state, l.transition_args);
+	return ok && report_step(o, layout_knows_sockets(&l) && l.dest_conn_flags && layout_knows_states(&l), "layout", how);
 }
 
 static bool rehearse(struct plan *p, struct output *o)
 {
 	static const struct purpose purposes[] = {
-		{ true, false, "rows" },
-		{ false, true, "counting" },
-		{ true, true, "rows and counting" },
+		{ true, false, DIRECTOR_OFF, "rows" },
+		{ false, true, DIRECTOR_OFF, "counting" },
+		{ true, true, DIRECTOR_OFF, "rows and counting" },
+		{ true, false, DIRECTOR_STATES, "rows and --director" },
 	};
+	const struct options *given = p->options;
+	struct options options = *given;
 	bool ok = layout_text(p, o);
 
+	p->options = &options;
 	for (size_t i = 0; i < N_OF(purposes); i++) {
+		options.director = purposes[i].director;
 		ok &= main_text(p, BPF_FUNC_probe_read, &purposes[i], o);
 		if (p->host->read_helper != BPF_FUNC_probe_read)
 			ok &= main_text(p, p->host->read_helper, &purposes[i], o);
 	}
+	p->options = given;
 	return ok;
 }
 

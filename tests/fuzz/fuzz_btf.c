@@ -30,6 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	expect(!err || err == -EBADMSG);
 	for (size_t i = 0; i < N_OF(members); i++)
 		expect(members[i].found || (!members[i].offset && !members[i].bitfield));
+	btf_params(btf, size - base_len, base, base_len, members[0].number);
 	free(btf);
 	free(base);
 	return 0;

@@ -101,11 +101,11 @@ bool attach_allowed(const struct attached *a, const struct hook *hook)
 }
 
 /* Makes "group/event". The group holds our pid, so that the leftovers of a killed process can be recognized. The event
- * holds it too, as kprobe_profile does not show groups. Returns where the event's name begins. */
+ * holds it too, as kprobe_profile does not show groups; and it holds the program, as a function may have two. Returns where
+ * the event's name begins. */
 static const char *event_name(const struct hook *hook, char *name, size_t len)
 {
-	snprintf(name, len, GROUP "%d/%s_%c_%d", getpid(), hook->target,
-		 hook->kind == HOOK_KRETPROBE ? 'r' : 'p', getpid());
+	snprintf(name, len, GROUP "%d/%s_%d", getpid(), hook->program, getpid());
 	return strchr(name, '/') + 1;
 }
 

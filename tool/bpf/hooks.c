@@ -21,6 +21,12 @@ static const struct hook table[] = {
 	{ HOOK_EXPIRE, HOOK_KPROBE, NULL, "ip_vs_conn_expire", "expire_kprobe" },
 	{ HOOK_EXPIRE_NOW, HOOK_KPROBE, NULL, "ip_vs_conn_expire_now", "expire_now_kprobe" },
 	{ HOOK_FREE, HOOK_KPROBE, NULL, "ip_vs_conn_rcu_free", "free_kprobe" },
+	{ HOOK_FORWARD, HOOK_KPROBE, NULL, "tcp_state_transition", "forward_kprobe" },
+	{ HOOK_FORWARD_NEW, HOOK_KPROBE, NULL, "ip_vs_conn_new", "forward_new_kprobe" },
+	{ HOOK_FORWARD_REFUSED, HOOK_KPROBE, NULL, "ip_vs_leave", "forward_refused_kprobe" },
+	{ HOOK_FORWARD_EXPIRE, HOOK_KPROBE, NULL, "ip_vs_conn_expire", "forward_expire_kprobe" },
+	{ HOOK_FORWARD_EXPIRE_NOW, HOOK_KPROBE, NULL, "ip_vs_conn_expire_now", "forward_expire_now_kprobe" },
+	{ HOOK_FORWARD_FREE, HOOK_KPROBE, NULL, "ip_vs_conn_rcu_free", "forward_free_kprobe" },
 };
 
 enum { N_HOOKS = sizeof(table) / sizeof(table[0]) };
@@ -94,6 +100,12 @@ const char *hooks_describe(enum hook_event event)
 		[HOOK_EXPIRE] = "IPVS connections that time out",
 		[HOOK_EXPIRE_NOW] = "IPVS connections that end at once",
 		[HOOK_FREE] = "the end of IPVS connections",
+		[HOOK_FORWARD] = "packets of forwarded connections",
+		[HOOK_FORWARD_NEW] = "new forwarded connections",
+		[HOOK_FORWARD_REFUSED] = "forwarded connections without a real server",
+		[HOOK_FORWARD_EXPIRE] = "forwarded connections that time out",
+		[HOOK_FORWARD_EXPIRE_NOW] = "forwarded connections that end at once",
+		[HOOK_FORWARD_FREE] = "the end of forwarded connections",
 	};
 
 	return words[event];

@@ -12,7 +12,7 @@
 
 static uint32_t map_size(const struct object_map *m, const struct map_sizes *sizes)
 {
-	static const char *const by_conns[] = { "sockets", "connecting", "clients" };
+	static const char *const by_conns[] = { "sockets", "connecting", "clients", "forwarded", "closing", "fresh" };
 
 	for (size_t i = 0; i < sizeof(by_conns) / sizeof(by_conns[0]); i++)
 		if (!strcmp(m->name, by_conns[i]))
@@ -248,6 +248,9 @@ int loader_open(struct loaded *l, const struct object *o, const struct hook *con
 	l->counts_fd = map_by_name(l, o, "counts");
 	l->runs_fd = map_by_name(l, o, "runs");
 	l->events_fd = map_by_name(l, o, "events");
+	l->forwarded_fd = map_by_name(l, o, "forwarded");
+	l->closing_fd = map_by_name(l, o, "closing");
+	l->fresh_fd = map_by_name(l, o, "fresh");
 	entries = object_map(o, "entries");
 	l->no_lru = entries >= 0 && o->maps[entries].type == BPF_MAP_TYPE_HASH;
 	return load_programs(l, o, chosen, errmsg, len);

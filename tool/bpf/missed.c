@@ -36,6 +36,16 @@ static uint64_t larger(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+/* A packet that was not seen is a missed row only if it changed the state: that shows as a gap. */
+static uint64_t count_missed_forwarded(const struct loaded *l, const uint64_t skipped[HOOK_EVENTS],
+				       const uint64_t count[COUNT_SLOTS])
+{
+	uint64_t new = l->program_fd[HOOK_FORWARD] < 0 ? count_misses(l, skipped, HOOK_FORWARD_NEW) : 0;
+
+	return count[COUNT_FORWARDED_GAPS] + new + count_misses(l, skipped, HOOK_FORWARD_REFUSED) +
+	       count_misses(l, skipped, HOOK_FORWARD_FREE);
+}
+
 /* If the kernel skips one of the two programs for a state change, the other one handles it. If the return of a connect was
  * missed, the socket's next event reports the connect. */
 static uint64_t count_missed_rows(const struct loaded *l, const uint64_t skipped[HOOK_EVENTS], uint64_t unseen,
@@ -46,13 +56,14 @@ static uint64_t count_missed_rows(const struct loaded *l, const uint64_t skipped
 	return larger(states, count[COUNT_GAPS]) + larger(count_misses(l, skipped, HOOK_IPVS), unseen) +
 	       count_misses(l, skipped, HOOK_RETRANSMIT) + count_misses(l, skipped, HOOK_CONNECT) +
 	       count_misses(l, skipped, HOOK_CLIENT_PORT) + count_misses(l, skipped, HOOK_NO_DESTINATION) +
-	       count[COUNT_UNCERTAIN];
+	       count[COUNT_UNCERTAIN] + count_missed_forwarded(l, skipped, count);
 }
 
 static uint64_t count_missed_reasons(const struct loaded *l, const uint64_t skipped[HOOK_EVENTS])
 {
 	return count_misses(l, skipped, HOOK_ERROR) + count_misses(l, skipped, HOOK_EXPIRE) +
-	       count_misses(l, skipped, HOOK_EXPIRE_NOW) + count_misses(l, skipped, HOOK_FREE);
+	       count_misses(l, skipped, HOOK_EXPIRE_NOW) + count_misses(l, skipped, HOOK_FREE) +
+	       count_misses(l, skipped, HOOK_FORWARD_EXPIRE) + count_misses(l, skipped, HOOK_FORWARD_EXPIRE_NOW);
 }
 
 int missed_losses(const struct loaded *l, const uint64_t skipped[HOOK_EVENTS], uint64_t unseen, struct losses *lost)

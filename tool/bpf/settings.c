@@ -29,7 +29,8 @@ int settings_set(const struct loaded *l, const struct options *o, const struct l
 			 (o->pid ? SETTING_PID : 0U) | (o->vips.n ? SETTING_VIPS : 0U) |
 			 (o->reals.n ? SETTING_REALS : 0U) |
 			 (o->retransmits ? SETTING_RETRANSMITS : 0U) |
-			 (o->states ? SETTING_STATE_TIMES : 0U),
+			 (o->states ? SETTING_STATE_TIMES : 0U) |
+			 (o->director == DIRECTOR_ENDS ? SETTING_ENDS : 0U),
 		.pid = (uint32_t)o->pid,
 		.sk_err = layout->sk_err,
 		.skc_net = layout->skc_net,
@@ -55,6 +56,16 @@ int settings_set(const struct loaded *l, const struct options *o, const struct l
 		.cp_vport = layout->cp_vport,
 		.cp_dport = layout->cp_dport,
 		.cp_timer = layout->cp_timer,
+		.cp_state = layout->cp_state,
+		.cp_flags = layout->cp_flags,
+		.cp_dest = layout->cp_dest,
+		.cp_in_pkts = layout->cp_in_pkts,
+		.dest_flags = layout->dest_flags,
+		.dest_weight = layout->dest_weight,
+		.pd_state_table = layout->pd_state_table,
+		.pd_timeouts = layout->pd_timeouts,
+		.skb_len = layout->skb_len,
+		.transition_args = layout->transition_args,
 		.adopt = adopt,
 		.own_netns = settings_can_count_taken(layout) ? own_netns() : 0,
 	};

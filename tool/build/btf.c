@@ -13,14 +13,15 @@ struct header {
 };
 
 struct type {
-	uint32_t name_off, info, size;
+	uint32_t name_off, info;
+	uint32_t size;		/* or the number of another type, for example of the one that a pointer points to */
 };
 
 struct member {
 	uint32_t name_off, type, offset;
 };
 
-enum { KIND_STRUCT = 4, KIND_UNION = 5 };
+enum { KIND_PTR = 2, KIND_STRUCT = 4, KIND_UNION = 5, KIND_FUNC_PROTO = 13 };
 
 struct strings {
 	const char *base, *own;		/* offsets in own continue those in base */
@@ -32,13 +33,13 @@ static const struct {
 	uint8_t fixed, each;
 } tails[] = {
 	[1] = { 4, 0 },	  /* INT */
-	[2] = { 0, 0 },	  /* PTR */
+	[KIND_PTR] = { 0, 0 },
 	[3] = { 12, 0 },  /* ARRAY */
 	[KIND_STRUCT] = { 0, 12 },
 	[KIND_UNION] = { 0, 12 },
 	[6] = { 0, 8 },	  /* ENUM */
 	[7] = { 0, 0 },	  /* FWD, TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC */
-	[13] = { 0, 8 },  /* FUNC_PROTO */
+	[KIND_FUNC_PROTO] = { 0, 8 },
 	[14] = { 4, 0 },  /* VAR */
 	[15] = { 0, 12 }, /* DATASEC */
 	[16] = { 0, 0 },  /* FLOAT */
@@ -83,36 +84,57 @@ static void find_in_struct(const struct strings *s, const char *at, uint32_t n, 
 		/* If this flag is set, the upper 8 bits are the size of a bitfield. */
 		wanted->bitfield = kind_flag && m.offset >> 24;
 		wanted->offset = (kind_flag ? m.offset & 0xffffff : m.offset) / 8;
+		wanted->number = m.type;
 		wanted->found = true;
 		return;
 	}
 }
 
-static int walk(const struct strings *s, const char *at, size_t left, struct btf_member *members,
-		size_t n)
-{
-	while (left >= sizeof(struct type)) {
-		struct type t;
-		uint32_t kind, vlen;
-		size_t tail;
+/* A type in the type information, and where the next one begins. */
+struct place {
+	struct type t;
+	uint32_t kind, vlen;
+	const char *tail;	/* what follows the type */
+	const char *at;
+	size_t left;
+};
 
-		memcpy(&t, at, sizeof(t));
-		kind = t.info >> 24 & 0x1f;
-		vlen = t.info & 0xffff;
-		if (!kind || kind >= sizeof(tails) / sizeof(tails[0]))
-			return -EBADMSG;
-		tail = tails[kind].fixed + (size_t)tails[kind].each * vlen;
-		at += sizeof(t);
-		left -= sizeof(t);
-		if (tail > left)
-			return -EBADMSG;
-		for (size_t i = 0; i < n && kind == KIND_STRUCT; i++)
-			if (!members[i].found && !strcmp(string_at(s, t.name_off), members[i].type))
-				find_in_struct(s, at, vlen, t.info >> 31, &members[i]);
-		at += tail;
-		left -= tail;
-	}
-	return left ? -EBADMSG : 0;
+/* Moves to the next type. Returns 1, 0 at the end, or -EBADMSG. */
+static int next_type(struct place *p)
+{
+	size_t tail;
+
+	if (p->left < sizeof(p->t))
+		return p->left ? -EBADMSG : 0;
+	memcpy(&p->t, p->at, sizeof(p->t));
+	p->kind = p->t.info >> 24 & 0x1f;
+	p->vlen = p->t.info & 0xffff;
+	if (!p->kind || p->kind >= sizeof(tails) / sizeof(tails[0]))
+		return -EBADMSG;
+	tail = tails[p->kind].fixed + (size_t)tails[p->kind].each * p->vlen;
+	p->tail = p->at + sizeof(p->t);
+	p->left -= sizeof(p->t);
+	if (tail > p->left)
+		return -EBADMSG;
+	p->at = p->tail + tail;
+	p->left -= tail;
+	return 1;
+}
+
+static struct place first_type(const void *btf, const struct header *h)
+{
+	return (struct place){ .at = (const char *)btf + h->hdr_len + h->type_off, .left = h->type_len };
+}
+
+static int walk(const struct strings *s, struct place p, struct btf_member *members, size_t n)
+{
+	int more;
+
+	while ((more = next_type(&p)) > 0)
+		for (size_t i = 0; i < n && p.kind == KIND_STRUCT; i++)
+			if (!members[i].found && !strcmp(string_at(s, p.t.name_off), members[i].type))
+				find_in_struct(s, p.tail, p.vlen, p.t.info >> 31, &members[i]);
+	return more;
 }
 
 int btf_find(const void *btf, size_t len, const void *base, size_t base_len,
@@ -131,5 +153,33 @@ int btf_find(const void *btf, size_t len, const void *base, size_t base_len,
 		return -EBADMSG;
 	s.own = (const char *)btf + h.hdr_len + h.str_off;
 	s.own_len = h.str_len;
-	return walk(&s, (const char *)btf + h.hdr_len + h.type_off, h.type_len, members, n);
+	return walk(&s, first_type(btf, &h), members, n);
+}
+
+/* Finds the type with number @number; the first one has number @first. */
+static bool find_number(const void *btf, const struct header *h, uint32_t first, uint32_t number, struct place *p)
+{
+	*p = first_type(btf, h);
+	for (uint32_t at = first; next_type(p) > 0; at++)
+		if (at == number)
+			return true;
+	return false;
+}
+
+unsigned btf_params(const void *btf, size_t len, const void *base, size_t base_len, uint32_t pointer)
+{
+	struct header h;
+	uint32_t first = 1;
+	struct place p;
+
+	if (base) {
+		if (read_header(&h, base, base_len))
+			return 0;
+		for (p = first_type(base, &h); next_type(&p) > 0;)
+			first++;
+	}
+	if (read_header(&h, btf, len) || !find_number(btf, &h, first, pointer, &p) || p.kind != KIND_PTR ||
+	    !find_number(btf, &h, first, p.t.size, &p) || p.kind != KIND_FUNC_PROTO)
+		return 0;
+	return p.vlen;
 }

@@ -15,6 +15,7 @@ struct btf_member {
 	bool found;
 	uint32_t offset;		/* bytes from the start of the struct, set if found */
 	bool bitfield;
+	uint32_t number;		/* of its type, for btf_params() */
 };
 
 /**
@@ -27,5 +28,12 @@ struct btf_member {
  */
 int btf_find(const void *btf, size_t len, const void *base, size_t base_len,
 	     struct btf_member *members, size_t n);
+
+/**
+ * btf_params - the number of parameters of the function that a pointer points to
+ * @pointer: number of the pointer's type, from btf_find() with the same type information
+ * Return: 0 if it is not known: no such type, or its types are not in @btf itself.
+ */
+unsigned btf_params(const void *btf, size_t len, const void *base, size_t base_len, uint32_t pointer);
 
 #endif

@@ -31,6 +31,7 @@ static const struct kernel_member {
 	MEMBER("sock_common", "skc_v6_rcv_saddr", skc_v6_rcv_saddr),
 	MEMBER("net", "ns", net_inum),		/* in BTF, inum is a member of ns */
 	MEMBER("sk_buff", "data", skb_data),
+	MEMBER("sk_buff", "len", skb_len),
 	MEMBER("netns_ipvs", "net", ipvs_net),	/* from here on in module ip_vs */
 	MEMBER("ip_vs_dest", "conn_flags", dest_conn_flags),
 	MEMBER("ip_vs_service", "af", svc_af),
@@ -45,10 +46,21 @@ static const struct kernel_member {
 	MEMBER("ip_vs_conn", "vport", cp_vport),
 	MEMBER("ip_vs_conn", "dport", cp_dport),
 	MEMBER("ip_vs_conn", "timer", cp_timer),
+	MEMBER("ip_vs_conn", "state", cp_state),
+	MEMBER("ip_vs_conn", "flags", cp_flags),
+	MEMBER("ip_vs_conn", "dest", cp_dest),
+	MEMBER("ip_vs_conn", "in_pkts", cp_in_pkts),
+	MEMBER("ip_vs_dest", "flags", dest_flags),
+	MEMBER("ip_vs_dest", "cflags", dest_flags),	/* replaces "flags" in kernels of 2026 */
+	MEMBER("ip_vs_dest", "weight", dest_weight),
+	MEMBER("ip_vs_proto_data", "tcp_state_table", pd_state_table),
+	MEMBER("ip_vs_proto_data", "timeout_table", pd_timeouts),
+	MEMBER("ip_vs_protocol", "state_transition", transition_args),	/* in BTF, see layout_from_btf() */
 #undef MEMBER
 };
 
-enum { SK_PROTOCOL = 1, NET_NS = 7, FIRST_OF_IPVS = 9, N_MEMBERS = sizeof(kernel_members) / sizeof(kernel_members[0]) };
+enum { SK_PROTOCOL = 1, NET_NS = 7, FIRST_OF_IPVS = 10, N_MEMBERS = sizeof(kernel_members) / sizeof(kernel_members[0]),
+       TRANSITION = N_MEMBERS - 1 };
 
 static void set(struct layout *l, const struct kernel_member *p, long offset)
 {
@@ -81,6 +93,9 @@ bool layout_from_btf(struct layout *l, const void *btf, size_t len, const void *
 		l->protocol_size = m[SK_PROTOCOL].bitfield ? 1 : 2;
 	m[NET_NS].found = m[NET_NS].found && inum->found;
 	m[NET_NS].offset += inum->offset;
+	if (m[TRANSITION].found)
+		m[TRANSITION].offset = ipvs ? btf_params(ipvs, ipvs_len, btf, len, m[TRANSITION].number) :
+					      btf_params(btf, len, NULL, 0, m[TRANSITION].number);
 	for (int i = 0; i < N_MEMBERS; i++)
 		if (m[i].found)
 			set(l, &kernel_members[i], m[i].offset);
@@ -97,6 +112,12 @@ bool layout_read(struct layout *l)
 	free(btf);
 	free(ipvs);
 	return all;
+}
+
+bool layout_knows_states(const struct layout *l)
+{
+	return l->cp_rcu_head && l->cp_state && l->cp_flags && l->cp_dest && l->cp_in_pkts && l->pd_state_table &&
+	       l->pd_timeouts && l->skb_data && l->skb_len;
 }
 
 static void add_constant(struct object *o, const char *name, uint16_t value)

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define OBJECT_MAPS_MAX 24
-#define OBJECT_PROGRAMS_MAX 32
+#define OBJECT_PROGRAMS_MAX 48
 #define OBJECT_INSNS_MAX 32768
 
 struct object_map {

@@ -17,7 +17,7 @@
 #define FAILURES_MAX 1000000
 #define INTERVAL_MAX 99999999	/* BCC's tools wait this long if no interval is given */
 
-enum value_kind { FLAG, PORTS, ENDS, NUMBER, CONNS, SIZE, FAILURES, STRING, HOOKS };
+enum value_kind { FLAG, PORTS, ENDS, NUMBER, CONNS, SIZE, FAILURES, STRING, HOOKS, DIRECTOR };
 
 /* An option: the parser and --help both read it here, and only here. */
 struct option_row {
@@ -31,7 +31,7 @@ struct option_row {
 
 #define AT(member) offsetof(struct options, member)
 
-enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS, STATES, FORGET, NO_REALTIME };
+enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS, STATES, FORGET, NO_REALTIME, FORWARDED };
 
 static const struct option_row rows[] = {
 	{ 'h', "help", FLAG, AT(help), NULL, "show this text and stop" },
@@ -54,6 +54,8 @@ static const struct option_row rows[] = {
 	{ '4', "ipv4", FLAG, AT(ipv4), NULL, "only IPv4 sockets" },
 	{ '6', "ipv6", FLAG, AT(ipv6), NULL, "only IPv6 sockets" },
 	{ 'a', "all", FLAG, AT(all), NULL, "every TCP socket, not only those that IPVS handles" },
+	{ FORWARDED, "director", DIRECTOR, AT(director), "[=KIND]",
+	  "the connections that IPVS forwards: states, or only their ends" },
 	{ 'r', "retransmits", FLAG, AT(retransmits), NULL,
 	  "every retransmit, not only those of the first SYN" },
 	{ DOWN, "down", FAILURES, AT(down), "[=N]",
@@ -102,7 +104,7 @@ static const char *const not_with_replay[] = {
 
 /* Options that only matter for rows, which --summary, --histogram and --metrics do not print. */
 static const char *const only_for_rows[] = {
-	"timestamp", "wide", "extended", "journal", "retransmits", "count", "down",
+	"timestamp", "wide", "extended", "journal", "retransmits", "count", "down", "director",
 };
 
 static bool is_among(const char *const *names, size_t n, const struct option_row *row)
@@ -304,6 +306,11 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 			return usage_error(o, "--%s '': give a %s", row->name, row->value);
 		*(const char **)target = text;
 		return 0;
+	case DIRECTOR:
+		if (text && strcmp(text, "ends") != 0 && strcmp(text, "states") != 0)
+			return usage_error(o, "--director='%.64s': give states or ends", text);
+		o->director = !text ? DIRECTOR_DEFAULT : *text == 'e' ? DIRECTOR_ENDS : DIRECTOR_STATES;
+		return 0;
 	case HOOKS:
 		if (!strcmp(text, "raw"))
 			o->hooks = HOOK_CHOICE_RAW;
@@ -459,6 +466,8 @@ int options_parse(struct options *o, int argc, char *const argv[])
 		return usage_error(o, "-s and -j exclude each other; give one");
 	if (o->ipv4 && o->ipv6)
 		return usage_error(o, "-4 and -6 exclude each other; give one, or none for both");
+	if (o->director && o->pid)
+		return usage_error(o, "--director and --pid exclude each other: forwarded connections have no process; give one");
 	if (o->replay && unfit)
 		return usage_error(o, "--replay and --%s exclude each other: a recording is printed as it was traced; "
 			    "give one", unfit->name);
@@ -469,7 +478,7 @@ void options_help(FILE *to, const char *name)
 {
 	fprintf(to, "usage: %s [-hTtwsxjYarv] [-L PORTS] [-D PORTS] [-4 | -6] [-V ADDR[:PORT],...]\n"
 		"          [-R ADDR[:PORT],...] [-p PID] [-n COUNT] [-d SECONDS] [-b SIZE]\n"
-		"          [--down[=N]] [--record FILE | --replay FILE]\n"
+		"          [--director[=states|ends]] [--down[=N]] [--record FILE | --replay FILE]\n"
 		"          [--summary | --histogram [--states] [-m]] [-C] [--metrics FILE] [INTERVAL [COUNT]]\n\n"
 		"Trace TCP state changes with durations, and the IPVS real server of each connection.\n\n"
 		"options:\n", name);

@@ -12,6 +12,15 @@
 
 enum hook_choice { HOOK_CHOICE_ANY, HOOK_CHOICE_RAW, HOOK_CHOICE_TRACEPOINT, HOOK_CHOICE_KPROBE };
 
+enum director {
+	DIRECTOR_OFF, DIRECTOR_STATES, DIRECTOR_ENDS,
+#ifdef __aarch64__	/* a kprobe is an exception there: it costs several times as much, and one is hit for each packet */
+	DIRECTOR_DEFAULT = DIRECTOR_ENDS
+#else
+	DIRECTOR_DEFAULT = DIRECTOR_STATES
+#endif
+};
+
 struct options {
 	bool help, version, ebpf, verbose;
 	bool time, timestamp, wide, csv, json;
@@ -19,6 +28,7 @@ struct options {
 	bool check;
 	bool all, ipv4, ipv6;
 	bool extended;
+	enum director director;			/* rows of IPVS's own entries */
 	bool retransmits;			/* of every segment, not only of the first SYN */
 	uint64_t down;				/* failed connects in a row until a real server is down; 0: not reported */
 	struct port_list lports, rports;
@@ -56,6 +66,12 @@ int options_parse(struct options *o, int argc, char *const argv[]);
 static inline bool options_every_socket(const struct options *o)
 {
 	return o->all && !o->reals.n;
+}
+
+/** options_sockets - true if the tool shows sockets */
+static inline bool options_sockets(const struct options *o)
+{
+	return !o->director || o->all;
 }
 
 /** options_counts - true if the BPF programs count, and the tool prints no rows */

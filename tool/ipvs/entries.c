@@ -92,6 +92,9 @@ void entries_forget(const struct loaded *l)
 
 	remove_all(l->entries_fd, sizeof(struct tuple));
 	remove_all(l->services_fd, sizeof(struct service));
+	remove_all(l->forwarded_fd, sizeof(uint64_t));
+	remove_all(l->closing_fd, sizeof(uint64_t));
+	remove_all(l->fresh_fd, sizeof(struct tuple));
 	loader_count(l, COUNT_ENTRIES_MADE, &made);
 	bpf_update(l->counts_fd, &slot, &made, BPF_ANY);
 }

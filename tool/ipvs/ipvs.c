@@ -213,3 +213,28 @@ int ipvs_taken(const char *proc_root, uint64_t *n)
 	free(text);
 	return err;
 }
+
+/* The line after the heading "Conns/s   Pkts/s   Pkts/s ..." has the rates, hexadecimal. */
+int ipvs_rate(const char *text, uint64_t *n)
+{
+	const char *heading = strstr(text, "Pkts/s"), *line = heading ? strchr(heading, '\n') : NULL;
+	char *rest, *end;
+
+	if (!line)
+		return -EBADMSG;
+	strtoull(line, &rest, 16);
+	*n = strtoull(rest, &end, 16);
+	return rest != line && end != rest ? 0 : -EBADMSG;
+}
+
+int ipvs_packet_rate(const char *proc_root, uint64_t *n)
+{
+	char path[PATH_MAX], *text;
+	int err;
+
+	snprintf(path, sizeof(path), "%s/thread-self/net/ip_vs_stats", proc_root);
+	text = file_read(path);
+	err = text ? ipvs_rate(text, n) : -ENOENT;
+	free(text);
+	return err;
+}

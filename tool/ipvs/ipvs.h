@@ -64,6 +64,17 @@ int ipvs_taken(const char *proc_root, uint64_t *n);
 int ipvs_sum(const char *text, uint64_t *n);
 
 /**
+ * ipvs_packet_rate - read how many packets a second IPVS now gets in this process's network namespace, as it estimates itself
+ * @n: set on 0
+ * Return: 0, -ENOENT (no ip_vs, or not readable), or -EBADMSG.
+ * Source: ip_vs_stats_show(), net/netfilter/ipvs/ip_vs_ctl.c
+ */
+int ipvs_packet_rate(const char *proc_root, uint64_t *n);
+
+/** ipvs_rate - find that rate in the content of net/ip_vs_stats, NUL-terminated; Return: 0, or -EBADMSG */
+int ipvs_rate(const char *text, uint64_t *n);
+
+/**
  * ipvs_parse - parse one line of net/ip_vs_conn
  * @line: @len bytes, without the newline
  * @e:    filled on 0, except netns

@@ -291,10 +291,14 @@ void output_comm(char *to, size_t size, const char comm[16], int max)
 
 #define STATE(name) { name, sizeof(name) - 1 }
 
-/* include/net/tcp_states.h */
-const struct output_state output_states[16] = {
+/* include/net/tcp_states.h; tcp_state_name_table[], net/netfilter/ipvs/ip_vs_proto_tcp.c */
+const struct output_state output_states[32] = {
 	STATE("0"),	    STATE("ESTABLISHED"), STATE("SYN_SENT"),	 STATE("SYN_RECV"),
 	STATE("FIN_WAIT1"), STATE("FIN_WAIT2"),	  STATE("TIME_WAIT"),	 STATE("CLOSE"),
 	STATE("CLOSE_WAIT"), STATE("LAST_ACK"),	  STATE("LISTEN"),	 STATE("CLOSING"),
 	STATE("NEW_SYN_RECV"), STATE("BOUND_INACTIVE"), STATE("14"),	 STATE("15"),
+	STATE("NONE"),	    STATE("ESTABLISHED"), STATE("SYN_SENT"),	 STATE("SYN_RECV"),
+	STATE("FIN_WAIT"),  STATE("TIME_WAIT"),	  STATE("CLOSE"),	 STATE("CLOSE_WAIT"),
+	STATE("LAST_ACK"),  STATE("LISTEN"),	  STATE("SYNACK"),	 STATE("11"),
+	STATE("12"),	    STATE("13"),	  STATE("14"),		 STATE("15"),
 };

@@ -39,6 +39,7 @@ struct screen {
 struct output_settings {
 	bool json, csv;			/* neither: text, or on a terminal the format for people */
 	bool wide, extended;		/* more columns */
+	bool director;			/* extended has columns of forwarded connections too */
 	bool time, timestamp;		/* before each row */
 	bool counts;			/* counts are printed, no rows */
 	bool histogram, states, milliseconds;
@@ -186,21 +187,21 @@ void put_time_heads(struct output *o, char separator);
  */
 void output_comm(char *to, size_t size, const char comm[16], int max);
 
-/** Names of the TCP states, 16 bytes each, so that put_state() copies a fixed size, whatever the length. */
+/** Names of the TCP states, and from ROW_IPVS on of those of IPVS, 16 bytes each, so that put_state() copies a fixed size, whatever the length. */
 extern const struct output_state {
 	char name[15];
 	uint8_t len;
-} output_states[16];
+} output_states[32];
 
 static inline const char *output_state(uint8_t state)
 {
-	return output_states[state & 15].name;
+	return output_states[state & 31].name;
 }
 
 /** Always writes 15 bytes, but moves *at by the length of the name. */
 static inline void put_state(char **at, uint8_t state)
 {
-	const struct output_state *s = &output_states[state & 15];
+	const struct output_state *s = &output_states[state & 31];
 
 	memcpy(*at, s->name, sizeof(s->name));
 	*at += s->len;

@@ -40,7 +40,10 @@ static void csv_header(struct output *o)
 	put_time_heads(o, ',');
 	put_text(o, "SKADDR,C-PID,C-COMM,IP,LADDR,LPORT,RADDR,RPORT,OLDSTATE,NEWSTATE,MS,"
 		    "REALADDR,REALPORT,METHOD,REASON");
-	put_text(o, o->settings.extended ? ",NETNS,UID,AGE-MS,GONE-MS\n" : "\n");
+	if (o->settings.extended)
+		put_text(o, o->settings.director ? ",NETNS,UID,AGE-MS,GONE-MS,PACKETS,EXPIRES-MS,CONNECT-MS" :
+						   ",NETNS,UID,AGE-MS,GONE-MS");
+	put_char(o, '\n');
 }
 
 static char *csv_put_optional(char *at, int64_t n)
@@ -54,9 +57,20 @@ static char *csv_put_optional(char *at, int64_t n)
 static char *put_extended(char *at, const struct row *r)
 {
 	at = csv_put_optional(at, r->netns ? (int64_t)r->netns : -1);
-	at = csv_put_optional(at, r->uid);
+	at = csv_put_optional(at, r->forwarded ? -1 : (int64_t)r->uid);
 	at = csv_put_optional(at, r->age_ms);
 	return csv_put_optional(at, r->gone_ms);
+}
+
+/* The columns of forwarded connections. */
+static char *csv_put_forwarded(char *at, const struct row *r)
+{
+	at = csv_put_optional(at, r->forwarded ? (int64_t)r->packets : -1);
+	at = csv_put_optional(at, r->forwarded ? r->expires_ms : -1);
+	put_one(&at, ',');
+	if (r->forwarded && r->connect_us >= 0)
+		put_milliseconds(&at, (uint64_t)r->connect_us * 1000);
+	return at;
 }
 
 static void csv_row(struct output *o, const struct row *r)
@@ -67,7 +81,8 @@ static void csv_row(struct output *o, const struct row *r)
 	at = o->at;
 	put_base16(&at, r->skaddr);
 	put_one(&at, ',');
-	put_number(&at, r->pid);
+	if (!r->forwarded)
+		put_number(&at, r->pid);
 	put_one(&at, ',');
 	if (!put_plain_comm(&at, r->comm))
 		at = csv_put_comm_slow(at, r->comm);
@@ -93,6 +108,8 @@ static void csv_row(struct output *o, const struct row *r)
 		put_raw(&at, r->reason, strlen(r->reason));
 	if (o->settings.extended)
 		at = put_extended(at, r);
+	if (o->settings.extended && o->settings.director)
+		at = csv_put_forwarded(at, r);
 	put_one(&at, '\n');
 	o->at = at;
 }

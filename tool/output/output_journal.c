@@ -118,7 +118,7 @@ static void add_message(struct journal_entry *e, struct output *o, const char *c
 			const struct row *r)
 {
 	begin_field(e, o, "MESSAGE");
-	put_text(o, comm);
+	put_text(o, r->forwarded ? "ipvs" : comm);
 	put_char(o, ' ');
 	put_addr_space_port(o, &r->local);
 	put_text(o, ARROW);
@@ -151,8 +151,10 @@ void journal_entry_set(struct journal_entry *e, const char *name, const struct r
 	begin_field(e, &o, "SYSLOG_IDENTIFIER");
 	put_raw(&o.at, name, strnlen(name, 255));
 	end_field(e, &o);
-	add_number(e, &o, "OBJECT_PID", r->pid);
-	add_text(e, &o, "OBJECT_TCP_COMM", comm);
+	if (!r->forwarded) {
+		add_number(e, &o, "OBJECT_PID", r->pid);
+		add_text(e, &o, "OBJECT_TCP_COMM", comm);
+	}
 	add_endpoint(e, &o, &r->local, "OBJECT_IPV4_SOURCE_ADDRESS", "OBJECT_IPV6_SOURCE_ADDRESS",
 		     "OBJECT_TCP_SOURCE_PORT");
 	add_endpoint(e, &o, &r->remote, "OBJECT_IPV4_DESTINATION_ADDRESS",

@@ -46,6 +46,21 @@ static char *put_real(char *at, const struct row *r)
 	return at;
 }
 
+static char *json_put_forwarded(char *at, const struct row *r)
+{
+	PUT(&at, ",\"packets\":");
+	put_number(&at, r->packets);
+	PUT(&at, ",\"expires_ms\":");
+	at = json_put_optional(at, r->expires_ms);
+	PUT(&at, ",\"connect_ms\":");
+	if (r->connect_us < 0)
+		PUT(&at, "null");
+	else
+		put_milliseconds(&at, (uint64_t)r->connect_us * 1000);
+	PUT(&at, ",\"connect_to\":");
+	return put_word(at, r->connect_to);
+}
+
 static char *put_comm(struct output *o, char *at, const char comm[16])
 {
 	char safe[80];
@@ -77,12 +92,16 @@ static void json_row(struct output *o, const struct row *r)
 	put_raw(&at, r->event, strlen(r->event));
 	PUT(&at, "\",\"skaddr\":\"");
 	put_base16(&at, r->skaddr);
-	PUT(&at, "\",\"pid\":");
-	put_number(&at, r->pid);
-	PUT(&at, ",\"comm\":");
-	at = put_comm(o, at, r->comm);
-	PUT(&at, ",\"uid\":");
-	put_number(&at, r->uid);
+	if (r->forwarded) {
+		PUT(&at, "\",\"source\":\"ipvs\",\"pid\":null,\"comm\":null,\"uid\":null");
+	} else {
+		PUT(&at, "\",\"pid\":");
+		put_number(&at, r->pid);
+		PUT(&at, ",\"comm\":");
+		at = put_comm(o, at, r->comm);
+		PUT(&at, ",\"uid\":");
+		put_number(&at, r->uid);
+	}
 	PUT(&at, ",\"netns\":");
 	at = json_put_optional(at, r->netns ? (int64_t)r->netns : -1);
 	PUT(&at, ",\"ip\":");
@@ -109,6 +128,8 @@ static void json_row(struct output *o, const struct row *r)
 	at = json_put_optional(at, r->age_ms);
 	PUT(&at, ",\"gone_ms\":");
 	at = json_put_optional(at, r->gone_ms);
+	if (r->forwarded)
+		at = json_put_forwarded(at, r);
 	PUT(&at, "}\n");
 	o->at = at;
 }

@@ -123,7 +123,8 @@ static void put_reason(struct output *o, const struct row *r)
 		put_text(o, r->reason ? r->reason : "-");
 		return;
 	}
-	put_text(o, r->newstate == TCP_CLOSE ? RED : YELLOW);
+	put_text(o, r->newstate == TCP_CLOSE || r->newstate == ROW_IPVS + IPVS_CLOSE ||
+		    (r->newstate == ROW_IPVS + IPVS_NONE && r->oldstate != r->newstate) ? RED : YELLOW);
 	put_text(o, r->reason);
 	put_text(o, PLAIN);
 }

@@ -150,7 +150,14 @@ void text_header(struct output *o, const struct text_widths *w)
 		put_field(o, "NETNS", 10);
 		put_field(o, "UID", 5);
 		put_field(o, "AGE-MS", 8);
-		put_text(o, "GONE-MS\n");
+		if (o->settings.director) {
+			put_field(o, "GONE-MS", 8);
+			put_field(o, "PACKETS", 8);
+			put_field(o, "EXPIRES-MS", 10);
+			put_text(o, "CONNECT-MS\n");
+		} else {
+			put_text(o, "GONE-MS\n");
+		}
 	} else {
 		put_text(o, "REASON\n");
 	}
@@ -164,6 +171,23 @@ static void text_put_optional(struct output *o, int64_t n, int width)
 		put_number_field(&o->at, (uint64_t)n, width);
 }
 
+/* The columns of forwarded connections. */
+static void put_forwarded(struct output *o, const struct row *r)
+{
+	if (!r->forwarded) {
+		put_field(o, "-", 8);
+		put_field(o, "-", 10);
+		put_char(o, '-');
+		return;
+	}
+	text_put_optional(o, r->packets, 8);
+	text_put_optional(o, r->expires_ms, 10);
+	if (r->connect_us < 0)
+		put_char(o, '-');
+	else
+		put_ms(o, (uint64_t)r->connect_us * 1000);
+}
+
 void text_end(struct output *o, const struct row *r)
 {
 	int reason = (int)strlen(r->reason ? r->reason : "-");
@@ -174,12 +198,16 @@ void text_end(struct output *o, const struct row *r)
 		put_char(o, ' ');
 		put_field(o, r->method ? r->method : "-", 6);
 		text_put_optional(o, r->netns ? (int64_t)r->netns : -1, 10);
-		put_number_field(&o->at, r->uid, 5);
+		text_put_optional(o, r->forwarded ? -1 : (int64_t)r->uid, 5);
 		text_put_optional(o, r->age_ms, 8);
-		if (r->gone_ms < 0)
+		if (o->settings.director)
+			text_put_optional(o, r->gone_ms, 8);
+		else if (r->gone_ms < 0)
 			put_char(o, '-');
 		else
 			put_u64(o, (uint64_t)r->gone_ms);
+		if (o->settings.director)
+			put_forwarded(o, r);
 	}
 	put_char(o, '\n');
 }
@@ -192,8 +220,15 @@ static inline void columns(struct output *o, const struct row *r, const struct t
 	put_times(o, r, ' ');
 	at = o->at;
 	put_hex_field(&at, r->skaddr, 16);
-	put_number_field(&at, r->pid, 5);
-	at = put_comm_field(at, r->comm, w);
+	if (r->forwarded) {
+		o->at = at;
+		put_field(o, "-", 5);
+		put_field(o, "-", w->comm);
+		at = o->at;
+	} else {
+		put_number_field(&at, r->pid, 5);
+		at = put_comm_field(at, r->comm, w);
+	}
 	if (w->ip) {
 		start = at;
 		put_one(&at, r->local.family == AF_INET6 ? '6' : '4');

@@ -123,13 +123,38 @@ static const char *event_word(const struct event *ev)
 {
 	static const char *const words[] = {
 		[EVENT_STATE] = "state", [EVENT_RETRANSMIT] = "retransmit", [EVENT_MOVED] = "moved",
+		[EVENT_FORWARDED] = "state", [EVENT_FORWARDED_SYN] = "retransmit", [EVENT_FORWARDED_NEW] = "new",
+		[EVENT_FORWARDED_REFUSED] = "no-destination",
 	};
 
 	return words[ev->type];
 }
 
+static const char *forwarded_word(const struct event *ev)
+{
+	static const char *const words[] = {
+		[FORWARDED_CLIENT_FIN] = "client-fin",
+		[FORWARDED_SERVER_FIN] = "server-fin",
+		[FORWARDED_CLIENT_RESET] = "client-reset",
+		[FORWARDED_SERVER_RESET] = "server-reset",
+		[FORWARDED_REFUSED] = "refused",
+		[FORWARDED_NO_ANSWER] = "no-answer",
+		[FORWARDED_NO_ACK] = "no-ack",
+		[FORWARDED_IDLE] = "idle",
+		[FORWARDED_RESCHEDULED] = "rescheduled",
+		[FORWARDED_DEST_REMOVED] = "removed",
+	};
+	const char *word = words[why_forwarded(&ev->conn, ev->oldstate)];
+
+	if (ev->type == EVENT_FORWARDED || (ev->type == EVENT_FORWARDED_NEW && word))
+		return word;
+	return event_word(ev);
+}
+
 static const char *reason_word(const struct event *ev)
 {
+	if (ev->type >= EVENT_FORWARDED)
+		return forwarded_word(ev);
 	if (ev->type == EVENT_STATE && ev->newstate == TCP_CLOSE)
 		return close_word(ev);
 	if (ev->conn.flags & CONN_SYN_LOST)
@@ -154,6 +179,30 @@ static int64_t elapsed_ms(uint32_t from, uint32_t to)
 	return units < UINT32_MAX / 2 + UINT32_MAX / 4 ? ((int64_t)units << 20) / 1000000 : 0;
 }
 
+static void set_socket(struct row *row, const struct owner *o)
+{
+	row->forwarded = false;
+	row->pid = o->pid;
+	row->uid = o->uid;
+	memcpy(row->comm, o->comm, sizeof(row->comm));
+}
+
+static void set_forwarded(struct row *row, const struct event *ev)
+{
+	const struct forwarded *f = &ev->conn.forwarded;
+	bool ends = ev->type == EVENT_FORWARDED && ev->newstate == IPVS_NONE;
+
+	row->forwarded = true;
+	row->oldstate += ROW_IPVS;
+	row->newstate += ROW_IPVS;
+	row->pid = row->uid = 0;
+	memset(row->comm, 0, sizeof(row->comm));
+	row->packets = f->packets;
+	row->expires_ms = f->expires_ms && !ends ? (int64_t)f->expires_ms : -1;
+	row->connect_us = f->connect_us ? (int64_t)f->connect_us : -1;
+	row->connect_to = !f->connect_us ? NULL : f->flags & FORWARDED_SYN_ACK ? "syn-ack" : "ack";
+}
+
 static void make_row(struct row *row, const struct event *ev)
 {
 	const struct conn *c = &ev->conn;
@@ -162,10 +211,7 @@ static void make_row(struct row *row, const struct event *ev)
 	row->ts_ns = ev->ts_ns;
 	row->skaddr = ev->skaddr;
 	row->span_ns = ev->span_ns;
-	row->pid = c->owner.pid;
-	row->uid = c->owner.uid;
 	row->netns = c->tuple.netns;
-	memcpy(row->comm, c->owner.comm, sizeof(row->comm));
 	set_row_endpoint(&row->local, c->tuple.laddr, c->tuple.lport, c->family);
 	set_row_endpoint(&row->remote, c->tuple.raddr, c->tuple.rport, c->family);
 	set_row_endpoint(&row->real, c->real.addr, c->real.port, c->real.family);
@@ -177,6 +223,10 @@ static void make_row(struct row *row, const struct event *ev)
 	now = ENTRY_TIME(ev->ts_ns);
 	row->age_ms = elapsed_ms(c->entry_at, c->gone_at ? c->gone_at : now);
 	row->gone_ms = elapsed_ms(c->gone_at, now);
+	if (ev->type >= EVENT_FORWARDED)
+		set_forwarded(row, ev);
+	else
+		set_socket(row, &c->owner);
 }
 
 bool correlate_next(struct correlate *c, uint64_t before_ns, struct row *row)

@@ -22,7 +22,7 @@ int decode(struct event *ev, const void *data, size_t len)
 
 	if (len < sizeof(*ev) || len >= sizeof(*ev) + 8)
 		return -EBADMSG;
-	if (BYTE(data, type) < EVENT_STATE || BYTE(data, type) > EVENT_MOVED)
+	if (BYTE(data, type) < EVENT_STATE || BYTE(data, type) >= EVENT_TYPES)
 		return -EBADMSG;
 	real = BYTE(data, conn.real.family);
 	if (BYTE(data, oldstate) > 15 || BYTE(data, newstate) > 15 ||

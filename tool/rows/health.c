@@ -168,9 +168,24 @@ static bool count_success(struct health *h, const struct row *row, struct row *e
 	return down;
 }
 
+static bool forwarded_row(struct health *h, const struct row *row, struct row *event)
+{
+	h->forwarded = true;
+	if (!row->real.family || row->oldstate != ROW_IPVS + IPVS_SYN_RECV)
+		return false;
+	if (row->newstate == ROW_IPVS + IPVS_ESTABLISHED)
+		return count_success(h, row, event);
+	return row->reason && (!strcmp(row->reason, "refused") || !strcmp(row->reason, "no-answer")) &&
+	       count_failure(h, row, event);
+}
+
 bool health_row(struct health *h, const struct row *row, struct row *event)
 {
-	if (!h->limit || !row->real.family || row->oldstate != TCP_SYN_SENT)
+	if (!h->limit)
+		return false;
+	if (row->forwarded)
+		return forwarded_row(h, row, event);
+	if (h->forwarded || !row->real.family || row->oldstate != TCP_SYN_SENT)
 		return false;
 	if (row->newstate == TCP_ESTABLISHED)
 		return count_success(h, row, event);

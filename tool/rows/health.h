@@ -31,6 +31,7 @@ struct health {
 	uint64_t limit;			/* failed connects in a row until a real server is down; 0: never */
 	struct health_pair *pair;	/* only those that fail; NULL if the limit is 0 */
 	uint16_t *head;			/* first pair of each hash chain, as next */
+	bool forwarded;			/* rows of IPVS's entries came: they have the same connects as sockets, and others */
 	uint16_t free;			/* first pair of the free list, as next */
 	uint64_t forgotten;		/* pairs dropped to make room for others */
 };
@@ -51,7 +52,9 @@ int health_init(struct health *h, uint64_t limit);
  *
  * A connect has failed if it ended with an error. It has also failed if it ended, whoever ended it, after a second or more
  * without an answer: the kernel retransmits the first SYN after a second (TCP_TIMEOUT_INIT, include/net/tcp.h). A connect
- * that its program gave up before that is ignored, and so is one without a real server.
+ * that its program gave up before that is ignored, and so is one without a real server. A forwarded connect has failed if IPVS
+ * says "refused" or "no-answer". Once there are rows of forwarded connections, those of sockets are ignored: they are of the
+ * same connects.
  */
 bool health_row(struct health *h, const struct row *row, struct row *event);
 

@@ -12,6 +12,8 @@ struct endpoint {
 	uint8_t family;		/* AF_INET, AF_INET6; 0: none */
 };
 
+#define ROW_IPVS 16	/* the numbers of TCP states are below this */
+
 struct row {
 	uint64_t ts_ns;		/* CLOCK_MONOTONIC */
 	uint64_t skaddr;
@@ -20,12 +22,18 @@ struct row {
 	uint32_t netns;		/* inode number, 0: not known */
 	char comm[16];		/* NUL-terminated, otherwise any bytes */
 	struct endpoint local, remote, real;
-	uint8_t oldstate, newstate;	/* include/net/tcp_states.h */
+	uint8_t oldstate, newstate;	/* enum tcp_state; ROW_IPVS + enum ipvs_state */
+	bool forwarded;		/* of IPVS's entry, which is skaddr: there is no process */
 	const char *method;	/* forwarding method, NULL: no real server or not known */
 	const char *event;	/* "state", or another event in that state; static */
 	int64_t age_ms;		/* age of IPVS's entry, until its end; negative: not known */
 	int64_t gone_ms;	/* time since its end; negative: it has not ended, or not known */
 	const char *reason;	/* one word, NULL: none; static */
+	/* Only if forwarded: */
+	uint32_t packets;	/* from the client */
+	int64_t expires_ms;	/* from the last packet until IPVS ends the entry; negative: not known, or it has ended */
+	int64_t connect_us;	/* time from the SYN, see connect_to; negative: not known */
+	const char *connect_to;	/* "syn-ack": the real server's SYN-ACK; "ack": the client's ACK; NULL: not known */
 };
 
 #endif

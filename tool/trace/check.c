@@ -336,8 +336,7 @@ static void check_hooks(struct checker *c)
 		const struct hook *hook = c->chosen[event];
 		struct finding f = { .name = "hook" };
 
-		if ((event == HOOK_CONNECT_RETURN && !c->plan->options->all) ||
-		    (event == HOOK_STATE_SECOND && !hook))
+		if (!plan_wants(c->plan, (enum hook_event)event) || (event == HOOK_STATE_SECOND && !hook))
 			continue;
 		if (!hook)
 			f.status = event == HOOK_STATE ||

@@ -38,7 +38,7 @@ static int start_layout(const struct kernel *k, struct programs *layout)
 
 static void begin_layout(struct kernel *k, struct programs *layout)
 {
-	bool wait = k->plan->options->hooks == HOOK_CHOICE_RAW;
+	bool wait = k->plan->options->hooks == HOOK_CHOICE_RAW || k->plan->options->director;
 
 	if (k->layout_final)
 		return;

@@ -12,7 +12,9 @@
 #define TALLIES_MIN 1024	/* real servers of virtual services, or a quarter of --max-conns if that is more */
 
 static const enum hook_event ipvs_hooks[] = { HOOK_IPVS, HOOK_CLIENT_PORT, HOOK_NO_DESTINATION, HOOK_EXPIRE,
-					     HOOK_EXPIRE_NOW, HOOK_FREE };
+					     HOOK_EXPIRE_NOW, HOOK_FREE, HOOK_FORWARD_FREE, HOOK_FORWARD_EXPIRE,
+					     HOOK_FORWARD_EXPIRE_NOW, HOOK_FORWARD_REFUSED, HOOK_FORWARD_NEW,
+					     HOOK_FORWARD };
 
 #define N_IPVS_HOOKS (sizeof(ipvs_hooks) / sizeof(ipvs_hooks[0]))
 
@@ -114,7 +116,7 @@ void kernel_attach_ipvs(struct kernel *k)
 		if (!k->chosen[event] || k->attached.event_fd[event] >= 0)
 			continue;
 		err = attach_hook(&k->attached, k->chosen[event], errmsg, sizeof(errmsg));
-		if (err == -ENOENT && event == HOOK_IPVS)
+		if (err == -ENOENT && !kernel_sees_ipvs(k))
 			return;		/* the module is being loaded or unloaded */
 		if (!err)
 			continue;
@@ -136,7 +138,7 @@ void kernel_detach_ipvs(struct kernel *k)
 
 bool kernel_sees_ipvs(const struct kernel *k)
 {
-	return k->attached.event_fd[HOOK_IPVS] >= 0;
+	return k->attached.event_fd[HOOK_IPVS] >= 0 || k->attached.event_fd[HOOK_FORWARD_FREE] >= 0;
 }
 
 void kernel_close(struct kernel *k)

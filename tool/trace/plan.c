@@ -36,19 +36,32 @@ static bool has_kprobes(const struct plan *p)
 	return p->host->kprobes && !p->host->kprobes_off;
 }
 
+bool plan_wants(const struct plan *p, enum hook_event event)
+{
+	const struct options *o = p->options;
+
+	if (event == HOOK_FORWARD)
+		return o->director == DIRECTOR_STATES;
+	if (event > HOOK_FORWARD)
+		return o->director;
+	if (event == HOOK_CONNECT_RETURN)	/* connects that IPVS takes are shown without it */
+		return options_every_socket(o);
+	return options_sockets(o);
+}
+
 static bool has_hook(void *cookie, const struct hook *hook)
 {
 	const struct known *k = cookie;
 	const struct plan *p = k->plan;
 
+	if (!plan_wants(p, hook->event))
+		return false;
 	switch (hook->kind) {
 	case HOOK_RAW_TRACEPOINT:
 		return p->host->raw_tracepoints && has_raw(k, hook->event);
 	case HOOK_TRACEPOINT:
 		return hook->event == HOOK_STATE ? p->defines.state_tracepoint
 						: p->defines.retransmit_tracepoint;
-	case HOOK_KRETPROBE:		/* connects that IPVS takes are shown without it */
-		return has_kprobes(p) && options_every_socket(p->options);
 	default:
 		return has_kprobes(p);
 	}
@@ -63,6 +76,8 @@ void plan_add_defines(struct plan *p, bool rows, bool counts)
 		probe_text_add(&p->defines, "RAW_TRACEPOINTS");
 	if (p->host->raw_may_skip)
 		probe_text_add(&p->defines, "SECOND_PROGRAM");
+	if (p->options->director)
+		probe_text_add(&p->defines, "DIRECTOR");
 }
 
 /* Leaves out the programs that are not chosen. Only for a layout from BTF, with which the choice is final. Without BTF a
@@ -100,6 +115,9 @@ void plan_make(struct plan *p, const struct options *options, const struct host 
 	p->layout_known = layout_read_kept(&p->layout, host, plan_cache_dir(p), !options->check && !options->ebpf);
 	if (p->layout_known)
 		leave_out_unused(p);
+	/* BTF of modules may be missing, or ip_vs is not loaded yet: then the layout text has the offsets. */
+	if (options->director && !layout_knows_states(&p->layout))
+		p->layout_known = false;
 	free(state);
 	free(retransmit);
 }
@@ -125,14 +143,19 @@ void plan_choose(const struct plan *p, const struct layout *layout, const struct
 bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_EVENTS], char *line, size_t len)
 {
 	const char *release = p->host->uts.release;
-	bool whole = chosen[HOOK_STATE] &&
-		     (options_every_socket(p->options) || (chosen[HOOK_CONNECT] && chosen[HOOK_IPVS]));
+	bool whole = (!options_sockets(p->options) || chosen[HOOK_STATE]) &&
+		     (options_every_socket(p->options) || !options_sockets(p->options) ||
+		      (chosen[HOOK_CONNECT] && chosen[HOOK_IPVS])) &&
+		     (!p->options->director || chosen[HOOK_FORWARD_FREE]);
 
 	if (whole)
 		return true;
 	if (p->host->kprobes && p->host->kprobes_off)
 		snprintf(line, len, "kprobes are switched off on this host, so IPVS cannot be seen; run: %s",
 			 p->host->kprobes_off);
+	else if (p->options->director && !chosen[HOOK_FORWARD_FREE])
+		snprintf(line, len, "kernel %s has no kprobes (CONFIG_KPROBE_EVENTS), so IPVS cannot be "
+			 "seen; --director needs them", release);
 	else if (!chosen[HOOK_STATE] && p->options->hooks != HOOK_CHOICE_ANY)
 		snprintf(line, len, "kernel %s has no hook of the kind that --hooks asks for", release);
 	else if (!chosen[HOOK_STATE])
@@ -147,6 +170,8 @@ bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_EV
 /* Returns the name of the programs in the cache; each kind has its own entry there. */
 static const char *main_kind(const struct options *o)
 {
+	if (o->director)
+		return options_sockets(o) ? "director-all" : "director";
 	if (!options_counts(o))
 		return "rows";
 	return options_sends(o) ? "both" : "counts";

@@ -16,7 +16,7 @@ struct plan {
 	const struct host *host;
 	struct probe_defines defines;	/* points into itself: do not copy a plan */
 	struct layout layout;		/* offsets from the kernel's own types; 0: not known */
-	bool layout_known;		/* all offsets of sockets are known: no layout text is compiled */
+	bool layout_known;		/* all offsets that are needed are known: no layout text is compiled */
 	bool named_kprobes;		/* kprobes are lines of kprobe_events: before 4.17, or if asked for */
 };
 
@@ -31,6 +31,9 @@ void plan_add_defines(struct plan *p, bool rows, bool counts);
  * @chosen: NULL for an event that has no hook here, or is not wanted
  */
 void plan_choose(const struct plan *p, const struct layout *layout, const struct hook *chosen[HOOK_EVENTS]);
+
+/** plan_wants - true if the options need a hook for the event, whether this host has one or not */
+bool plan_wants(const struct plan *p, enum hook_event event);
 
 /**
  * plan_possible - true if the chosen hooks can do what the options ask for

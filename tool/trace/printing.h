@@ -11,6 +11,7 @@ static inline struct output_settings printing_settings(const struct options *o)
 {
 	return (struct output_settings){
 		.json = o->json, .csv = o->csv, .wide = o->wide, .extended = o->extended,
+		.director = o->director,
 		.time = o->time, .timestamp = o->timestamp, .counts = options_counts(o),
 		.histogram = o->histogram, .states = o->states, .milliseconds = o->milliseconds,
 		.limit = o->count,

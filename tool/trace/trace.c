@@ -238,9 +238,11 @@ static bool can_count(void *cookie)
 static bool can_probe(void *cookie)
 {
 	const struct trace *t = cookie;
-	const struct hook *connect = t->kernel.chosen[HOOK_CONNECT];
+	const struct hook *any = t->kernel.chosen[HOOK_FORWARD_FREE];
 
-	return !t->kernel.chosen[HOOK_IPVS] || !connect || attach_allowed(&t->kernel.attached, connect);
+	if (!any && t->kernel.chosen[HOOK_IPVS])
+		any = t->kernel.chosen[HOOK_CONNECT];
+	return !any || attach_allowed(&t->kernel.attached, any);
 }
 
 /* Drops the privileges that are no longer needed. Tracing IPVS still needs some: the tool attaches kprobes again
@@ -252,7 +254,8 @@ static void drop_privilege(const struct trace *t)
 		{ privilege_bpf(), can_count },
 		{ privilege_admin(), can_probe },
 	};
-	uint64_t keep = t->kernel.chosen[HOOK_IPVS] ? privilege_perfmon() | privilege_ptrace() : 0;
+	bool ipvs = t->kernel.chosen[HOOK_IPVS] || t->kernel.chosen[HOOK_FORWARD_FREE];
+	uint64_t keep = ipvs ? privilege_perfmon() | privilege_ptrace() : 0;
 	int err;
 
 	if (t->metrics.path)	/* its folder may be made again at any time, by another user */
@@ -303,6 +306,7 @@ int trace_step(struct trace *t, int ms)
 		watch_kprobes(&t->watch);
 		watch_unseen(&t->watch);
 		watch_entries(&t->watch);
+		watch_rate(&t->watch);
 		if (options_sends(t->options))
 			perfbuf_update_cpus(&t->perfbuf, t->kernel.loaded.events_fd, cpu_came);
 		report_losses(t, false);
@@ -352,6 +356,10 @@ int trace_run(struct trace *t, const volatile sig_atomic_t *stop)
 
 void trace_print_end(const struct trace *t)
 {
+	uint64_t synced = 0;
+
+	if (t->options->director && !loader_count(&t->kernel.loaded, COUNT_SYNCED, &synced) && synced)
+		log_info("%" PRIu64 " entries came from another director", synced);
 	if (t->health.forgotten)
 		log_warning(HEALTH_FORGOTTEN, t->health.forgotten);
 	output_print_end(&t->output, &t->lost);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "bpf/settings.h"
 #include "ipvs/entries.h"
+#include "ipvs/ipvs.h"
 #include "trace/mirror.h"
 
 #include <inttypes.h>
@@ -48,7 +49,7 @@ void watch_unseen(struct watch *w)
 	const struct kernel *k = w->kernel;
 	uint64_t before = unseen_count(&w->unseen);
 
-	if (!kernel_sees_ipvs(k) || !settings_can_count_taken(&k->layout))
+	if (!kernel_sees_ipvs(k) || !options_sockets(k->plan->options) || !settings_can_count_taken(&k->layout))
 		return;
 	unseen_update(&w->unseen, &k->loaded, k->plan->options->proc_root);
 	w->mirror_stale |= unseen_count(&w->unseen) > before;
@@ -60,6 +61,8 @@ void watch_unseen(struct watch *w)
 
 void watch_begin(struct watch *w)
 {
+	if (!options_sockets(w->kernel->plan->options))
+		return;		/* nothing is joined: no map "entries" */
 	read_mirror(w);
 	watch_unseen(w);
 }
@@ -116,6 +119,19 @@ void watch_ipvs(struct watch *w, bool running)
 		on_ipvs_loaded(w);
 }
 
+#define PACKETS_FAST 500000	/* a second; the man page has this number */
+
+void watch_rate(struct watch *w)
+{
+	const struct options *o = w->kernel->plan->options;
+	uint64_t rate;
+
+	if (o->director != DIRECTOR_STATES || w->warned_rate || ipvs_packet_rate(o->proc_root, &rate) || rate <= PACKETS_FAST)
+		return;
+	w->warned_rate = true;
+	log_info("IPVS gets %" PRIu64 " packets a second, and a program runs for each; --director=ends runs none", rate);
+}
+
 static bool uses_kprobes(const struct kernel *k)
 {
 	for (int event = 0; event < HOOK_EVENTS; event++)
@@ -131,7 +147,7 @@ void watch_kprobes(struct watch *w)
 
 	if (off && !w->kprobes_off)
 		log_warning("kprobes were switched off: %s; run: %s",
-			    k->chosen[HOOK_STATE]->kind == HOOK_KPROBE ? "nothing is seen" : "IPVS is not seen", off);
+			    !k->chosen[HOOK_STATE] || k->chosen[HOOK_STATE]->kind == HOOK_KPROBE ? "nothing is seen" : "IPVS is not seen", off);
 	if (!off && w->kprobes_off)
 		log_info("kprobes are switched on again");
 	w->kprobes_off = off;

@@ -18,6 +18,7 @@ struct watch {
 	uint64_t unread;		/* connections that could not be read from IPVS's table: the most at a time */
 	uint64_t mirror_after_ns;	/* earliest time to read it again, CLOCK_MONOTONIC */
 	bool warned_entries;		/* warned that IPVS has more connections than the map has room for */
+	bool warned_rate;		/* warned that packets come fast for a program that runs for each */
 	bool kprobes_off;		/* at the last check; see host_kprobes_off() */
 };
 
@@ -39,6 +40,9 @@ void watch_unseen(struct watch *w);
 
 /** watch_entries - warn once if IPVS has more connections than there is room for; make room if the kernel does not */
 void watch_entries(struct watch *w);
+
+/** watch_rate - offer --director=ends once if packets come fast; reads nothing without --director */
+void watch_rate(struct watch *w);
 
 /** watch_kprobes - report if all kprobes, ours too, were switched off or on again */
 void watch_kprobes(struct watch *w);

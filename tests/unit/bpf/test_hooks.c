@@ -63,6 +63,9 @@ static void check_ipvs_and_connects(const struct hook *const chosen[HOOK_EVENTS]
 	check_hook(chosen[HOOK_EXPIRE], HOOK_EXPIRE, HOOK_KPROBE, NULL, "ip_vs_conn_expire", "expire_kprobe");
 	check_hook(chosen[HOOK_EXPIRE_NOW], HOOK_EXPIRE_NOW, HOOK_KPROBE, NULL, "ip_vs_conn_expire_now",
 		   "expire_now_kprobe");
+	check_hook(chosen[HOOK_FORWARD], HOOK_FORWARD, HOOK_KPROBE, NULL, "tcp_state_transition", "forward_kprobe");
+	check_hook(chosen[HOOK_FORWARD_FREE], HOOK_FORWARD_FREE, HOOK_KPROBE, NULL, "ip_vs_conn_rcu_free",
+		   "forward_free_kprobe");
 	check_hook(chosen[HOOK_FREE], HOOK_FREE, HOOK_KPROBE, NULL, "ip_vs_conn_rcu_free", "free_kprobe");
 }
 
@@ -183,7 +186,7 @@ static void next_goes_through_all(void **state)
 		assert_in_range(hook->event, 0, HOOK_EVENTS - 1);
 		raw += hook->kind == HOOK_RAW_TRACEPOINT;
 	}
-	assert_int_equal(n, 17);
+	assert_int_equal(n, 23);
 	assert_int_equal(raw, 4);
 }
 

@@ -64,11 +64,17 @@ static void make_struct(struct maker *m, const char *name, uint32_t kind_flag, u
 	make_word(m, 64);
 }
 
-static void make_member(struct maker *m, const char *name, uint32_t offset_bits)
+/* @type: number of its type */
+static void make_member_of(struct maker *m, const char *name, uint32_t offset_bits, uint32_t type)
 {
 	make_word(m, make_string(m, name));
-	make_word(m, 1);
+	make_word(m, type);
 	make_word(m, offset_bits);
+}
+
+static void make_member(struct maker *m, const char *name, uint32_t offset_bits)
+{
+	make_member_of(m, name, offset_bits, 1);
 }
 
 static void *make_end(const struct maker *m, size_t *len)
@@ -107,9 +113,9 @@ static void check_member(const struct btf_member *m, uint32_t offset, bool bitfi
 static void members(void **state)
 {
 	struct btf_member m[] = {
-		{ "first", "b", false, 7, true },    { "flags", "bits", false, 7, false },
-		{ "flags", "plain", false, 7, true }, { "first", "plain", false, 7, true },
-		{ "none", "a", false, 7, true },      { "first", "a", false, 7, true },
+		{ "first", "b", false, 7, true, 0 },	 { "flags", "bits", false, 7, false, 0 },
+		{ "flags", "plain", false, 7, true, 0 }, { "first", "plain", false, 7, true, 0 },
+		{ "none", "a", false, 7, true, 0 },	 { "first", "a", false, 7, true, 0 },
 	};
 	struct maker maker;
 	size_t len;
@@ -143,7 +149,7 @@ static void steps_over_all_kinds(void **state)
 		{ VAR, 0, 1 },	 { DATASEC, 2, 6 },  { FLOAT, 0, 0 }, { DECL_TAG, 0, 1 },
 		{ TYPE_TAG, 0, 0 }, { ENUM64, 2, 6 },
 	};
-	struct btf_member m = { "last", "x", false, 0, false };
+	struct btf_member m = { "last", "x", false, 0, false, 0 };
 	struct maker maker;
 	size_t len;
 	void *btf;
@@ -166,7 +172,7 @@ static void unknown_kinds(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(kinds); i++) {
-		struct btf_member m = { "last", "x", false, 0, false };
+		struct btf_member m = { "last", "x", false, 0, false, 0 };
 		struct maker maker;
 		size_t len;
 		void *btf;
@@ -183,8 +189,8 @@ static void unknown_kinds(void **state)
 /* A module's string offsets continue after the kernel's. */
 static void module_on_its_kernel(void **state)
 {
-	struct btf_member m[] = { { "ip_vs_dest", "conn_flags", false, 0, false },
-				  { "first", "b", false, 0, false } };
+	struct btf_member m[] = { { "ip_vs_dest", "conn_flags", false, 0, false, 0 },
+				  { "first", "b", false, 0, false, 0 } };
 	struct maker kernel, module;
 	size_t kernel_len, module_len;
 	void *base, *btf;
@@ -208,6 +214,44 @@ static void module_on_its_kernel(void **state)
 	free(btf);
 }
 
+/* A function with five parameters, behind a pointer, which is a member: alone, and in a module. */
+static void parameters_of_a_function(void **state)
+{
+	struct btf_member m = { "ip_vs_protocol", "state_transition", false, 0, false, 0 };
+	struct maker kernel, module;
+	size_t kernel_len, len;
+	void *base, *btf;
+
+	(void)state;
+	make_kernel(&kernel);
+	base = make_end(&kernel, &kernel_len);
+	for (uint32_t first = 1; first <= 3; first += 2) {	/* the kernel has two types */
+		const void *below = first == 1 ? NULL : base;
+		size_t below_len = below ? kernel_len : 0;
+
+		make_begin(&module, below ? &kernel : NULL);
+		make_type(&module, 0, FUNC_PROTO, 5, 10);
+		make_type(&module, 0, PTR, 0, 0);
+		module.types[module.n_words - 1] = first;
+		make_struct(&module, "ip_vs_protocol", 0, 1);
+		make_member_of(&module, "state_transition", 8 * 80, first + 1);
+		btf = make_end(&module, &len);
+		m.found = false;
+		assert_int_equal(btf_find(btf, len, below, below_len, &m, 1), 0);
+		assert_true(m.found);
+		assert_int_equal(m.offset, 80);
+		assert_int_equal(m.number, first + 1);
+		assert_int_equal(btf_params(btf, len, below, below_len, m.number), 5);
+		assert_int_equal(btf_params(btf, len, below, below_len, first), 0);	/* no pointer */
+		assert_int_equal(btf_params(btf, len, below, below_len, first + 2), 0);
+		assert_int_equal(btf_params(btf, len, below, below_len, first + 3), 0);	/* no such type */
+		assert_int_equal(btf_params(btf, len, below, below_len, 0), 0);
+		assert_int_equal(btf_params(btf, len - 1, below, below_len, m.number), 0);
+		free(btf);
+	}
+	free(base);
+}
+
 static void truncated_at_every_length(void **state)
 {
 	struct maker maker;
@@ -218,7 +262,7 @@ static void truncated_at_every_length(void **state)
 	make_kernel(&maker);
 	btf = make_end(&maker, &len);
 	for (size_t n = 0; n < len; n++) {
-		struct btf_member m = { "first", "b", false, 0, false };
+		struct btf_member m = { "first", "b", false, 0, false, 0 };
 		char *part = malloc(n ? n : 1);	/* the sanitizer watches its end */
 
 		assert_non_null(part);
@@ -242,8 +286,8 @@ static void every_byte_damaged(void **state)
 	make_kernel(&maker);
 	btf = make_end(&maker, &len);
 	for (size_t i = 0; i < len * N_OF(masks); i++) {
-		struct btf_member m[] = { { "flags", "bits", false, 0, false },
-					  { "first", "b", false, 0, false } };
+		struct btf_member m[] = { { "flags", "bits", false, 0, false, 0 },
+					  { "first", "b", false, 0, false, 0 } };
 		int err;
 
 		btf[i / N_OF(masks)] ^= masks[i % N_OF(masks)];
@@ -258,10 +302,10 @@ static void every_byte_damaged(void **state)
 static void this_kernel(void **state)
 {
 	struct btf_member m[] = {
-		{ "sock_common", "skc_family", false, 0, false },
-		{ "sock_common", "skc_state", false, 0, false },
-		{ "sock", "__sk_common", false, 0, false },
-		{ "no_such_struct_here", "x", false, 0, false },
+		{ "sock_common", "skc_family", false, 0, false, 0 },
+		{ "sock_common", "skc_state", false, 0, false, 0 },
+		{ "sock", "__sk_common", false, 0, false, 0 },
+		{ "no_such_struct_here", "x", false, 0, false, 0 },
 	};
 	struct layout l = { 0 };
 	size_t len;
@@ -340,6 +384,7 @@ int main(void)
 		cmocka_unit_test(steps_over_all_kinds),
 		cmocka_unit_test(unknown_kinds),
 		cmocka_unit_test(module_on_its_kernel),
+		cmocka_unit_test(parameters_of_a_function),
 		cmocka_unit_test(truncated_at_every_length),
 		cmocka_unit_test(every_byte_damaged),
 		cmocka_unit_test(this_kernel),

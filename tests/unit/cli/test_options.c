@@ -435,6 +435,30 @@ static void hooks_and_cache_dir(void **state)
 	CHECK_ERROR("--cache-dir '': give a DIR", "--cache-dir", "");
 }
 
+static void director(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(PARSE(&o, "-a"), 0);
+	assert_int_equal(o.director, DIRECTOR_OFF);
+	assert_true(options_sockets(&o));
+	assert_int_equal(PARSE(&o, "--director=states"), 0);
+	assert_int_equal(o.director, DIRECTOR_STATES);
+	assert_int_equal(PARSE(&o, "--director"), 0);
+	assert_int_equal(o.director, DIRECTOR_DEFAULT);
+	assert_false(options_sockets(&o));
+	assert_int_equal(PARSE(&o, "--director=ends", "-a"), 0);
+	assert_int_equal(o.director, DIRECTOR_ENDS);
+	assert_true(options_sockets(&o));
+	assert_int_equal(PARSE(&o, "--replay", "x", "--director", "-x"), 0);
+	CHECK_ERROR("--director='all': give states or ends", "--director=all");
+	CHECK_ERROR("--director and --pid exclude each other: forwarded connections have no process; give one", "--director", "-a",
+		    "-p", "1");
+	CHECK_ERROR("--summary and --director exclude each other: it prints no rows; give one", "--director", "--summary");
+	CHECK_ERROR("--metrics and --director exclude each other: it prints no rows; give one", "--metrics", "x", "--director");
+}
+
 static void families_exclude_each_other(void **state)
 {
 	(void)state;
@@ -783,6 +807,7 @@ int main(void)
 		cmocka_unit_test(buffer_size),
 		cmocka_unit_test(down),
 		cmocka_unit_test(hooks_and_cache_dir),
+		cmocka_unit_test(director),
 		cmocka_unit_test(families_exclude_each_other),
 		cmocka_unit_test(formats_exclude_each_other),
 		cmocka_unit_test(recordings),

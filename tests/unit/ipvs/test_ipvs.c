@@ -310,9 +310,31 @@ static void many(void **state)
 	assert_true(seconds < 5);	/* with sanitizers; the host suite measures the tool */
 }
 
+static void rate_of_packets(void **state)
+{
+	static const char text[] =
+		"   Total Incoming Outgoing         Incoming         Outgoing\n"
+		"   Conns  Packets  Packets            Bytes            Bytes\n"
+		"      1F       7B       5C             1234              ABC\n\n"
+		" Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s\n"
+		"       2    7A121        3                4                5\n";
+	char cut[sizeof(text)];
+	uint64_t n = 7;
+
+	(void)state;
+	assert_int_equal(ipvs_rate(text, &n), 0);
+	assert_int_equal(n, 500001);
+	memcpy(cut, text, sizeof(text));
+	strstr(cut, "       2")[8] = '\0';	/* no packets */
+	assert_int_equal(ipvs_rate(cut, &n), -EBADMSG);
+	assert_int_equal(ipvs_rate("", &n), -EBADMSG);
+	assert_int_equal(ipvs_rate("Pkts/s\n", &n), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rate_of_packets),
 		cmocka_unit_test(ipv4_line),
 		cmocka_unit_test(ipv6_lines),
 		cmocka_unit_test(lines_that_are_no_connection),

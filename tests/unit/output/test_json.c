@@ -90,6 +90,40 @@ static void retransmit_and_unknowns(void **state)
 	      "\"real\":{\"addr\":\"fd00::1\",\"port\":65535,\"method\":null},\"reason\":\"retransmit\",\"age_ms\":8,\"gone_ms\":null}\n");
 }
 
+static void forwarded(void **state)
+{
+	struct row r = sample;
+
+	(void)state;
+	r.forwarded = true;
+	r.pid = r.uid = 0;
+	memset(r.comm, 0, sizeof(r.comm));
+	r.oldstate = ROW_IPVS + 3;
+	r.newstate = ROW_IPVS + 1;
+	r.packets = 2;
+	r.expires_ms = 900000;
+	r.connect_us = 1234;
+	r.connect_to = "syn-ack";
+	check(&r,
+	      "{\"time\":\"2001-09-09T01:46:45.000001Z\",\"event\":\"state\",\"skaddr\":\"ffff8f3a12345678\","
+	      "\"source\":\"ipvs\",\"pid\":null,\"comm\":null,\"uid\":null,\"netns\":4026531840,\"ip\":4,"
+	      "\"laddr\":\"10.0.0.5\",\"lport\":45678,\"raddr\":\"10.96.0.1\",\"rport\":80,"
+	      "\"oldstate\":\"SYN_RECV\",\"newstate\":\"ESTABLISHED\",\"ms\":12.345,"
+	      "\"real\":{\"addr\":\"10.244.1.7\",\"port\":8080,\"method\":\"masq\"},\"reason\":null,\"age_ms\":8,"
+	      "\"gone_ms\":null,\"packets\":2,\"expires_ms\":900000,\"connect_ms\":1.234,\"connect_to\":\"syn-ack\"}\n");
+	r.expires_ms = r.connect_us = -1;
+	r.connect_to = NULL;
+	r.newstate = ROW_IPVS;
+	r.reason = "no-answer";
+	check(&r,
+	      "{\"time\":\"2001-09-09T01:46:45.000001Z\",\"event\":\"state\",\"skaddr\":\"ffff8f3a12345678\","
+	      "\"source\":\"ipvs\",\"pid\":null,\"comm\":null,\"uid\":null,\"netns\":4026531840,\"ip\":4,"
+	      "\"laddr\":\"10.0.0.5\",\"lport\":45678,\"raddr\":\"10.96.0.1\",\"rport\":80,"
+	      "\"oldstate\":\"SYN_RECV\",\"newstate\":\"NONE\",\"ms\":12.345,"
+	      "\"real\":{\"addr\":\"10.244.1.7\",\"port\":8080,\"method\":\"masq\"},\"reason\":\"no-answer\",\"age_ms\":8,"
+	      "\"gone_ms\":null,\"packets\":2,\"expires_ms\":null,\"connect_ms\":null,\"connect_to\":null}\n");
+}
+
 static void no_real_server(void **state)
 {
 	struct row r = sample;
@@ -238,6 +272,7 @@ static void line_of_losses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(forwarded),
 		cmocka_unit_test(state_change),
 		cmocka_unit_test(retransmit_and_unknowns),
 		cmocka_unit_test(no_real_server),

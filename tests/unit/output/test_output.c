@@ -121,6 +121,42 @@ static void csv_golden(void **state)
 	      "ffff8f3a12345678,123456,fifteen-letters,6,fd00::1:2,45678,fd00::1:3,443,ESTABLISHED,FIN_WAIT1,3600000.000,fd00::1:4,8443,route,reset\n");
 }
 
+/* Rows of forwarded connections have no process; a socket's row has "-" in the columns that are for them. */
+static void forwarded_golden(void **state)
+{
+	static const struct output_settings plain = { .director = true }, o = { .extended = true, .director = true },
+					    csv = { .csv = true, .extended = true, .director = true };
+	struct row rows[] = { behind_ipvs, behind_ipvs };
+
+	(void)state;
+	rows[0].forwarded = true;
+	rows[0].pid = rows[0].uid = 0;
+	memset(rows[0].comm, 0, sizeof(rows[0].comm));
+	rows[0].oldstate = ROW_IPVS + 4;
+	rows[0].newstate = ROW_IPVS + 7;
+	rows[0].packets = 12;
+	rows[0].expires_ms = 60000;
+	rows[0].connect_us = 1500;
+	rows[0].reason = "client-fin";
+	rows[0].gone_ms = rows[1].gone_ms = -1;
+	check(&plain, true, rows, 1,
+	      "SKADDR           C-PID C-COMM     LADDR           LPORT RADDR           RPORT OLDSTATE    -> NEWSTATE    MS          REAL                  REASON\n"
+	      "ffff8f3a12345678 -     -          10.0.0.5        45678 10.96.0.1       80    FIN_WAIT    -> CLOSE_WAIT  12.345      10.244.1.7:8080       client-fin\n");
+	check(&o, true, rows, 2,
+	      "SKADDR           C-PID C-COMM     LADDR           LPORT RADDR           RPORT OLDSTATE    -> NEWSTATE    MS          REAL                  "
+	      "REASON         METHOD NETNS      UID   AGE-MS   GONE-MS  PACKETS  EXPIRES-MS CONNECT-MS\n"
+	      "ffff8f3a12345678 -     -          10.0.0.5        45678 10.96.0.1       80    FIN_WAIT    -> CLOSE_WAIT  12.345      10.244.1.7:8080       "
+	      "client-fin     masq   4026531840 -     0        -        12       60000      1.500\n"
+	      "ffff8f3a12345678 1234  curl       10.0.0.5        45678 10.96.0.1       80    CLOSE       -> SYN_SENT    12.345      10.244.1.7:8080       "
+	      "-              masq   4026531840 1000  0        -        -        -          -\n");
+	check(&csv, true, rows, 2,
+	      "SKADDR,C-PID,C-COMM,IP,LADDR,LPORT,RADDR,RPORT,OLDSTATE,NEWSTATE,MS,REALADDR,REALPORT,METHOD,REASON,NETNS,UID,AGE-MS,GONE-MS,"
+	      "PACKETS,EXPIRES-MS,CONNECT-MS\n"
+	      "ffff8f3a12345678,,,4,10.0.0.5,45678,10.96.0.1,80,FIN_WAIT,CLOSE_WAIT,12.345,10.244.1.7,8080,masq,client-fin,4026531840,,0,,"
+	      "12,60000,1.500\n"
+	      "ffff8f3a12345678,1234,curl,4,10.0.0.5,45678,10.96.0.1,80,CLOSE,SYN_SENT,12.345,10.244.1.7,8080,masq,,4026531840,1000,0,,,,\n");
+}
+
 static void times_golden(void **state)
 {
 	static const struct output_settings narrow = { .time = true, .timestamp = true };
@@ -286,6 +322,10 @@ static void state_names(void **state)
 		[1] = "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT",
 		"CLOSE", "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV",
 	};
+	static const char *const ipvs[] = {	/* as ipvsadm -Lnc prints them */
+		"NONE", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT", "TIME_WAIT", "CLOSE", "CLOSE_WAIT", "LAST_ACK",
+		"LISTEN", "SYNACK", "11",
+	};
 
 	(void)state;
 	for (uint8_t i = 1; i < N_OF(names); i++)
@@ -293,6 +333,8 @@ static void state_names(void **state)
 	assert_string_equal(output_state(0), "0");
 	assert_string_equal(output_state(14), "14");
 	assert_string_equal(output_state(15), "15");
+	for (uint8_t i = 0; i < N_OF(ipvs); i++)
+		assert_string_equal(output_state(ROW_IPVS + i), ipvs[i]);
 }
 
 static void check_comm(const char *comm, int max, const char *expected)
@@ -585,6 +627,7 @@ int main(void)
 		cmocka_unit_test(text_golden),
 		cmocka_unit_test(wide_golden),
 		cmocka_unit_test(csv_golden),
+		cmocka_unit_test(forwarded_golden),
 		cmocka_unit_test(times_golden),
 		cmocka_unit_test(narrow_columns_of_tcpstates),
 		cmocka_unit_test(wide_columns_of_tcpstates),

@@ -2,6 +2,7 @@
 /* Events of several CPUs to rows: their order, held-back events, reasons. */
 #include "../unit.h"
 
+#include "probes/tcp_state.h"
 #include "rows/correlate.h"
 
 #include <errno.h>
@@ -112,7 +113,7 @@ static void bytes_that_are_no_event(void **state)
 	(void)state;
 	assert_int_equal(correlate_init(&c), 0);
 	assert_int_equal(correlate_add(&c, &ev, sizeof(ev) - 1), -EBADMSG);
-	ev.type = EVENT_MOVED + 1;
+	ev.type = EVENT_TYPES;
 	assert_int_equal(correlate_add(&c, &ev, sizeof(ev)), -EBADMSG);
 	add_at(&c, 4, 2);
 	assert_int_equal(correlate_add(&c, &ev, sizeof(ev)), -EBADMSG);
@@ -423,6 +424,104 @@ static void ages_at_the_edges(void **state)
 	assert_int_equal(row_of(&ev).age_ms, 202 * 1048576 / 1000000);
 }
 
+/* Every cause in the states in which it occurs. */
+static void reasons_of_forwarded(void **state)
+{
+	enum { REMOVED = FORWARDED_REMOVED, SYN_ACK = FORWARDED_SYN_ACK };
+	static const struct {
+		uint8_t oldstate, newstate, cause, flags, method;
+		uint32_t packets;
+		const char *reason;
+	} cases[] = {
+		{ IPVS_NONE, IPVS_SYN_RECV, CAUSE_NONE, 0, METHOD_MASQ, 1, NULL },
+		{ IPVS_NONE, IPVS_SYN_RECV, CAUSE_NONE, REMOVED, METHOD_MASQ, 1, "removed" },
+		{ IPVS_SYN_RECV, IPVS_ESTABLISHED, CAUSE_NONE, SYN_ACK, METHOD_MASQ, 2, NULL },
+		{ IPVS_ESTABLISHED, IPVS_CLOSE_WAIT, CAUSE_CLIENT_FIN, 0, METHOD_MASQ, 3, "client-fin" },
+		{ IPVS_ESTABLISHED, IPVS_FIN_WAIT, CAUSE_SERVER_FIN, 0, METHOD_MASQ, 3, "server-fin" },
+		{ IPVS_ESTABLISHED, IPVS_CLOSE, CAUSE_CLIENT_RESET, REMOVED, METHOD_MASQ, 3, "client-reset" },
+		{ IPVS_ESTABLISHED, IPVS_CLOSE, CAUSE_SERVER_RESET, 0, METHOD_MASQ, 3, "server-reset" },
+		{ IPVS_SYN_RECV, IPVS_CLOSE, CAUSE_SERVER_RESET, 0, METHOD_MASQ, 1, "refused" },
+		{ IPVS_SYN_RECV, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_MASQ, 3, "no-answer" },
+		{ IPVS_SYN_RECV, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_MASQ, 1, "no-answer" },
+		{ IPVS_SYN_RECV, IPVS_NONE, CAUSE_EXPIRED, SYN_ACK, METHOD_MASQ, 1, "no-ack" },
+		{ IPVS_SYN_RECV, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_ROUTE, 1, "refused" },
+		{ IPVS_SYN_RECV, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_TUNNEL, 2, "no-answer" },
+		{ IPVS_ESTABLISHED, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_ROUTE, 9, "idle" },
+		{ IPVS_ESTABLISHED, IPVS_NONE, CAUSE_EXPIRED, REMOVED, METHOD_ROUTE, 9, "removed" },
+		{ IPVS_TIME_WAIT, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_MASQ, 9, NULL },
+		{ IPVS_TIME_WAIT, IPVS_NONE, CAUSE_EXPIRED, REMOVED, METHOD_MASQ, 9, NULL },
+		{ IPVS_TIME_WAIT, IPVS_NONE, CAUSE_THROWN_OUT, 0, METHOD_MASQ, 9, "rescheduled" },
+		{ IPVS_ESTABLISHED, IPVS_NONE, CAUSE_THROWN_OUT, REMOVED, METHOD_MASQ, 9, "rescheduled" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct event ev = event_at(1, 1);
+		struct row row;
+
+		ev.type = EVENT_FORWARDED;
+		ev.oldstate = cases[i].oldstate;
+		ev.newstate = cases[i].newstate;
+		ev.conn.real.family = AF_INET;
+		ev.conn.real.method = cases[i].method;
+		ev.conn.forwarded = (struct forwarded){ .packets = cases[i].packets, .cause = cases[i].cause,
+							.flags = cases[i].flags };
+		row = row_of(&ev);
+		assert_true(row.forwarded);
+		assert_string_equal(row.event, "state");
+		assert_int_equal(row.oldstate, ROW_IPVS + cases[i].oldstate);
+		assert_int_equal(row.newstate, ROW_IPVS + cases[i].newstate);
+		if (cases[i].reason)
+			assert_string_equal(row.reason, cases[i].reason);
+		else
+			assert_null(row.reason);
+	}
+}
+
+static void fields_of_forwarded(void **state)
+{
+	struct event ev = event_at(1, 1);
+	struct row row;
+
+	(void)state;
+	ev.type = EVENT_FORWARDED;
+	ev.oldstate = IPVS_SYN_RECV;
+	ev.newstate = IPVS_ESTABLISHED;
+	ev.conn.forwarded = (struct forwarded){ .packets = 2, .expires_ms = 900000, .connect_us = 1500,
+						.flags = FORWARDED_SYN_ACK };
+	row = row_of(&ev);
+	assert_int_equal(row.packets, 2);
+	assert_int_equal(row.expires_ms, 900000);
+	assert_int_equal(row.connect_us, 1500);
+	assert_string_equal(row.connect_to, "syn-ack");
+	assert_int_equal(row.pid, 0);
+	assert_int_equal(row.uid, 0);
+	assert_string_equal(row.comm, "");
+	ev.conn.forwarded.flags = 0;
+	assert_string_equal(row_of(&ev).connect_to, "ack");
+	ev.conn.forwarded.connect_us = 0;
+	row = row_of(&ev);
+	assert_int_equal(row.connect_us, -1);
+	assert_null(row.connect_to);
+	ev.newstate = IPVS_NONE;	/* the end: it does not expire any more */
+	assert_int_equal(row_of(&ev).expires_ms, -1);
+	ev.type = EVENT_FORWARDED_SYN;
+	ev.conn.forwarded.flags = FORWARDED_REMOVED;
+	assert_string_equal(row_of(&ev).event, "retransmit");
+	assert_string_equal(row_of(&ev).reason, "retransmit");
+	ev.type = EVENT_FORWARDED_NEW;
+	assert_string_equal(row_of(&ev).event, "new");
+	assert_string_equal(row_of(&ev).reason, "removed");
+	ev.conn.forwarded.flags = 0;
+	assert_string_equal(row_of(&ev).reason, "new");
+	ev.type = EVENT_FORWARDED_REFUSED;
+	assert_string_equal(row_of(&ev).event, "no-destination");
+	assert_string_equal(row_of(&ev).reason, "no-destination");
+	ev.type = EVENT_STATE;
+	assert_false(row_of(&ev).forwarded);
+	assert_int_equal(row_of(&ev).oldstate, IPVS_SYN_RECV);
+}
+
 static void methods(void **state)
 {
 	static const char *const words[] = { "masq", "local", "tunnel", "route", "bypass" };
@@ -462,6 +561,8 @@ int main(void)
 		cmocka_unit_test(expired),
 		cmocka_unit_test(ages_at_the_edges),
 		cmocka_unit_test(methods),
+		cmocka_unit_test(reasons_of_forwarded),
+		cmocka_unit_test(fields_of_forwarded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,6 +57,8 @@ static void wire_layout(void **state)
 	assert_int_equal(offsetof(struct conn, real), 40);
 	assert_int_equal(offsetof(struct conn, owner.pid), 60);
 	assert_int_equal(offsetof(struct conn, owner.comm), 68);
+	assert_int_equal(offsetof(struct conn, forwarded.packets), 60);
+	assert_int_equal(offsetof(struct conn, forwarded.flags), 73);
 	assert_int_equal(offsetof(struct conn, family), 84);
 }
 
@@ -120,7 +122,7 @@ static void every_type(void **state)
 	(void)state;
 	for (int type = 0; type < 256; type++) {
 		ev.type = (uint8_t)type;
-		if (type >= EVENT_STATE && type <= EVENT_MOVED)
+		if (type >= EVENT_STATE && type <= EVENT_FORWARDED_REFUSED)
 			check_taken(&ev);
 		else
 			check_refused(&ev);

@@ -206,6 +206,34 @@ static void switched_off(void **state)
 }
 
 /* The table is full: the oldest failures make room; a real server that is down makes room only for one that is down. */
+/* Forwarded connects count as those of sockets do; once there are some, sockets do not count any more. */
+static void forwarded(void **state)
+{
+	struct health *h = *state;
+	struct row event, row = connect_row(REAL_A, CLOSE, SECOND, 2 * MS, "refused");
+
+	row.forwarded = true;
+	row.oldstate = ROW_IPVS + 3;
+	row.newstate = ROW_IPVS + 6;
+	assert_false(health_row(h, &row, &event));
+	assert_false(refused(h, REAL_A, SECOND, &event));
+	assert_false(refused(h, REAL_A, SECOND, &event));
+	row.newstate = ROW_IPVS;
+	row.reason = "no-answer";
+	assert_false(health_row(h, &row, &event));
+	row.reason = "rescheduled";	/* no failure */
+	assert_false(health_row(h, &row, &event));
+	row.reason = "refused";
+	assert_true(health_row(h, &row, &event));
+	assert_string_equal(event.event, "real-server-down");
+	assert_true(event.forwarded);
+	assert_int_equal(event.oldstate, ROW_IPVS);
+	row.newstate = ROW_IPVS + 1;
+	row.reason = NULL;
+	assert_true(health_row(h, &row, &event));
+	assert_string_equal(event.event, "real-server-up");
+}
+
 static void bounded(void **state)
 {
 	struct health *h = *state;
@@ -271,6 +299,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(other_rows, begin, end),
 		cmocka_unit_test_setup_teardown(mapped, begin, end),
 		cmocka_unit_test(switched_off),
+		cmocka_unit_test_setup_teardown(forwarded, begin, end),
 		cmocka_unit_test_setup_teardown(bounded, begin, end),
 		cmocka_unit_test_setup_teardown(as_a_plain_table, begin, end),
 	};

@@ -28,13 +28,17 @@ static void kinds_in_the_cache(void **state)
 	kind_is(&(struct options){ .histogram = true }, "counts");
 	kind_is(&(struct options){ .metrics = "x" }, "counts");
 	kind_is(&(struct options){ .metrics = "x", .record = "x" }, "both");
+	kind_is(&(struct options){ .director = DIRECTOR_STATES }, "director");
+	kind_is(&(struct options){ .director = DIRECTOR_ENDS, .record = "x" }, "director");
+	kind_is(&(struct options){ .director = DIRECTOR_STATES, .all = true }, "director-all");
 	assert_string_equal(plan_layout_text().kind, "layout");
 	assert_true(plan_layout_text().optional);
 }
 
-static void check_defines(const struct host *host, bool rows, bool counts, const char *const flags[], size_t n)
+static void check_defines(const struct host *host, const struct options *o, bool rows, bool counts,
+			  const char *const flags[], size_t n)
 {
-	struct plan p = { .host = host };
+	struct plan p = { .host = host, .options = o };
 
 	plan_add_defines(&p, rows, counts);
 	assert_int_equal(p.defines.n, n);
@@ -48,12 +52,15 @@ static void defines_of_hosts(void **state)
 	static const char *const all[] = { "-DREPORT_ROWS=0", "-DREPORT_COUNTS=1", "-DLRU_MAPS=1", "-DRAW_TRACEPOINTS=1",
 					   "-DSECOND_PROGRAM=1" };
 	static const char *const some[] = { "-DREPORT_ROWS=1", "-DREPORT_COUNTS=1", "-DLRU_MAPS=1" };
+	static const char *const director[] = { "-DREPORT_ROWS=1", "-DREPORT_COUNTS=0", "-DLRU_MAPS=1", "-DDIRECTOR=1" };
+	static const struct options plain = { 0 }, directs = { .director = DIRECTOR_ENDS };
 	static const struct host old = { .kprobes = true }, middle = { .kprobes = true, .lru_maps = true };
 
 	(void)state;
-	check_defines(&old, true, false, none, N_OF(none));
-	check_defines(&modern, false, true, all, N_OF(all));
-	check_defines(&middle, true, true, some, N_OF(some));
+	check_defines(&old, &plain, true, false, none, N_OF(none));
+	check_defines(&modern, &plain, false, true, all, N_OF(all));
+	check_defines(&middle, &plain, true, true, some, N_OF(some));
+	check_defines(&middle, &directs, true, false, director, N_OF(director));
 }
 
 /* Chooses hooks on a host whose tracepoints have all fields and whose offsets are known. */
@@ -140,6 +147,42 @@ static void hooks_of_connects(void **state)
 	assert_true(possible(chosen, &every, &host, line));
 }
 
+/* With --director only IPVS's own functions are traced, with -a sockets too. */
+static void hooks_of_a_director(void **state)
+{
+	static const struct options states = { .director = DIRECTOR_STATES }, ends = { .director = DIRECTOR_ENDS },
+				    both = { .director = DIRECTOR_STATES, .all = true }, plain = { 0 };
+	const struct hook *chosen[HOOK_EVENTS];
+	struct host host = modern;
+	char line[256];
+
+	(void)state;
+	choose(chosen, &states, &host);
+	for (int i = 0; i < HOOK_EVENTS; i++)
+		assert_int_equal(chosen[i] != NULL, i >= HOOK_FORWARD);
+	assert_string_equal(chosen[HOOK_FORWARD]->target, "tcp_state_transition");
+	assert_true(possible(chosen, &states, &host, line));
+	choose(chosen, &ends, &host);
+	for (int i = 0; i < HOOK_EVENTS; i++)
+		assert_int_equal(chosen[i] != NULL, i > HOOK_FORWARD);
+	assert_true(possible(chosen, &ends, &host, line));
+	choose(chosen, &both, &host);
+	for (int i = 0; i < HOOK_EVENTS; i++)
+		assert_non_null(chosen[i]);
+	assert_true(possible(chosen, &both, &host, line));
+	choose(chosen, &plain, &host);
+	for (int i = HOOK_FORWARD; i < HOOK_EVENTS; i++)
+		assert_null(chosen[i]);
+
+	host.kprobes = false;
+	choose(chosen, &states, &host);
+	assert_false(possible(chosen, &states, &host, line));
+	assert_non_null(strstr(line, "--director needs them"));
+	choose(chosen, &both, &host);
+	assert_false(possible(chosen, &both, &host, line));
+	assert_non_null(strstr(line, "--director needs them"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +190,7 @@ int main(void)
 		cmocka_unit_test(defines_of_hosts),
 		cmocka_unit_test(second_program),
 		cmocka_unit_test(hooks_of_connects),
+		cmocka_unit_test(hooks_of_a_director),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
