@@ -37,8 +37,9 @@ direct_all()
 
 	expect "rows of the client" "$(cat expected)" "$(rows_to "$real_2" "$vip:80")"
 	# No kprobe sees the new socket of a listener; the tracepoint, which exists from 4.16 on, does.
-	by_kprobe || born=24
-	expect "LISTEN SYN_RECV of the servers" $born "$(count_changes LISTEN SYN_RECV)"
+	# If two CPUs have packets of a handshake at once, the kernel creates two, and one ends there: tcp_check_req().
+	by_kprobe || born=$((24 + $(count_changes SYN_RECV CLOSE)))
+	expect "LISTEN SYN_RECV of the servers" "$born" "$(count_changes LISTEN SYN_RECV)"
 	for change in "SYN_RECV ESTABLISHED" "ESTABLISHED CLOSE_WAIT" "CLOSE_WAIT LAST_ACK" "LAST_ACK CLOSE"; do
 		# shellcheck disable=SC2086 # two words
 		expect "$change of the servers" 24 "$(count_changes $change)"
