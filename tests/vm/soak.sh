@@ -4,7 +4,7 @@
 # Left running for long on a host that changes, for SOAK_SECONDS (30; scripts/soak takes minutes).
 #
 #   host: 4 clients ---.                                       .-> tool --record -> pipe -> reader that stalls -> rows
-#   pod 1: a client ----+-> VIP :80 -> IPVS -> 2 real servers -+-> tool --summary --states --metrics --record
+#   pod 1: a client ----+-> VIP :80 -> IPVS -> 2 real servers -+-> tool --summary --metrics --record
 #   pod 2: a client ---'    VIP :82 -> IPVS -> a server; the pods' clients are killed, and the pods go
 #
 # Meanwhile the reader stops for a second, and the clock steps by two hours and back. Then the clients wait while all rows are
@@ -39,7 +39,7 @@ soak_tools()
 	echo $! >pid
 	wait_for ready
 	popd >/dev/null || return
-	tool_in counts --summary 1 --states --metrics metrics/ipvs.prom --record /dev/null -b 2048
+	tool_in counts --summary 1 --metrics metrics/ipvs.prom --record /dev/null -b 2048
 }
 
 soak_services()
