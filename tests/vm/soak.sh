@@ -113,7 +113,8 @@ soak_round()
 	check_lives "$soak_states" "$vip:80" clients servers compared
 	: >servers
 	for i in rows counts; do
-		echo "$i $(monotonic) $(awk '$1 == "VmRSS:" { print $2 }' "/proc/$(<$i/pid)/status")" >>rss
+		# Not VmRSS: it has the pages of the perf buffers too, which the kernel fills one after another.
+		echo "$i $(monotonic) $(awk '$1 == "RssAnon:" { print $2 }' "/proc/$(<$i/pid)/status")" >>rss
 	done
 }
 
