@@ -20,7 +20,7 @@ enum { HEAD = 9 };
 /* True if decode must accept it: the same rules again, by byte offsets. */
 static bool is_sound(const uint8_t *bytes, size_t len)
 {
-	return len >= 128 && len < 136 && bytes[24] >= 1 && bytes[24] <= 3 && bytes[25] < 16 && bytes[26] < 16 &&
+	return len >= 128 && len < 136 && bytes[24] >= 1 && bytes[24] <= 7 && bytes[25] < 16 && bytes[26] < 16 &&
 	       (bytes[116] == 2 || bytes[116] == 10) && (bytes[90] == 0 || bytes[90] == 2 || bytes[90] == 10);
 }
 
@@ -34,18 +34,19 @@ static void check_line(const struct output *o, char *text)
 	expect(lines_are_text(text, lines, o->screen.colour));
 	if (o->format == &output_csv)
 		expect(lines_fields(text) ==
-		       15U + o->settings.time + o->settings.timestamp + (o->settings.extended ? 4 : 0));
+		       15U + o->settings.time + o->settings.timestamp + (o->settings.extended ? 4 : 0) +
+		       (o->settings.extended && o->settings.director ? 3 : 0));
 	else if (o->format == &output_json)
 		expect(lines_is_json(text));
 	else
 		expect(strstr(text, " -> "));
 }
 
-static void check_entry(const struct journal_entry *e)
+static void check_entry(const struct journal_entry *e, const struct row *row)
 {
 	char line[JOURNAL_TEXT_MAX + 1];
 
-	expect(e->n >= 11 && e->n <= JOURNAL_FIELDS_MAX);
+	expect(e->n >= (row->forwarded ? 9 : 11) && e->n <= JOURNAL_FIELDS_MAX);
 	for (int i = 0; i < e->n; i++) {
 		size_t len = e->field[i].iov_len;
 
@@ -96,7 +97,7 @@ static void print(const struct row *row)
 	if (!entry)
 		entry = (struct journal_entry *)fuzz_bytes((const uint8_t[sizeof(*entry)]){ 0 }, sizeof(*entry));
 	journal_entry_set(entry, "ipvs-tcpstate", row);
-	check_entry(entry);
+	check_entry(entry, row);
 }
 
 /* Rows must be in order, and none may be from a time for which rows may still come. */
@@ -141,6 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	settings.timestamp = data[0] & 2;
 	settings.extended = data[0] & 4;
 	settings.wide = data[0] & 16;
+	settings.director = data[0] & 32;
 	start_printers(&settings, data[0] & 8, data + 1);
 	if (!c.size)
 		expect(!correlate_init(&c));
