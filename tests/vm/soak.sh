@@ -215,8 +215,9 @@ soak()
 	expect "rows of the recording" "$printed" "$("$tool" --replay rows/rec 2>/dev/null | grep -c -v SKADDR)"
 	expect "connects counted" "$total" "$(awk -F '[ ]' '/^ipvs_tcp_connects_total\{vip="10.99.0.1",vport="80"/ { n += $2 } END { print n + 0 }' \
 		counts/metrics/ipvs.prom)"
+	# In a few rounds the buffers still grow to the size of the largest burst.
 	for name in rows counts; do
-		between "kB by which the memory of $name has grown" 0 "$(soak_grew $name | sed 's/^-.*/0/')" 512
+		between "kB by which the memory of $name has grown" 0 "$(soak_grew $name | sed 's/^-.*/0/')" $((rounds < 20 ? 2048 : 512))
 	done
 	note "$rounds rounds, $total connections, $printed rows, $again retransmits, $late times syn-lost, $reloads reloads," \
 		"$pods pods, memory +$(soak_grew rows) and +$(soak_grew counts) kB, no mismatch"
