@@ -15,6 +15,9 @@
 #include "trace/trace.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,6 +151,10 @@ int main(int argc, char *argv[])
 	bool possible;
 	int status;
 
+#ifdef __GLIBC__
+	/* The value is the default, but now fixed: else glibc keeps the megabytes that BTF takes for a moment. */
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+#endif
 	log_init(argc ? base_name(argv[0]) : "ipvs-tcpstate", LOG_INFO);
 	if (options_parse(&options, argc, argv)) {
 		log_error("%s", options.error);
