@@ -5,11 +5,9 @@
  *   tcp_state_transition(cp, direction, skb, pd[, iph_len])  net/netfilter/ipvs/ip_vs_proto_tcp.c: each packet of a known
  *	connection, before IPVS changes the state. There is no function that runs on changes only. So the program looks the
  *	new state up in the kernel's own table, as set_tcp_state() is about to do. If nothing changes, it does nothing more.
- *   ip_vs_conn_new()		a new entry, as in ipvs.bpf.c
- *   ip_vs_leave()		no real server, as in no_destination.bpf.c
- *   ip_vs_conn_expire(), ip_vs_conn_expire_now(), ip_vs_conn_rcu_free()  the end of an entry, as in expiry.bpf.c
  *
- * With SETTING_ENDS the program for packets is not attached, and the rows are the begin and the end of each entry.
+ * director_entries.bpf.c has the begin and the end of entries. With SETTING_ENDS the program for packets is not attached, and
+ * these are the only rows.
  */
 #ifdef DIRECTOR
 
@@ -339,7 +337,7 @@ static inline void note_syn_ack(u64 cp)
 	VERIFIER_CHECKED(e);
 	if (e->state != IPVS_SYN_RECV || e->connect_us || !e->since_ns)
 		return;
-	e->connect_us = elapsed(bpf_ktime_get_ns(), e->since_ns) / 1000 | 1;
+	e->connect_us = elapsed(bpf_ktime_get_ns(), e->since_ns) / 1000 | 1;	/* 0 is "not known" */
 	e->flags |= PASSING_SYN_ACK;
 }
 
@@ -366,166 +364,6 @@ int forward_kprobe(struct pt_regs *ctx)
 		state_changes(ctx, s, &p);
 	else if (p.row == TCP_SYN && p.direction == DIRECTION_OUTPUT && p.oldstate == IPVS_SYN_RECV)
 		note_syn_ack(p.cp);
-	return 0;
-}
-
-int forward_new_kprobe(struct pt_regs *ctx)
-{
-	struct event ev = { .type = EVENT_FORWARDED_NEW };
-	struct new_args a = {};
-	struct settings *s;
-	struct tuple key;
-
-	read_new_args(ctx, &a);
-	count_run(RUN_FORWARD_NEW);
-	s = get_settings();
-	if (!s || !s->cp_state || a.flags & IP_VS_CONN_F_TEMPLATE)
-		return 0;
-	VERIFIER_CHECKED(s);
-	if (!read_new(s, &a, &ev.conn, false))
-		return 0;
-	ev.conn.family = family_of(ev.conn.tuple.raddr);
-	if (!forwarded_wanted(s, &ev.conn))
-		return 0;
-	if (a.flags & IP_VS_CONN_F_SYNC) {
-		count(COUNT_SYNCED);
-		return 0;
-	}
-	ev.ts_ns = bpf_ktime_get_ns();
-	key = ev.conn.tuple;
-	if (fresh.update(&key, &ev.ts_ns))
-		count(COUNT_SOCKETS_FULL);
-	if (!(s->flags & SETTING_ENDS))
-		return 0;
-	ev.conn.forwarded.flags = is_removed(s, a.dest, true) ? FORWARDED_REMOVED : 0;
-	ev.conn.entry_at = ENTRY_TIME(ev.ts_ns);
-	send_forwarded(ctx, &ev, 0);
-	return 0;
-}
-
-int forward_refused_kprobe(struct pt_regs *ctx)
-{
-	u64 svc = PT_REGS_PARM1(ctx), skb = PT_REGS_PARM2(ctx), iph = PT_REGS_PARM4(ctx);
-	struct event ev = { .type = EVENT_FORWARDED_REFUSED };
-	struct settings *s;
-	u16 af = 0;
-
-	count_run(RUN_FORWARD_REFUSED);
-	s = get_settings();
-	if (!s)
-		return 0;
-	VERIFIER_CHECKED(s);
-	if (!read_left(s, svc, skb, iph, &ev.conn.tuple, &af))
-		return 0;
-	ev.conn.family = af == AF_INET6 ? AF_INET6 : AF_INET;
-	if (!forwarded_wanted(s, &ev.conn))
-		return 0;
-	ev.ts_ns = bpf_ktime_get_ns();
-	send_forwarded(ctx, &ev, 0);
-	return 0;
-}
-
-/* IPVS begins to end entry @cp. If a packet uses it now, IPVS keeps it for a while and calls again. A new entry with the same
- * addresses and ports may come before the old one is freed, so what is known of the old one is kept by its address now. */
-static inline void begin_end(const struct settings *s, u64 cp, bool thrown_out)
-{
-	bool removed = !thrown_out && has_lost_server(s, cp, false), known;
-	struct passing *found = find_passing(cp), e = {};
-	struct conn c = {};
-	u16 state = 0;
-	u32 flags = 0;
-
-	if (found) {
-		VERIFIER_CHECKED(found);
-		found->flags = (found->flags & ~PASSING_REMOVED) | (removed ? PASSING_REMOVED : 0) |
-			       (thrown_out ? PASSING_THROWN_OUT : 0);
-		return;
-	}
-	read_kernel(&flags, sizeof(flags), (void *)(cp + s->cp_flags));
-	if (!read_forwarded(s, cp, flags, &c))
-		return;
-	known = take_fresh(&c.tuple, &e);
-	if (!known && (flags & IP_VS_CONN_F_SYNC || !(removed || thrown_out)))
-		return;
-	if (!known) {
-		read_kernel(&state, sizeof(state), (void *)(cp + s->cp_state));
-		e.state = state;
-	}
-	e.flags = (removed ? PASSING_REMOVED : 0) | (thrown_out ? PASSING_THROWN_OUT : 0);
-	if (forwarded.update(&cp, &e))
-		count(COUNT_SOCKETS_FULL);
-}
-
-int forward_expire_now_kprobe(struct pt_regs *ctx)
-{
-	struct settings *s = get_settings();
-
-	count_run(RUN_FORWARD_EXPIRE_NOW);
-	if (s && s->cp_state)
-		begin_end(s, PT_REGS_PARM1(ctx), true);
-	return 0;
-}
-
-int forward_expire_kprobe(struct pt_regs *ctx)
-{
-	u64 arg = PT_REGS_PARM1(ctx);
-	struct settings *s = get_settings();
-
-	count_run(RUN_FORWARD_EXPIRE);
-	if (s && s->cp_state)
-		begin_end(s, arg - s->cp_timer, false);
-	return 0;
-}
-
-/* IPVS has ended entry @cp. There is a row for it if it had not simply waited for its end. */
-static inline void entry_freed(void *ctx, const struct settings *s, u64 cp)
-{
-	struct event ev = { .ts_ns = bpf_ktime_get_ns(), .skaddr = cp, .type = EVENT_FORWARDED };
-	struct passing *known, e = {};
-	u16 state = 0;
-	u32 flags = 0;
-
-	read_kernel(&flags, sizeof(flags), (void *)(cp + s->cp_flags));
-	read_kernel(&state, sizeof(state), (void *)(cp + s->cp_state));
-	if (!read_forwarded(s, cp, flags, &ev.conn))
-		return;
-	known = find_passing(cp);
-	if (known) {
-		VERIFIER_CHECKED(known);
-		e = *known;
-		forwarded.delete(&cp);
-		closing.delete(&cp);
-	} else if (flags & IP_VS_CONN_F_SYNC) {
-		return;
-	} else {
-		e.state = state;
-	}
-	if (s->flags & SETTING_ENDS) {
-		e.since_ns = e.made_ns;
-	} else if (e.state != state) {
-		e.since_ns = 0;
-		if (!(flags & IP_VS_CONN_F_SYNC))
-			count(COUNT_FORWARDED_GAPS);
-	}
-	ev.oldstate = state;
-	set_packets(s, cp, &ev.conn);
-	ev.conn.forwarded.connect_us = state == IPVS_SYN_RECV ? e.connect_us : 0;
-	ev.conn.forwarded.cause = e.flags & PASSING_THROWN_OUT ? CAUSE_THROWN_OUT : CAUSE_EXPIRED;
-	ev.conn.forwarded.flags = (e.flags & PASSING_SYN_ACK ? FORWARDED_SYN_ACK : 0) |
-				  (e.flags & PASSING_REMOVED ? FORWARDED_REMOVED : 0);
-	ev.conn.entry_at = e.made_ns ? ENTRY_TIME(e.made_ns) : 0;
-	if (s->flags & SETTING_ENDS || why_forwarded(&ev.conn, state) != FORWARDED_NORMAL)
-		send_forwarded(ctx, &ev, e.since_ns);
-}
-
-int forward_free_kprobe(struct pt_regs *ctx)
-{
-	u64 arg = PT_REGS_PARM1(ctx);
-	struct settings *s = get_settings();
-
-	count_run(RUN_FORWARD_FREE);
-	if (s && s->cp_state)
-		entry_freed(ctx, s, arg - s->cp_rcu_head);
 	return 0;
 }
 #endif

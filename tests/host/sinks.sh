@@ -71,6 +71,16 @@ two_at_once()
 	expect "rows" 100 "$(rows | wc -l)"
 }
 
+# second_term_ends - the second SIGTERM ends the tool at once. Uses "status"
+second_term_ends()
+{
+	kill -TERM "$tool_pid"
+	patience=10
+	wait_for is_gone
+	wait "$tool_pid" || status=$?
+	expect "exit status" 143 "$status"
+}
+
 # Nobody reads messages either.
 stalled_messages()
 {
@@ -87,11 +97,7 @@ stalled_messages()
 	wait_for writes_in_vain
 	kill -TERM "$tool_pid"
 	sleep 0.5
-	kill -TERM "$tool_pid"
-	patience=10
-	wait_for is_gone
-	wait "$tool_pid" || status=$?
-	expect "exit status" 143 "$status"
+	second_term_ends
 	exec 7<&-
 }
 
@@ -113,11 +119,7 @@ stalled_recording()
 	kill -TERM "$tool_pid"
 	sleep 0.5
 	is_running || fail "the first signal has ended it"
-	kill -TERM "$tool_pid"
-	patience=10
-	wait_for is_gone
-	wait "$tool_pid" || status=$?
-	expect "exit status" 143 "$status"
+	second_term_ends
 	exec 7<&-
 }
 

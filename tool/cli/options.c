@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/options.h"
 
-#include <arpa/inet.h>
+#include "cli/value.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -10,7 +11,6 @@
 
 #define CONNS_DEFAULT 65536
 #define CONNS_MAX 16777216
-#define PAGE 4096		/* of -b, whatever the machine's pages */
 #define BUFFER_DEFAULT (1024 * 1024)
 #define BUFFER_MAX (64 * 1024 * 1024)
 #define FAILURES_DEFAULT 3
@@ -139,37 +139,6 @@ static int usage_error(struct options *o, const char *fmt, ...)
 	return -EINVAL;
 }
 
-/* Parses decimal digits only: no sign, no space, no other base. */
-static int parse_number(const char *text, size_t len, uint64_t max, uint64_t *out)
-{
-	uint64_t n = 0;
-
-	if (!len)
-		return -EINVAL;
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return -EINVAL;
-		n = n * 10 + (uint64_t)(text[i] - '0');
-		if (n > max)
-			return -EINVAL;
-	}
-	*out = n;
-	return 0;
-}
-
-/* Parses a number of pages, or a size with the suffix K or M, into bytes. */
-static int parse_size(const char *text, uint64_t max, uint64_t *bytes)
-{
-	size_t len = strlen(text);
-	int suffix = len ? text[len - 1] : 0;
-	uint64_t unit = suffix == 'K' || suffix == 'k' ? 1024 : suffix == 'M' || suffix == 'm' ? 1024 * 1024 : 0;
-	int err = parse_number(text, unit ? len - 1 : len, max / (unit ? unit : PAGE), bytes);
-
-	if (!err)
-		*bytes *= unit ? unit : PAGE;
-	return err;
-}
-
 /* Returns the next entry of a list, without the blanks around it: tcpstates accepts them too. */
 static const char *next_entry(const char **rest, size_t *len)
 {
@@ -194,7 +163,7 @@ static int parse_ports(struct options *o, const struct option_row *row, const ch
 
 		if (!len)
 			return usage_error(o, "--%s '%.64s': empty entry; give ports as 80,443", row->name, text);
-		if (parse_number(from, len, 65535, &port) || !port)
+		if (value_number(from, len, 65535, &port) || !port)
 			return usage_error(o, "--%s '%.*s': not a port; give numbers from 1 to 65535",
 				    row->name, (int)(len < 64 ? len : 64), from);
 		if (list->n == FILTER_PORTS_MAX)
@@ -207,42 +176,6 @@ static int parse_ports(struct options *o, const struct option_row *row, const ch
 	}
 }
 
-/* Parses ADDR, ADDR:PORT, [ADDR] or [ADDR]:PORT: @len characters of @text. */
-static int parse_address(const char *text, size_t len, uint8_t addr[16], uint16_t *port)
-{
-	char word[INET6_ADDRSTRLEN + 8], *host = word, *colon, *after;
-	uint64_t number = 0;
-	bool ipv6;
-
-	if (len >= sizeof(word))
-		return -EINVAL;
-	memcpy(word, text, len);
-	word[len] = '\0';
-	colon = strchr(word, ':');
-	ipv6 = *word == '[' || (colon && strchr(colon + 1, ':'));
-	after = colon;
-	if (*word == '[') {
-		host++;
-		after = strchr(host, ']');
-		if (!after)
-			return -EINVAL;
-		*after++ = '\0';
-		if (*after && *after != ':')
-			return -EINVAL;
-	} else if (ipv6) {
-		after = NULL;
-	}
-	if (after && *after) {
-		*after++ = '\0';
-		if (parse_number(after, strlen(after), 65535, &number) || !number)
-			return -EINVAL;
-	}
-	*port = (uint16_t)number;
-	memset(addr, 0, 10);
-	memset(addr + 10, 0xff, 2);
-	return inet_pton(ipv6 ? AF_INET6 : AF_INET, host, ipv6 ? addr : addr + 12) == 1 ? 0 : -EINVAL;
-}
-
 static int parse_addresses(struct options *o, const struct option_row *row, const char *text)
 {
 	struct address_list *list = (struct address_list *)((char *)o + row->offset);
@@ -253,7 +186,7 @@ static int parse_addresses(struct options *o, const struct option_row *row, cons
 		if (list->n == FILTER_ADDRESSES_MAX)
 			return usage_error(o, "--%s: more than %d addresses; give fewer", row->name,
 				    FILTER_ADDRESSES_MAX);
-		if (parse_address(from, len, list->end[list->n].addr, &list->end[list->n].port))
+		if (value_address(from, len, list->end[list->n].addr, &list->end[list->n].port))
 			return usage_error(o, "--%s '%.*s': not an address; give them as 10.0.0.1:80,[fd00::1]:80",
 				    row->name, (int)(len < 64 ? len : 64), from);
 		list->n++;
@@ -277,7 +210,7 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 	case ENDS:
 		return parse_addresses(o, row, text);
 	case NUMBER:
-		if (parse_number(text, strlen(text), UINT32_MAX, &number) || !number)
+		if (value_number(text, strlen(text), UINT32_MAX, &number) || !number)
 			return usage_error(o, "--%s '%.64s': give a whole number from 1 to %u", row->name,
 				    text, UINT32_MAX);
 		*(uint64_t *)target = number;
@@ -285,20 +218,20 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 	case FAILURES:
 		if (!text)
 			*(uint64_t *)target = FAILURES_DEFAULT;
-		else if (parse_number(text, strlen(text), FAILURES_MAX, target) || !*(uint64_t *)target)
+		else if (value_number(text, strlen(text), FAILURES_MAX, target) || !*(uint64_t *)target)
 			return usage_error(o, "--%s='%.64s': give a whole number from 1 to %d", row->name, text,
 				    FAILURES_MAX);
 		return 0;
 	case CONNS:
-		if (parse_number(text, strlen(text), CONNS_MAX, &number) || !number)
+		if (value_number(text, strlen(text), CONNS_MAX, &number) || !number)
 			return usage_error(o, "--%s '%.64s': give a whole number from 1 to %d", row->name, text,
 				    CONNS_MAX);
 		*(uint64_t *)target = number;
 		return 0;
 	case SIZE:
-		if (parse_size(text, BUFFER_MAX, &number) || number < PAGE || number & (number - 1))
+		if (value_size(text, BUFFER_MAX, &number) || number < VALUE_PAGE || number & (number - 1))
 			return usage_error(o, "--%s '%.64s': give a power of two, in pages of 4 KiB from 1 to %d, or with a suffix "
-				    "from %dK to %dM", row->name, text, BUFFER_MAX / PAGE, PAGE >> 10, BUFFER_MAX >> 20);
+				    "from %dK to %dM", row->name, text, BUFFER_MAX / VALUE_PAGE, VALUE_PAGE >> 10, BUFFER_MAX >> 20);
 		*(uint64_t *)target = number;
 		return 0;
 	case STRING:
@@ -375,7 +308,7 @@ static int parse_words(struct options *o, const struct words *w)
 	if (w->n > 2)
 		return usage_error(o, "unexpected word '%.64s'; see --help", w->word[2]);
 	for (size_t i = 0; i < w->n; i++)
-		if (parse_number(w->word[i], strlen(w->word[i]), INTERVAL_MAX, targets[i]) || !*targets[i])
+		if (value_number(w->word[i], strlen(w->word[i]), INTERVAL_MAX, targets[i]) || !*targets[i])
 			return usage_error(o, "%s '%.64s': give a number from 1 to %d", names[i], w->word[i], INTERVAL_MAX);
 	return 0;
 }

@@ -202,16 +202,21 @@ int ipvs_sum(const char *text, uint64_t *n)
 	return err;
 }
 
-int ipvs_taken(const char *proc_root, uint64_t *n)
+static int read_stats(const char *proc_root, const char *name, int (*parse)(const char *text, uint64_t *n), uint64_t *n)
 {
 	char path[PATH_MAX], *text;
 	int err;
 
-	snprintf(path, sizeof(path), "%s/thread-self/net/ip_vs_stats_percpu", proc_root);
+	snprintf(path, sizeof(path), "%s/thread-self/net/%s", proc_root, name);
 	text = file_read(path);
-	err = text ? ipvs_sum(text, n) : -ENOENT;
+	err = text ? parse(text, n) : -ENOENT;
 	free(text);
 	return err;
+}
+
+int ipvs_taken(const char *proc_root, uint64_t *n)
+{
+	return read_stats(proc_root, "ip_vs_stats_percpu", ipvs_sum, n);
 }
 
 /* The line after the heading "Conns/s   Pkts/s   Pkts/s ..." has the rates, hexadecimal. */
@@ -229,12 +234,5 @@ int ipvs_rate(const char *text, uint64_t *n)
 
 int ipvs_packet_rate(const char *proc_root, uint64_t *n)
 {
-	char path[PATH_MAX], *text;
-	int err;
-
-	snprintf(path, sizeof(path), "%s/thread-self/net/ip_vs_stats", proc_root);
-	text = file_read(path);
-	err = text ? ipvs_rate(text, n) : -ENOENT;
-	free(text);
-	return err;
+	return read_stats(proc_root, "ip_vs_stats", ipvs_rate, n);
 }
