@@ -260,12 +260,16 @@ struct bucket_key {
 /* A key of map "ports" is the port, with this bit for a remote port. */
 #define PORT_REMOTE 0x10000
 
-/* Slots of map "counts". */
+/* A connect that was given up is of use for this long: its SYN does not take longer to reach IPVS. */
+#define CLOSED_NS 1000000000ULL
+
+/* Slots of map "counts". They only grow, except COUNT_NESTED and COUNT_ROUND. */
 enum count_slot {
 	COUNT_LOST,		/* perf buffer full */
 	COUNT_NESTED,		/* state changes that only the second program saw */
 	COUNT_GAPS,		/* a socket's old state is not the last one seen, or its connect was not seen */
 	COUNT_UNCERTAIN,	/* connects that closed before it was known whether IPVS used an existing entry */
+	COUNT_SETTLED,		/* those of them for which IPVS created an entry within CLOSED_NS */
 	COUNT_SOCKETS_FULL,	/* map "sockets" or "clients" full: socket not tracked */
 	COUNT_CONNECTING_FULL,	/* map "connecting", "entries" or "closed" full: real server may be missing */
 	COUNT_TALLIES_FULL,	/* map "tallies" full: connection not counted */

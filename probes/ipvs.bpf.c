@@ -65,9 +65,6 @@ static inline u32 ipvs_netns(const struct settings *s, u64 ipvs)
  * busy host the first SYN may be delayed too, but hardly this long. */
 #define SYN_TIMEOUT_NS 950000000ULL
 
-/* A connect that was given up is of use for this long: its SYN does not take longer to reach IPVS. */
-#define CLOSED_NS 1000000000ULL
-
 /* Reports connect @cl, for which IPVS has created an entry, unless the socket side claims it first.
  * @key_netns: the namespace in the key of its element in "connecting" */
 static inline void claim_connecting(void *ctx, struct client *cl, u32 key_netns, u64 now)
@@ -106,7 +103,7 @@ static inline void claim_closed(void *ctx, const struct settings *s, struct clie
 	if (elapsed(now, cl->closed_ns) >= CLOSED_NS || closed.delete(&key))
 		return;
 	if (cl->uncertain)
-		count_by(COUNT_UNCERTAIN, -1);
+		count(COUNT_SETTLED);
 	set_real(&cl->e.conn, &real);
 	cl->e.conn.flags |= CONN_IPVS;
 	cl->e.conn.entry_at = ENTRY_TIME(now);

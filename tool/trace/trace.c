@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "bpf/missed.h"
 #include "host/privilege.h"
 #include "trace/compile.h"
 #include "trace/printing.h"
@@ -211,7 +210,7 @@ static void report_losses(struct trace *t, bool last)
 
 	for (int event = 0; event < HOOK_EVENTS; event++)
 		skipped[event] = attach_skipped(&t->kernel.attached, (enum hook_event)event);
-	missed_losses(&t->kernel.loaded, skipped, unseen_count(&t->watch.unseen), &now);
+	missed_losses(&t->missed, &t->kernel.loaded, skipped, unseen_count(&t->watch.unseen), last, &now);
 	t->lost.n[LOSS_UNREAD] = t->watch.unread;
 	if (losses_update(&t->lost, &now, &lost.since))
 		output_lost(&t->output, lost.ts_ns, &lost.since, last);
@@ -228,11 +227,10 @@ void trace_find_losses(struct trace *t)
 
 static bool can_count(void *cookie)
 {
-	const uint64_t skipped[HOOK_EVENTS] = { 0 };
 	const struct trace *t = cookie;
-	struct losses lost;
+	uint64_t n;
 
-	return !missed_losses(&t->kernel.loaded, skipped, 0, &lost);
+	return !loader_count(&t->kernel.loaded, COUNT_LOST, &n);
 }
 
 static bool can_probe(void *cookie)

@@ -4,6 +4,7 @@
 #ifndef TRACE_H
 #define TRACE_H
 
+#include "bpf/missed.h"
 #include "bpf/perfbuf.h"
 #include "counts/summary.h"
 #include "host/priority.h"
@@ -39,6 +40,7 @@ struct trace {
 
 	struct priority priority;
 	struct losses lost;		/* so far */
+	struct missed missed;
 	uint64_t looked_ns;		/* time of the last calls of watch.h, CLOCK_MONOTONIC */
 	bool ready;			/* the tool has reported that it traces */
 };

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connects that may become certain after they were counted as uncertain. */
+#include "../unit.h"
+
+#include "bpf/missed.h"
+
+#define SECOND 1000000000ULL
+
+/* The largest result is what the tool reports in the end, so none may be too large. */
+static void test_an_uncertain_connect_is_lost_only_once_it_cannot_settle(void **state)
+{
+	struct missed m = { 0 };
+
+	(void)state;
+	assert_int_equal(missed_uncertain(&m, 0, 0, 100 * SECOND, false), 0);
+	assert_int_equal(missed_uncertain(&m, 3, 0, 101 * SECOND, false), 0);
+	assert_int_equal(missed_uncertain(&m, 3, 0, 102 * SECOND, false), 0);
+	assert_int_equal(missed_uncertain(&m, 3, 1, 102 * SECOND + SECOND / 2, false), 0);
+	assert_int_equal(missed_uncertain(&m, 5, 1, 104 * SECOND, false), 2);
+	assert_int_equal(missed_uncertain(&m, 5, 3, 106 * SECOND, false), 2);
+}
+
+static void test_looks_in_quick_succession_confirm_nothing(void **state)
+{
+	struct missed m = { 0 };
+
+	(void)state;
+	assert_int_equal(missed_uncertain(&m, 4, 0, 100 * SECOND, false), 0);
+	for (uint64_t i = 0; i < 10; i++)
+		assert_int_equal(missed_uncertain(&m, 4, 0, 100 * SECOND + i * SECOND / 10, false), 0);
+	assert_int_equal(missed_uncertain(&m, 4, 4, 101 * SECOND + 1, false), 0);
+}
+
+static void test_at_the_end_nothing_settles_any_more(void **state)
+{
+	struct missed m = { 0 };
+
+	(void)state;
+	assert_int_equal(missed_uncertain(&m, 4, 1, 100 * SECOND, false), 0);
+	assert_int_equal(missed_uncertain(&m, 4, 1, 100 * SECOND + 1, true), 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_an_uncertain_connect_is_lost_only_once_it_cannot_settle),
+		cmocka_unit_test(test_looks_in_quick_succession_confirm_nothing),
+		cmocka_unit_test(test_at_the_end_nothing_settles_any_more),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
