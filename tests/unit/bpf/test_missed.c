@@ -7,7 +7,7 @@
 #define SECOND 1000000000ULL
 
 /* The largest result is what the tool reports in the end, so none may be too large. */
-static void test_an_uncertain_connect_is_lost_only_once_it_cannot_settle(void **state)
+static void lost_only_once_it_cannot_settle(void **state)
 {
 	struct missed m = { 0 };
 
@@ -20,7 +20,7 @@ static void test_an_uncertain_connect_is_lost_only_once_it_cannot_settle(void **
 	assert_int_equal(missed_uncertain(&m, 5, 3, 106 * SECOND, false), 2);
 }
 
-static void test_looks_in_quick_succession_confirm_nothing(void **state)
+static void looks_in_quick_succession_confirm_nothing(void **state)
 {
 	struct missed m = { 0 };
 
@@ -31,7 +31,7 @@ static void test_looks_in_quick_succession_confirm_nothing(void **state)
 	assert_int_equal(missed_uncertain(&m, 4, 4, 101 * SECOND + 1, false), 0);
 }
 
-static void test_at_the_end_nothing_settles_any_more(void **state)
+static void nothing_settles_after_the_end(void **state)
 {
 	struct missed m = { 0 };
 
@@ -43,9 +43,9 @@ static void test_at_the_end_nothing_settles_any_more(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_an_uncertain_connect_is_lost_only_once_it_cannot_settle),
-		cmocka_unit_test(test_looks_in_quick_succession_confirm_nothing),
-		cmocka_unit_test(test_at_the_end_nothing_settles_any_more),
+		cmocka_unit_test(lost_only_once_it_cannot_settle),
+		cmocka_unit_test(looks_in_quick_succession_confirm_nothing),
+		cmocka_unit_test(nothing_settles_after_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
