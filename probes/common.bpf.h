@@ -55,7 +55,7 @@ struct sock_entry {
 
 /* A connect in progress. */
 struct connecting {
-	u64 sk;			/* struct sock */
+	u64 sk;			/* struct sock; 0: this element is dead */
 	u64 since_ns;
 	struct owner owner;
 	u32 netns;		/* the socket's network namespace, inode number */
@@ -69,7 +69,7 @@ struct connecting {
  * that: its SYN may still be on its way to IPVS. Both maps use one struct, because the stack of a program is small. */
 struct client {
 	struct sock_entry e;	/* as it was when the connection began */
-	u64 sk;			/* struct sock */
+	u64 sk;			/* struct sock; 0: this element is dead */
 	u64 closed_ns;		/* when it was given up */
 	u32 retransmits;	/* as in struct connecting */
 	u32 uncertain;		/* 1: COUNT_UNCERTAIN counts it */
@@ -135,6 +135,18 @@ static inline void count(int slot)
 	count_by(slot, 1);
 }
 
+/*
+ * Counts a change of a map that failed with @err; @slot: the cause if the map is full.
+ *
+ * From 5.11 to 6.5, without a backport, a change also fails, with -EBUSY, if the program interrupts another change of the
+ * same map on this CPU: htab_lock_bucket() and htab_unlock_bucket(), kernel/bpf/hashtab.c. A failed removal leaves an element
+ * behind. So the programs mark such an element as dead: it is as good as none.
+ */
+static inline void count_failed(int err, int slot)
+{
+	count(err == -EBUSY ? COUNT_BUSY : slot);
+}
+
 #ifdef NAMED_KPROBES
 /* kprobe_profile counts a kprobe's hits. Hits less runs is how often the kernel skipped the program. Each CPU has slots of
  * its own, and there no program on a kprobe interrupts another one. The tool sizes the map. */
@@ -151,6 +163,17 @@ static inline void count_run(int slot)
 #else
 #define count_run(slot) do { } while (0)
 #endif
+
+/* Returns the socket's element, or 0 if there is none. In a dead element the state is TCP_CLOSE. */
+static inline struct sock_entry *find_socket(u64 sk)
+{
+	struct sock_entry *e = sockets.lookup(&sk);
+
+	if (!e)
+		return 0;
+	VERIFIER_CHECKED(e);
+	return e->conn.state == TCP_CLOSE ? 0 : e;
+}
 
 /* Returns 0 if @now_ns is before @since_ns, because the clocks of two CPUs may differ slightly. */
 static inline u64 elapsed(u64 now_ns, u64 since_ns)

@@ -28,10 +28,21 @@ static inline bool await_ipvs(const struct settings *s, u64 sk, const struct tup
 	return track_connect(t, &c);
 }
 
+/* With -a: a filter excludes the socket now that its port is known. */
+static inline void drop_pending(u64 sk)
+{
+	struct sock_entry *e = find_socket(sk);	/* again: before 4.10 the verifier forgets what was checked before */
+
+	if (!e)
+		return;
+	VERIFIER_CHECKED(e);
+	drop_socket(sk, e);
+}
+
 /* With -a: the socket is tracked already, and its first row is not reported yet. */
 static inline void connect_known(void *ctx, const struct settings *s, u64 sk, const struct tuple *t, u16 family)
 {
-	struct sock_entry *e = sockets.lookup(&sk);	/* again: before 4.10 the verifier forgets what was checked before */
+	struct sock_entry *e = find_socket(sk);	/* again: before 4.10 the verifier forgets what was checked before */
 	u64 thread;
 
 	if (!e)
@@ -63,7 +74,7 @@ int connect_kprobe(struct pt_regs *ctx)
 	s = get_settings();
 	if (!s)
 		return 0;
-	e = sockets.lookup(&sk);
+	e = find_socket(sk);
 	if (e) {
 		VERIFIER_CHECKED(e);
 		known = e->conn.flags & CONN_PENDING;
@@ -78,7 +89,8 @@ int connect_kprobe(struct pt_regs *ctx)
 	read_tuple(s, sk, &skc, &t);
 	t.netns = sock_netns(s, sk);
 	if (!family_wanted(s, skc.family) || !ports_wanted(s, t.lport, t.rport) || !vip_wanted(s, &t)) {
-		sockets.delete(&sk);
+		if (known)
+			drop_pending(sk);
 		return 0;
 	}
 	if (known)
@@ -103,13 +115,13 @@ int connect_return(struct pt_regs *ctx)
 		return 0;
 	sk = *found;
 	connects.delete(&thread);
-	e = sockets.lookup(&sk);
+	e = find_socket(sk);
 	if (!s || !e || !(e->conn.flags & CONN_PENDING))
 		return 0;
 	VERIFIER_CHECKED(e);
 	cl.e = *e;
 	join(s, sk, &cl, true, AT_RETURN);
-	e = sockets.lookup(&sk);
+	e = find_socket(sk);
 	if (e && e->conn.flags & CONN_PENDING)
 		report_syn_sent(ctx, e, sk);
 	return 0;

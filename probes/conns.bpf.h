@@ -14,6 +14,7 @@ static inline bool track_connect(const struct tuple *t, struct connecting *c)
 {
 	struct tuple key = *t;
 	struct connecting *other;
+	int err;
 
 	key.netns = 0;
 	if (!connecting.insert(&key, c))
@@ -21,10 +22,10 @@ static inline bool track_connect(const struct tuple *t, struct connecting *c)
 	other = connecting.lookup(&key);
 	if (other && other->netns != c->netns)
 		key.netns = c->netns;
-	if (!connecting.update(&key, c))
-		return true;
-	count(COUNT_CONNECTING_FULL);
-	return false;
+	err = connecting.update(&key, c);
+	if (err)
+		count_failed(err, COUNT_CONNECTING_FULL);
+	return !err;
 }
 
 /* Socket side: looks up the connect of socket @sk. */
@@ -59,26 +60,31 @@ static inline struct connecting *find_connecting(struct tuple *key)
 		c = connecting.lookup(key);
 		if (c) {
 			VERIFIER_CHECKED(c);
-			return c;
+			if (c->sk)
+				return c;
 		}
 		key->netns = 0;
 	}
-	return connecting.lookup(key);
+	c = connecting.lookup(key);
+	if (!c)
+		return 0;
+	VERIFIER_CHECKED(c);
+	return c->sk ? c : 0;
 }
 
-/* Both sides. The IPVS side calls it before it claims the connect. Returns false if there is no room. */
-static inline bool put_client(struct client *cl)
+/* Both sides. The IPVS side calls it before it claims the connect. Returns 0 or a negative errno. */
+static inline int put_client(struct client *cl)
 {
 	struct tuple key = cl->e.conn.tuple;
 	struct client *other;
 
 	key.netns = 0;
 	if (!clients.insert(&key, cl))
-		return true;
+		return 0;
 	other = clients.lookup(&key);
 	if (other && other->e.conn.tuple.netns != cl->e.conn.tuple.netns)
 		key.netns = cl->e.conn.tuple.netns;
-	return !clients.update(&key, cl);
+	return clients.update(&key, cl);
 }
 
 /* Socket side: looks up the client whose socket is @sk. */
@@ -113,19 +119,28 @@ static inline struct client *find_client(struct tuple *key)
 		cl = clients.lookup(key);
 		if (cl) {
 			VERIFIER_CHECKED(cl);
-			return cl;
+			if (cl->sk)
+				return cl;
 		}
 		key->netns = 0;
 	}
-	return clients.lookup(key);
+	cl = clients.lookup(key);
+	if (!cl)
+		return 0;
+	VERIFIER_CHECKED(cl);
+	return cl->sk ? cl : 0;
 }
 
 static inline void drop_client(const struct tuple *t, u64 sk)
 {
 	struct tuple key = *t;
+	struct client *cl = own_client(&key, sk);
 
-	if (own_client(&key, sk))
-		clients.delete(&key);
+	if (!cl)
+		return;
+	VERIFIER_CHECKED(cl);
+	cl->sk = 0;
+	clients.delete(&key);
 }
 
 /* Socket side: looks up an entry. The caller copies what it needs and then compares "ports" with ENTRY_PORTS(), because
@@ -173,6 +188,7 @@ static inline void put_entry(const struct tuple *t, struct conn_entry *fresh)
 {
 	struct tuple key = *t;
 	struct conn_entry *old = own_entry(&key);
+	int err;
 
 	fresh->netns = t->netns;
 	fresh->ports = ENTRY_PORTS(t);
@@ -186,8 +202,9 @@ static inline void put_entry(const struct tuple *t, struct conn_entry *fresh)
 	key.netns = 0;
 	if (entries.insert(&key, fresh)) {
 		key.netns = t->netns;
-		if (entries.update(&key, fresh)) {
-			count(COUNT_CONNECTING_FULL);
+		err = entries.update(&key, fresh);
+		if (err) {
+			count_failed(err, COUNT_CONNECTING_FULL);
 			return;
 		}
 	}

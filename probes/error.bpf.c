@@ -44,7 +44,7 @@ static inline int error_report(u64 sk)
 	read_kernel(&err, sizeof(err), (void *)(sk + s->sk_err));
 	if (!err)
 		return 0;
-	e = sockets.lookup(&sk);
+	e = find_socket(sk);
 	if (e) {
 		VERIFIER_CHECKED(e);
 		e->err = err;

@@ -270,6 +270,7 @@ enum count_slot {
 	COUNT_GAPS,		/* a socket's old state is not the last one seen, or its connect was not seen */
 	COUNT_UNCERTAIN,	/* connects that closed before it was known whether IPVS used an existing entry */
 	COUNT_SETTLED,		/* those of them for which IPVS created an entry within CLOSED_NS */
+	COUNT_BUSY,		/* a map could not be changed, see count_failed() */
 	COUNT_SOCKETS_FULL,	/* map "sockets" or "clients" full: socket not tracked */
 	COUNT_CONNECTING_FULL,	/* map "connecting", "entries" or "closed" full: real server may be missing */
 	COUNT_TALLIES_FULL,	/* map "tallies" full: connection not counted */

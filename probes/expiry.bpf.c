@@ -39,17 +39,19 @@ static inline bool has_client(const struct tuple *t)
  * for a minute, beside its successor. */
 static inline u64 ending_since(u64 cp, bool freed, u64 now)
 {
-	u64 *began = ending.lookup(&cp), since;
+	u64 *began = ending.lookup(&cp), since = 0;
 
 	if (began)
-		since = *began;
-	else
-		since = freed ? now - ENTRY_LIFE_NS : now;
-	if (freed)
-		ending.delete(&cp);
-	else if (!began)
+		since = *began;		/* 0: this element is dead */
+	if (!since && !freed)
 		ending.update(&cp, &now);
-	return since;
+	if (began && freed) {
+		*began = 0;
+		ending.delete(&cp);
+	}
+	if (since)
+		return since;
+	return freed ? now - ENTRY_LIFE_NS : now;
 }
 
 static inline void entry_ends(const struct settings *s, u64 cp, bool freed)
@@ -74,7 +76,9 @@ static inline void entry_ends(const struct settings *s, u64 cp, bool freed)
 		mark_expiring(&key, n, now);
 	else if (!n->made_ns || has_client(&t))
 		mark_gone(&key, n, now);
-	else if (!entries.delete(&key))
+	else if (entries.delete(&key))
+		mark_gone(&key, n, now);
+	else
 		count(COUNT_ENTRIES_ENDED);
 }
 

@@ -71,11 +71,11 @@ static inline void claim_connecting(void *ctx, struct client *cl, u32 key_netns,
 {
 	u64 sk = cl->sk;
 
-	if (!put_client(cl))
+	if (put_client(cl))
 		return;		/* no room now: the socket side finds the entry, tries again, and counts a failure */
-	if (!claim(&cl->e.conn.tuple, key_netns)) {
+	if (!claim(&cl->e.conn.tuple, key_netns, sk)) {
 		/* The socket may have closed meanwhile. Then nobody else removes the element that was just added. */
-		if (!sockets.lookup(&sk))
+		if (!find_socket(sk))
 			drop_client(&cl->e.conn.tuple, sk);
 		return;
 	}
@@ -100,7 +100,7 @@ static inline void claim_closed(void *ctx, const struct settings *s, struct clie
 		return;
 	VERIFIER_CHECKED(found);
 	*cl = *found;
-	if (elapsed(now, cl->closed_ns) >= CLOSED_NS || closed.delete(&key))
+	if (elapsed(now, cl->closed_ns) >= CLOSED_NS || !cl->sk || !take_closed(&key, cl->sk))
 		return;
 	if (cl->uncertain)
 		count(COUNT_SETTLED);
@@ -116,7 +116,7 @@ static inline void report_moved(void *ctx, struct client *cl, u64 sk, u64 now)
 {
 	u32 ports = ENTRY_PORTS(&cl->e.conn.tuple);
 	struct real real = cl->e.conn.real;
-	struct sock_entry *found = sockets.lookup(&sk);
+	struct sock_entry *found = find_socket(sk);
 
 	if (!found)
 		return;

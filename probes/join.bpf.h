@@ -113,13 +113,25 @@ static inline bool copy_connecting(u64 sk, enum moment at, struct client *to, u3
 	return true;
 }
 
-/* Returns true for only one of the two sides: that side reports the first row. */
-static inline bool claim(const struct tuple *t, u32 key_netns)
+/* Returns true for only one of the two sides: that side reports the first row of socket @sk. */
+static inline bool claim(const struct tuple *t, u32 key_netns, u64 sk)
 {
 	struct tuple key = *t;
+	struct connecting *c;
+	int err;
 
 	key.netns = key_netns;
-	return !connecting.delete(&key);
+	err = connecting.delete(&key);
+	if (err != -EBUSY)
+		return !err;
+	c = connecting.lookup(&key);
+	if (!c)
+		return false;
+	VERIFIER_CHECKED(c);
+	if (c->sk != sk)
+		return false;
+	c->sk = 0;
+	return true;
 }
 
 static inline bool copy_client(u64 sk, struct client *to)
@@ -137,24 +149,44 @@ static inline bool copy_client(u64 sk, struct client *to)
 	return true;
 }
 
+/* Returns true for only one of the two sides, as claim() does. */
+static inline bool take_closed(struct tuple *key, u64 sk)
+{
+	int err = closed.delete(key);
+	struct client *cl;
+
+	if (err != -EBUSY)
+		return !err;
+	cl = closed.lookup(key);
+	if (!cl)
+		return false;
+	VERIFIER_CHECKED(cl);
+	if (cl->sk != sk)
+		return false;
+	cl->sk = 0;
+	return true;
+}
+
 /* Keeps a connect that was given up, because IPVS may be about to see its SYN. Returns true if IPVS has just created its
  * entry, and the socket side must report it. */
 static inline bool put_closed(struct client *cl)
 {
 	struct tuple key = cl->e.conn.tuple;
 	struct conn_entry *n;
+	int err;
 
 	key.netns = 0;
 	cl->closed_ns = bpf_ktime_get_ns();
-	if (closed.update(&key, cl)) {
-		count(COUNT_CONNECTING_FULL);
+	err = closed.update(&key, cl);
+	if (err) {
+		count_failed(err, COUNT_CONNECTING_FULL);
 		return false;
 	}
 	key.netns = cl->e.conn.tuple.netns;
 	n = find_entry(&key);
 	key.netns = 0;
 	if (n && n->made_ns >= cl->e.since_ns)
-		return !closed.delete(&key);
+		return take_closed(&key, cl->sk);
 	if (cl->uncertain)
 		count(COUNT_UNCERTAIN);
 	return false;
@@ -200,6 +232,7 @@ static inline enum joined join(const struct settings *s, u64 sk, struct client *
 	bool waits, reported, claimed = false, found;
 	u32 retransmits, key_netns = 0;
 	struct found n = {};
+	int err;
 
 	waits = copy_connecting(sk, at, cl, &key_netns);
 	retransmits = cl->retransmits;
@@ -208,7 +241,7 @@ static inline enum joined join(const struct settings *s, u64 sk, struct client *
 	if (waits) {
 		if (!found && at == AT_RETRANSMIT && !(s->flags & SETTING_ALL))
 			return JOINED_NOT;	/* IPVS may create an entry at this SYN */
-		claimed = claim(&cl->e.conn.tuple, key_netns);
+		claimed = claim(&cl->e.conn.tuple, key_netns, sk);
 		reported = !claimed && copy_client(sk, cl);
 	} else if (!reported) {
 		if (known && !found)
@@ -235,8 +268,11 @@ static inline enum joined join(const struct settings *s, u64 sk, struct client *
 	if (reported)
 		cl->e.conn.flags = (cl->e.conn.flags & ~CONN_PENDING) | CONN_IPVS | (REPORT_COUNTS ? CONN_COUNTED : 0);
 	/* "clients" first: a connect that finds room there also finds room in "sockets", except with -a. */
-	if ((found && !reported && !put_client(cl)) || sockets.update(&sk, &cl->e)) {
-		count(COUNT_SOCKETS_FULL);
+	err = found && !reported ? put_client(cl) : 0;
+	if (!err)
+		err = sockets.update(&sk, &cl->e);
+	if (err) {
+		count_failed(err, COUNT_SOCKETS_FULL);
 		drop_client(&cl->e.conn.tuple, sk);
 		return JOINED_NOT;
 	}
@@ -270,14 +306,16 @@ static inline void join_late(const struct settings *s, u64 sk, struct sock_entry
 	struct tuple t = e->conn.tuple;
 	struct client cl = { .sk = sk };
 	struct found n = {};
+	int err;
 
 	if (!copy_entry(&t, &n) || !n.real.family || n.gone_ns)
 		return;
 	cl.e.conn.tuple = t;
-	if (put_client(&cl))
-		e->conn.flags |= CONN_IPVS;
+	err = put_client(&cl);
+	if (err)
+		count_failed(err, COUNT_SOCKETS_FULL);
 	else
-		count(COUNT_SOCKETS_FULL);
+		e->conn.flags |= CONN_IPVS;
 }
 
 /*
@@ -289,6 +327,7 @@ static inline void adopt(const struct settings *s, struct client *cl)
 	struct tuple t = cl->e.conn.tuple;
 	struct found n = {};
 	u64 sk = cl->sk;
+	int err;
 
 	if (!unseen_wanted(s, &t, cl->e.conn.family) || !copy_entry(&t, &n))
 		return;
@@ -304,17 +343,22 @@ static inline void adopt(const struct settings *s, struct client *cl)
 		if (!open_before.delete(&key))
 			cl->e.conn.flags |= CONN_OPEN;
 	}
-	if (!put_client(cl) || sockets.update(&sk, &cl->e)) {
-		count(COUNT_SOCKETS_FULL);
+	err = put_client(cl);
+	if (!err)
+		err = sockets.update(&sk, &cl->e);
+	if (err) {
+		count_failed(err, COUNT_SOCKETS_FULL);
 		drop_client(&t, sk);
 	}
 }
 
-static inline void drop_socket(u64 sk, const struct sock_entry *e)
+/* @e: the socket's element in the map */
+static inline void drop_socket(u64 sk, struct sock_entry *e)
 {
 	struct tuple t = e->conn.tuple;
 	u8 flags = e->conn.flags;
 
+	e->conn.state = TCP_CLOSE;
 	sockets.delete(&sk);
 	if (flags & CONN_IPVS)
 		drop_client(&t, sk);

@@ -27,7 +27,7 @@ static inline enum joined join_at_retransmit(const struct settings *s, u64 sk, b
 		struct client cl = {};
 
 		if (known) {
-			e = sockets.lookup(&sk);	/* again: before 4.10 the verifier forgets what was checked before */
+			e = find_socket(sk);	/* again: before 4.10 the verifier forgets what was checked before */
 			if (!e)
 				return JOINED_NOT;
 			VERIFIER_CHECKED(e);
@@ -56,7 +56,7 @@ static inline int retransmit(void *ctx, u64 sk)
 
 	if (!s)
 		return 0;
-	e = sockets.lookup(&sk);
+	e = find_socket(sk);
 	if (e) {
 		known = true;
 		pending = e->conn.flags & CONN_PENDING;
@@ -65,7 +65,7 @@ static inline int retransmit(void *ctx, u64 sk)
 		if (join_at_retransmit(s, sk, known) == JOINED_REPORTED)
 			return 0;
 	}
-	e = sockets.lookup(&sk);
+	e = find_socket(sk);
 	if (!e)
 		return 0;
 	VERIFIER_CHECKED(e);

@@ -175,7 +175,7 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 		emit_event(ctx, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now, 0, change_error(s, ch, &e));
 	/* Count each socket once: its next changes reach this point too. */
 	if (!kept && (ch->oldstate == TCP_CLOSE || ch->oldstate == TCP_LISTEN))
-		count(COUNT_SOCKETS_FULL);
+		count_failed(err, COUNT_SOCKETS_FULL);
 	return kept && !waits && ch->newstate == TCP_SYN_SENT;
 }
 
@@ -283,7 +283,7 @@ static inline void state_change(void *ctx, const struct change *ch)
 
 	if (!s)
 		return;
-	e = sockets.lookup(&sk);
+	e = find_socket(sk);
 	/* A new socket at the same address as one whose end was not seen. */
 	if (e && (ch->oldstate == TCP_CLOSE ||
 		  (e->conn.state != ch->oldstate && is_first_state(ch->oldstate)))) {
@@ -294,13 +294,13 @@ static inline void state_change(void *ctx, const struct change *ch)
 	}
 	if (s->flags & SETTING_IPVS && (e ? e->conn.flags & CONN_PENDING : may_connect(ch))) {
 		join_at_change(ctx, s, ch, e);
-		e = sockets.lookup(&sk);
+		e = find_socket(sk);
 	}
 	if (e && e->conn.state != ch->oldstate)
 		count(COUNT_GAPS);
 	if (!e && s->adopt && ch->oldstate != TCP_CLOSE) {
 		adopt_at_change(ctx, s, ch);
-		e = sockets.lookup(&sk);
+		e = find_socket(sk);
 	}
 	if (e) {
 		known_change(ctx, s, ch, e);
@@ -308,7 +308,7 @@ static inline void state_change(void *ctx, const struct change *ch)
 	}
 	if (!(s->flags & SETTING_ALL) || !first_change(ctx, s, ch) || !REPORT_COUNTS)
 		return;
-	e = sockets.lookup(&sk);	/* again: the stack has no room for both it and its counters */
+	e = find_socket(sk);	/* again: the stack has no room for both it and its counters */
 	if (e)
 		tally_connect(&e->conn);
 }
@@ -394,7 +394,7 @@ static inline enum seen seen_by_first(void *ctx, const struct settings *s, struc
 {
 	bool noted = take_note(n, ch);
 	u64 sk = ch->sk;
-	struct sock_entry *e = sockets.lookup(&sk);
+	struct sock_entry *e = find_socket(sk);
 
 	if (e)
 		return e->conn.state == ch->newstate ? SEEN : MISSED;

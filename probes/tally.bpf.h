@@ -50,15 +50,19 @@ static inline void set_tally_key(struct tally_key *key, const struct conn *c)
 	key->family = c->real.family;
 }
 
-/* Two CPUs may do so at once: the first tally stays. */
+/* Two CPUs may do so at once: the first tally stays. Returns 0, and counts it, if there is no room. */
 static inline struct tally *make_tally(struct tally_key *key)
 {
-	struct tally fresh = {};
+	struct tally fresh = {}, *t;
+	int err;
 
 	fresh.id = bpf_ktime_get_ns() << 12 | bpf_get_smp_processor_id();
 	count(COUNT_TALLIES_MADE);
-	tallies.insert(key, &fresh);
-	return tallies.lookup(key);
+	err = tallies.insert(key, &fresh);
+	t = tallies.lookup(key);
+	if (!t)
+		count_failed(err, COUNT_TALLIES_FULL);
+	return t;
 }
 
 /* Looks up the connection's tally of this round, or creates it if there is none. Returns 0, and counts it, if there is no
@@ -70,27 +74,24 @@ static inline struct tally *get_tally(const struct conn *c)
 
 	set_tally_key(&key, c);
 	t = tallies.lookup(&key);
-	if (!t)
-		t = make_tally(&key);
-	if (!t)
-		count(COUNT_TALLIES_FULL);
-	return t;
+	return t ? t : make_tally(&key);
 }
 
 static inline void raise_bucket(u64 id, u32 kind, u64 us)
 {
 	struct bucket_key key = { .id = id, .kind = kind, .bucket = bucket_of(us) };
 	u64 *n = buckets.lookup(&key), zero = 0;
+	int err = 0;
 
 	if (!n) {
 		count(COUNT_BUCKETS_MADE);
-		buckets.insert(&key, &zero);
+		err = buckets.insert(&key, &zero);
 		n = buckets.lookup(&key);
 	}
 	if (n)
 		__sync_fetch_and_add(n, 1);
 	else
-		count(COUNT_BUCKETS_FULL);
+		count_failed(err, COUNT_BUCKETS_FULL);
 }
 
 static inline void tally_connect(struct conn *c)

@@ -52,6 +52,36 @@ cpus_come()
 	expect "lost" 0 "$(lost)"
 }
 
+# The kernel may refuse to change a map for a program that interrupts another change of it: then the connection is counted, and
+# no row is wrong, even though elements stay behind.
+maps_in_use()
+{
+	local churn whole
+	network 4
+	steer lo
+	service "$vip:80" "$real_1" "$real_2"
+	server "$real_1" "$real_2"
+	tool_start
+	taskset -c 1 "$peers/churn" sockets clients >churn &
+	churn=$!
+	pids+=("$churn")
+	wait_for grep -q ready churn
+	client -n 400 "$vip:80"
+	kill "$churn"
+	tool_stop
+	rows | cut -d ' ' -f 3 | sort | uniq -c | awk '$1 == 5 { print $2 }' >ends
+	whole=$(wc -l <ends)
+	[ "$whole" -lt 400 ] || skip "this kernel refused no change"
+	expect "lost" $((400 - whole)) "$(lost)"
+	expect "first rows" 400 "$(rows | grep -c ' CLOSE SYN_SENT ')"
+	rows | grep -wFf ends >some
+	mv some rows.whole
+	grep -wFf ends clients >some || :
+	mv some clients
+	expect rows "$(expected_rows "$vip:80" "$answered")" "$(cat rows.whole)"
+	note "$whole of 400 whole, $(lost) lost"
+}
+
 # The clock for durations and for the order of rows is not affected.
 clock_stepped()
 {
@@ -244,6 +274,7 @@ run_vm_faults()
 		run "faults: ftrace is switched off" kprobes_off /proc/sys/kernel/ftrace_enabled "sysctl kernel.ftrace_enabled=1"
 	run "a systemd service: the example" systemd_service
 	run "faults: CPUs come and go" cpus_come
+	more "faults: a map that somebody else changes" maps_in_use
 	run "faults: the reader stands still" reader_stalled
 	run "faults: the clock is stepped" clock_stepped
 	run "faults: the clock is stepped: times of rows" clock_stepped_rows

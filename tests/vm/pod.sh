@@ -142,17 +142,17 @@ pod_steered()
 	[ -e /sys/bus/event_source/devices/kprobe ] || skip "this kernel has no kprobes by perf event: they are from 4.17 on"
 	function=$(grep -om 1 '__[a-z0-9]*_sys_getppid$' /proc/kallsyms) || skip "this kernel has no function for getppid"
 	pod_network 4
-	steer
+	steer "p$$"
 }
 
-# steer - pins the client to CPU 0 and moves its packets to CPU 1 of the host
+# steer DEVICE - pins the client to CPU 0 and moves the packets that DEVICE receives to CPU 1
 steer()
 {
 	[ "$(nproc)" -gt 1 ] || skip "one CPU"
 	client_in+=(taskset -c 0)
 	mkdir sys
 	mount -t sysfs none sys
-	if ! echo 2 >"sys/class/net/p$$/queues/rx-0/rps_cpus"; then
+	if ! echo 2 >"sys/class/net/$1/queues/rx-0/rps_cpus"; then
 		umount sys
 		skip "packets of this kernel cannot be given to another CPU"
 	fi
