@@ -571,7 +571,7 @@ steered_pods()
 {
 	local ip
 	pod_network 4
-	steer
+	steer "p$$"
 	for ip in 4 6; do
 		pod_places $ip
 		service "$vip:80" "$real_1" "$real_2"
