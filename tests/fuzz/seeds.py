@@ -135,6 +135,10 @@ def objects():
         add("object", b"\0" + data)
         for flags in range(4):
             add("cache", bytes([flags]) + data)
+        for key in (b"rows k\n\0", b"rows k\nxy\0", b"row k\n\0"):
+            entry = struct.pack("=2I", len(key), len(data)) + key
+            for flags in range(8):
+                add("saved", bytes([flags]) + entry + data + (entry + data if flags == 3 else b""))
 
 
 def type_information():
