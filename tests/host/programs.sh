@@ -144,7 +144,8 @@ other_hooks()
 	saved
 	misuse 3 'lacks the programs "rows": those that it has are for other --hooks, or other switches' "$tool" -a --programs "$programs" --hooks tracepoint
 	misuse 3 'No such file' "$tool" -a --programs /nowhere
-	misuse 1 'cannot write /nowhere/programs: No such file' "$tool" --cache-dir "$cache" --save-programs /nowhere/programs 2>&1
+	! "$tool" --cache-dir "$cache" --save-programs /nowhere/programs >out 2>err || fail "it says that it is saved"
+	grep -qx 'ipvs-tcpstate: cannot write /nowhere/programs: No such file or directory' err || fail "does not say why"
 }
 
 # The example, on this machine in place of all hosts.
