@@ -45,7 +45,6 @@ saved_and_used()
 	from_file rows "${layout[@]}"
 	modprobe -a ip_vs ip_vs_rr
 	wait_for grep -q 'ip_vs is loaded' err
-	rss=$(awk '$1 == "VmRSS:" { print $2 }' "/proc/$tool_pid/status")
 	network 4
 	: >expected
 	for ip in 4 6; do
@@ -61,7 +60,9 @@ saved_and_used()
 		expected_rows "$vip:81" "CLOSE SYN_SENT CLOSE/refused" "$refusing" >>expected
 		: >clients
 	done
+	rss=$(awk '$1 == "VmRSS:" { print $2 }' "/proc/$tool_pid/status")
 	tool_stop
+	! grep 'is missing' err || fail "it says that a privilege is missing"
 	expect "rows, sorted" "$(sort expected)" "$(rows | sort)"
 	expect "lost" 0 "$(lost)"
 	"$tool" --check --programs programs >out || fail "--check says that it cannot: $(cat out)"

@@ -175,7 +175,7 @@ static const struct call trace_calls[] = {
 	/* time, signals, the end */
 	ANY(clock_gettime), ANY(clock_nanosleep), ANY(nanosleep), ANY(gettimeofday), ANY(futex),
 	ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn), ANY(restart_syscall), ANY(dup3),
-	ANY(getpid), ANY(gettid), ANY(tgkill), ANY(getcpu),
+	ANY(getpid), ANY(gettid), ANY(tgkill), ANY(getcpu), ANY(capget),
 	ANY(exit), ANY(exit_group),
 	ANY(sched_getscheduler),
 	{ __NR_sched_setscheduler, 1, SCHED_OTHER | SCHED_RESET_ON_FORK, SCHED_OTHER | SCHED_RESET_ON_FORK },
