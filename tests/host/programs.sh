@@ -94,6 +94,12 @@ confined()
 	while_tracing -a --programs "$programs"
 }
 
+saved_without_root()
+{
+	saved
+	without_root --programs "$programs"
+}
+
 check_says()
 {
 	bare_root
@@ -168,6 +174,7 @@ run_programs()
 	run "programs: counts, in a root that has only the C library" traced elsewhere counts_too
 	run "programs: what --check says" traced elsewhere check_says
 	run "programs: what is left while it traces" traced confined
+	run "programs: without root" traced saved_without_root
 	run "programs: file cut short" traced not_used 'folder/file is damaged;' truncate -s -1 folder/file
 	run "programs: file of another user" traced not_used 'folder/file not used: .*owner 65534' chown 65534 folder/file
 	run "programs: file that others may write" traced not_used 'folder/file not used: .*mode 664' chmod 664 folder/file
