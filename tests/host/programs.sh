@@ -161,7 +161,7 @@ example()
 		fail "status $?: $(cat out err)"
 	grep -qE "^localhost: saved as $(uname -r)-.*\.programs\$" out || fail "not saved: $(cat out)"
 	grep -qE "^localhost: headers +ok +not needed, programs in $PWD/there/programs\$" out || fail "not checked: $(cat out)"
-	expect "files" "ipvs-tcpstate programs" "$(ls there | paste -s -d ' ')"
+	expect "files" "ipvs-tcpstate programs" "$(find there -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | paste -s -d ' ')"
 	chmod 777 there/programs
 	! TOOL=$tool THERE=$PWD/there OPTIONS=-a "$top/scripts/examples/fleet-programs" folder localhost localhost >out 2>err || fail "says that it is well"
 	grep -q "not root's alone" out || fail "does not say why: $(cat out)"

@@ -403,7 +403,7 @@ static void check_cache(struct checker *c)
 	int err;
 
 	if (!dir) {
-		strcpy(f.found, c->plan->saved ? "not used (--programs)" : "not used (--no-cache)");
+		snprintf(f.found, sizeof(f.found), "not used (%s)", c->plan->saved ? "--programs" : "--no-cache");
 		report_finding(c, &f);
 		return;
 	}
