@@ -27,7 +27,7 @@ HARDEN := -fPIE $(or $(call accepts,-fstack-protector-strong),-fstack-protector)
 	$(if $(filter-out -O0,$(filter -O%,$(CFLAGS))),$(or $(call accepts,$(call fortify,3)),$(call fortify,2)))
 LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-LIBS := -ldl -lseccomp -lpthread
+LIBS := -ldl -lpthread
 
 PROBES := event.h tcp_state.h common.bpf.h reason.h bucket.h conns.bpf.h tally.bpf.h report.bpf.h join.bpf.h \
 	state.bpf.c connect.bpf.c retransmit.bpf.c error.bpf.c ipvs.bpf.c no_destination.bpf.c expiry.bpf.c \
@@ -148,6 +148,7 @@ FILES = $(BUILD)/ipvs-tcpstate:755:$(PREFIX)/sbin/ipvs-tcpstate \
 	man/ipvs-tcpstate.8:644:$(PREFIX)/share/man/man8/ipvs-tcpstate.8 \
 	man/ipvs-tcpstate_example.txt:644:$(PREFIX)/share/doc/ipvs-tcpstate/ipvs-tcpstate_example.txt \
 	scripts/examples/weights:755:$(PREFIX)/share/doc/ipvs-tcpstate/examples/weights \
+	scripts/examples/fleet-programs:755:$(PREFIX)/share/doc/ipvs-tcpstate/examples/fleet-programs \
 	scripts/examples/alerts.yml:644:$(PREFIX)/share/doc/ipvs-tcpstate/examples/alerts.yml \
 	scripts/examples/dashboard.json:644:$(PREFIX)/share/doc/ipvs-tcpstate/examples/dashboard.json \
 	scripts/examples/ipvs-tcpstate.service:644:$(PREFIX)/share/doc/ipvs-tcpstate/examples/ipvs-tcpstate.service \

@@ -4,20 +4,33 @@
  * "r0 = constant; exit". The tool reads the constant from the compiled program,
  * and never loads the program.
  */
-#include <linux/version.h>
-/* libbcc has its own <linux/bpf.h>, and has included it by now. Up to 0.14 that lacks these, which headers from 5.7 on
- * need. */
+/*
+ * Before a text libbcc includes its own <linux/bpf.h> and its helpers.h. Headers of a kernel that is newer than this libbcc
+ * need types that its bpf.h lacks, such as struct bpf_timer from 5.15 on. So the tool defines the guards of these two files,
+ * which makes them empty, and this text includes the kernel's own. It also does what helpers.h does for clang.
+ */
+#undef _UAPI__LINUX_BPF_H__
+#include <linux/types.h>
+#undef asm_inline
+#define asm_inline asm
+#undef asm_volatile_goto
+#define asm_volatile_goto(x...) asm volatile("")
+#ifdef CONFIG_FUNCTION_TRACER
+#define CC_USING_FENTRY
+#endif
 #ifndef KBUILD_MODNAME
 #define KBUILD_MODNAME "ipvs_tcpstate"
 #endif
-enum any_link_type { ANY_LINK_TYPE };
-#define bpf_link_type any_link_type
-#define BPF_SK_LOOKUP 36
+#include <linux/version.h>
 #include <net/sock.h>
 #include <net/inet_sock.h>
 #ifndef WITHOUT_IPVS
 #include <net/ip_vs.h>
 #endif
+
+/* For what libbcc puts at the end of a text: the license and the version. */
+#define SEC(name) __attribute__((section(name), used))
+#define BCC_SEC(name) SEC(name)
 
 #define OFFSET(name, type, member) \
 	int name(void *ctx) { return __builtin_offsetof(type, member); }

@@ -185,6 +185,17 @@ skip()
 	exit 4
 }
 
+# elsewhere FUNCTION [ARG...] - runs the rest of the test in a mount namespace of its own
+elsewhere()
+{
+	exec unshare --mount --propagation private -- "$self" --one "$@"
+}
+
+now_ms()
+{
+	echo $(($(date +%s%N) / 1000000))
+}
+
 # note TEXT - adds TEXT to the PASS line
 note()
 {

@@ -12,6 +12,7 @@
 #include "trace/plan.h"
 #include "trace/printing.h"
 #include "trace/replay.h"
+#include "trace/save.h"
 #include "trace/trace.h"
 
 #include <errno.h>
@@ -34,7 +35,7 @@ static void log_hooks(const struct kernel *k)
 			  k->chosen[event] ? k->chosen[event]->target : "");
 }
 
-static int run(const struct plan *plan, const volatile sig_atomic_t *stop)
+static int run(const struct plan *plan, struct saved *saved, const volatile sig_atomic_t *stop)
 {
 	struct programs programs = PROGRAMS_NONE;
 	char errmsg[768];
@@ -61,8 +62,9 @@ static int run(const struct plan *plan, const volatile sig_atomic_t *stop)
 		goto fail;
 	}
 	if (plan->options->director && !layout_knows_states(&t.kernel.layout)) {
-		snprintf(errmsg, sizeof(errmsg), "--director needs the layout of IPVS's structures, which neither BTF nor the "
-			 "kernel's headers give here; see the lines above, and --check");
+		snprintf(errmsg, sizeof(errmsg), "--director needs the layout of IPVS's structures, which neither BTF nor "
+			 "%s here; see the lines above, and --check",
+			 plan->saved ? "the file of --programs has" : "the kernel's headers give");
 		goto fail;
 	}
 	kernel_choose(&t.kernel);	/* again, as the layout may be known now */
@@ -70,6 +72,7 @@ static int run(const struct plan *plan, const volatile sig_atomic_t *stop)
 	if (trace_load(&t, &programs.object, errmsg, sizeof(errmsg)))
 		goto fail;
 	programs_close(&programs);
+	saved_close(saved);
 	if (trace_record(&t, errmsg, sizeof(errmsg))) {
 		status = FAILED;
 		goto fail;
@@ -141,8 +144,30 @@ static int check(struct plan *plan)
 	return err ? FAILED : possible ? DONE : CANNOT;
 }
 
+static int save(const struct options *options, const struct host *host)
+{
+	const volatile sig_atomic_t *stop = stop_catch_signals();
+	struct saved saved;
+	char errmsg[768];
+	int status = DONE;
+
+	if (save_programs(&saved, options, host, stop, errmsg, sizeof(errmsg))) {
+		log_error("%s", errmsg);
+		status = *stop ? FAILED : CANNOT;
+	} else if (saved_write(&saved, options->save_programs)) {
+		log_error("%s", saved.errmsg);
+		status = FAILED;
+	} else {
+		log_info("saved in %s, %zu KiB, for kernel %s", options->save_programs, saved.len / 1024, saved.kernel);
+	}
+	saved_close(&saved);
+	stop_end();
+	return status;
+}
+
 int main(int argc, char *argv[])
 {
+	struct saved saved = { .path = NULL };
 	struct options options;
 	struct plan plan;
 	struct host host;
@@ -170,18 +195,27 @@ int main(int argc, char *argv[])
 		return status;
 	}
 	host_probe(&host);
-	possible = host_can_trace(&host, missing, sizeof(missing));
+	possible = host_can_trace(&host, !options.programs, missing, sizeof(missing));
 	if (!possible && !options.ebpf && !options.check) {
 		log_error("%s", missing);
 		return CANNOT;
 	}
-	plan_make(&plan, &options, &host);
+	if (options.save_programs && !options.ebpf && !options.check)
+		return save(&options, &host);
+	if (options.programs && !options.ebpf && saved_open(&saved, options.programs, &host) && !options.check) {
+		log_error("%s", saved.errmsg);
+		return CANNOT;
+	}
+	plan_make(&plan, &options, &host, saved.path ? &saved : NULL);
 	if (options.ebpf)
 		return print_text(&options, &plan);
-	if (options.check)
-		return check(&plan);
-	stop = stop_catch_signals();
-	status = run(&plan, stop);
-	stop_end();
+	if (options.check) {
+		status = check(&plan);
+	} else {
+		stop = stop_catch_signals();
+		status = run(&plan, &saved, stop);
+		stop_end();
+	}
+	saved_close(&saved);
 	return status;
 }

@@ -1,12 +1,12 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of tests/compile/run
 # SPDX-License-Identifier: Apache-2.0
 #
-# Builds the tool for the systems of its users: headers of Linux 3.10 and glibc 2.17, as on RHEL 7, the C of gcc 4.8, and
-# libseccomp 2.3. A newer machine has none of them. So this script hides in the machine's own headers what the old ones lack:
+# Builds the tool for the systems of its users: headers of Linux 3.10 and glibc 2.17, as on RHEL 7, and the C of gcc 4.8.
+# A newer machine has none of them. So this script hides in the machine's own headers what the old ones lack:
 #   - bpf(2) and perf events, as if they had no headers, and the headers of other newer features;
 #   - newer numbers of system calls, of prctl(2), capabilities and socket options, and newer names in glibc's headers.
 # Some things cannot be hidden, so the script searches for them afterwards: functions of a newer glibc in the program, by the
-# symbol versions in this machine's libc; keywords of newer compilers and of a newer libseccomp in the sources. -Wpedantic
+# symbol versions in this machine's libc; keywords of newer compilers in the sources. -Wpedantic
 # makes compilers report what C11 lacks, such as a declaration after a label. clang rejects what gcc accepts as a constant
 # only from version 8 on.
 
@@ -29,10 +29,8 @@ new_names+='|MADV_COLD|MADV_PAGEOUT|CLONE_PIDFD|CLONE_NEWCGROUP|CLONE_NEWTIME|SC
 new_names+='|PR_CAP_AMBIENT[A-Z_]*'
 # glibc functions that its headers substitute for old ones, so the tool has no choice.
 moved='f?stat(64)?|lstat(64)?|fstatat(64)?|mknod(at)?|fcntl64|__isoc23_.*'
-# Names from gcc 4.9 and later, and from libseccomp 2.4 and later
+# Names from gcc 4.9 and later
 new_words='_Generic|_Atomic|_Thread_local|__auto_type|__has_[a-z_]*|__builtin_[a-z]*_overflow|fallthrough|nonstring'
-new_words+='|seccomp_(api|notify|transaction|precompute)[a-z_]*|seccomp_export_[a-z]*_mem|SCMP_ACT_(LOG|KILL_[A-Z]*|NOTIFY)'
-new_words+='|SCMP_(CMP|A[0-5])_?(32|64)|SCMP_FLTATR_(CTL_(LOG|SSB|OPTIMIZE|WAITKILL)|API_[A-Z]*)'
 
 # defined HEADER - prints "NAME VALUE" of each macro
 defined()

@@ -117,7 +117,7 @@ static bool main_text(struct plan *p, int read_helper, const struct purpose *pur
 
 static bool layout_text(const struct plan *p, struct output *o)
 {
-	const struct programs_text text = plan_layout_text();
+	const struct programs_text text = plan_layout_text(p);
 	struct programs programs = PROGRAMS_NONE;
 	struct layout l = { 0 };
 	char how[256];
@@ -171,7 +171,7 @@ int main(int argc, char *argv[])
 		return 2;
 	}
 	host_probe(&host);
-	plan_make(&plan, &options, &host);
+	plan_make(&plan, &options, &host, NULL);
 	settings = printing_settings(&options);
 	if (output_open(&out, &settings, STDOUT_FILENO))
 		return 1;

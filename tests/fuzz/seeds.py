@@ -62,7 +62,7 @@ def recordings():
 def command_lines():
     table = (tests.parent / "tool" / "cli" / "options.c").read_text(encoding="utf-8")
     values = {"FLAG": "", "PORTS": "80,443", "ENDS": "10.0.0.1:80,[fd00::1]", "NUMBER": "42", "SIZE": "64K",
-              "CONNS": "1000", "FAILURES": "5", "STRING": "/tmp/x", "HOOKS": "kprobe"}
+              "CONNS": "1000", "FAILURES": "5", "STRING": "/tmp/x", "HOOKS": "kprobe", "DIRECTOR": "ends"}
     rows = re.findall(r"^\t\{ ([^,]+), \"([a-z-]+)\", ([A-Z]+),", table, re.M)
     if len(rows) < 25:
         sys.exit("tool/cli/options.c: its table is not found")
@@ -135,6 +135,10 @@ def objects():
         add("object", b"\0" + data)
         for flags in range(4):
             add("cache", bytes([flags]) + data)
+        for key in (b"rows k\n\0", b"rows k\nxy\0", b"row k\n\0"):
+            entry = struct.pack("=2I", len(key), len(data)) + key
+            for flags in range(8):
+                add("saved", bytes([flags]) + entry + data + (entry + data if flags == 3 else b""))
 
 
 def type_information():

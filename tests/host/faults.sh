@@ -244,17 +244,11 @@ side_by_side()
 	done
 }
 
-# Runs the test in a mount namespace of its own.
-elsewhere()
-{
-	exec unshare --mount --propagation private -- "$self" --one "$@"
-}
-
 no_modules()
 {
 	mount -t tmpfs tmpfs /lib/modules
 	[ ! -e /sys/kernel/kheaders.tar.xz ] || skip "this kernel has its headers in itself"
-	misuse 3 'no headers of the running kernel under /lib/modules' "$tool" --cache-dir "$cache" -a
+	misuse 3 'no headers of the running kernel under /lib/modules.*; or bring the programs: --programs FILE' "$tool" --cache-dir "$cache" -a
 }
 
 read_only_root()

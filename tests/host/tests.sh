@@ -52,11 +52,6 @@ later_start()
 	between "ms until it traces" 0 "$took_ms" 2000
 }
 
-now_ms()
-{
-	echo $(($(date +%s%N) / 1000000))
-}
-
 # Each connection has five rows of the client, and those of the server.
 all_rows()
 {
@@ -512,6 +507,7 @@ run_host()
 	run_accounting
 	run_faults
 	run_privilege
+	run_programs
 	run_sinks
 	run_soak
 }

@@ -140,8 +140,10 @@ struct bpf_insn {
 #define BPF_ALU64 0x07
 
 /* Loads and stores: size and mode. */
+#define BPF_W 0x00
 #define BPF_DW 0x18
 #define BPF_IMM 0x00
+#define BPF_ABS 0x20
 #define BPF_MEM 0x60
 
 /* Other instructions: the operand (a constant or a register), and the operation. */
@@ -151,6 +153,12 @@ struct bpf_insn {
 #define BPF_MOV 0xb0
 #define BPF_CALL 0x80
 #define BPF_EXIT 0x90
+
+/* Classic BPF, as in seccomp filters. */
+#define BPF_RET 0x06
+#define BPF_JEQ 0x10
+#define BPF_JGT 0x20
+#define BPF_JGE 0x30
 
 #define BPF_PSEUDO_MAP_FD 1	/* src_reg: imm is a map's descriptor */
 
@@ -202,8 +210,7 @@ struct perf_event_header {
 
 enum { PERF_RECORD_SAMPLE = 9 };	/* from 2.6.31 */
 
-/* ---- macros that the system's headers define too, if they are new enough. Include this file before seccomp.h: if the
- * headers lack a call, older releases of seccomp.h define its number below 0, for their own use */
+/* ---- macros that the system's headers define too, if they are new enough */
 
 #ifndef CAP_PERFMON
 #define CAP_PERFMON 38		/* from 5.8 */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "build/cache.h"
 
+#include "base/file.h"
 #include "base/hash.h"
 
 #include <dirent.h>
@@ -76,7 +77,7 @@ static int check_owner(int fd, const char *path, char *why, size_t len)
 
 	if (fstat(fd, &st))
 		return cache_failed(-errno, why, len, "cache %s: %s", path, strerror(errno));
-	if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH))
+	if (!file_is_roots(&st))
 		return cache_failed(-EPERM, why, len, "cache %s not used: not root's alone (owner %u, mode %03o)",
 			    path, st.st_uid, st.st_mode & 0777);
 	return 0;
@@ -147,7 +148,7 @@ static int decode_entry(const char *bytes, size_t len, const char *key, struct o
 /* True for a kind that plan.c uses, and for "main", which earlier versions of the tool used. */
 static bool is_kind(const char *name)
 {
-	static const char *const kinds[] = { "rows", "counts", "both", "layout", "btf", "btf-ipvs", "main" };
+	static const char *const kinds[] = { "rows", "counts", "both", "director", "director-all", "layout", "btf", "btf-ipvs", "main" };
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (!strcmp(name, kinds[i]))

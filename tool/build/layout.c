@@ -2,7 +2,6 @@
 #include "build/layout.h"
 
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "build/btf.h"
 #include "build/cache.h"
@@ -143,33 +142,20 @@ int layout_to_object(const struct layout *l, struct object *o)
 	return 0;
 }
 
-/* Adds a hash of the file. Returns false if it cannot be read. */
-static bool put_hash(FILE *to, const char *path)
-{
-	size_t len = 0;
-	char *bytes = file_read_bytes(path, &len);
-	bool found = bytes;
-
-	if (found)
-		fprintf(to, "%s %016llx\n", path, (unsigned long long)hash_bytes(HASH_BEGIN, bytes, len));
-	free(bytes);
-	return found;
-}
-
-/* Describes the kernel and the module: their notes have their build IDs. Returns NULL if they have none. If IPVS is built into
- * the kernel, it has no types of its own. */
+/* Describes the kernel and the module by their build IDs. Returns NULL if they have none. If IPVS is built into the kernel, it
+ * has no types of its own. */
 static char *make_layout_key(const struct host *h)
 {
-	char *key = NULL;
+	char *key = NULL, ipvs[HOST_BUILD_ID_SIZE] = "";
 	bool known;
 	size_t len;
 	FILE *to = open_memstream(&key, &len);
 
 	if (!to)
 		return NULL;
-	fprintf(to, "kernel %s %s %s\n", h->uts.release, h->uts.version, h->uts.machine);
-	known = put_hash(to, "/sys/kernel/notes") &&
-		(put_hash(to, "/sys/module/ip_vs/notes/.note.gnu.build-id") || access(BTF "ip_vs", F_OK));
+	known = *h->build_id &&
+		(host_read_build_id("/sys/module/ip_vs/notes/.note.gnu.build-id", ipvs) || access(BTF "ip_vs", F_OK));
+	fprintf(to, "kernel %s %s %s\n%s %s\n", h->uts.release, h->uts.version, h->uts.machine, h->build_id, ipvs);
 	for (int i = 0; i < N_MEMBERS; i++)
 		fprintf(to, "%s\n", kernel_members[i].function);
 	if (!fclose(to) && known)
@@ -178,26 +164,55 @@ static char *make_layout_key(const struct host *h)
 	return NULL;
 }
 
-bool layout_read_kept(struct layout *l, const struct host *h, const char *cache_dir, bool keep)
+/* Two kinds, as the cache holds the newest entry of each. */
+static const char *kept_kind(void)
 {
-	/* Two kinds, as the cache holds the newest entry of each. */
-	const char *kind = host_ipvs() ? "btf-ipvs" : "btf";
-	char *key = cache_dir ? make_layout_key(h) : NULL, why[256];
+	return host_ipvs() ? "btf-ipvs" : "btf";
+}
+
+static bool find_kept(const char *key, const char *cache_dir, const struct saved *saved, struct object *o)
+{
+	const char *from = saved ? saved->path : cache_dir;
+	char why[768];
+	int err = saved	    ? saved_find(saved, kept_kind(), key, o, why, sizeof(why)) :
+		  cache_dir ? cache_load(cache_dir, kept_kind(), key, o, why, sizeof(why)) :
+			      -ENOENT;
+
+	if (!err)
+		log_debug("%s: from %s%s", kept_kind(), saved ? "" : "the cache in ", from);
+	return !err;
+}
+
+bool layout_read_kept(struct layout *l, const struct host *h, const char *cache_dir, bool keep, const struct saved *saved)
+{
+	char *key = cache_dir || saved ? make_layout_key(h) : NULL, why[256];
 	struct object o = { 0 };
 	bool all;
 
-	if (key && !cache_load(cache_dir, kind, key, &o, why, sizeof(why))) {
+	if (key && find_kept(key, cache_dir, saved, &o)) {
 		layout_from_object(l, &o);
-		log_debug("%s: from the cache in %s", kind, cache_dir);
 		all = layout_knows_sockets(l);
 	} else {
 		all = layout_read(l);
-		if (all && key && keep && !layout_to_object(l, &o))
-			cache_store(cache_dir, kind, key, h, &o, why, sizeof(why));
+		if (all && key && keep && cache_dir && !layout_to_object(l, &o))
+			cache_store(cache_dir, kept_kind(), key, h, &o, why, sizeof(why));
 	}
 	object_free(&o);
 	free(key);
 	return all;
+}
+
+int layout_save(const struct layout *l, const struct host *h, struct saved *saved)
+{
+	char *key = make_layout_key(h);
+	struct object o = { 0 };
+	int err = key ? layout_to_object(l, &o) : -ENOENT;
+
+	if (!err)
+		err = saved_add(saved, kept_kind(), key, &o);
+	object_free(&o);
+	free(key);
+	return err;
 }
 
 bool layout_knows_sockets(const struct layout *l)

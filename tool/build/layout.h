@@ -5,6 +5,7 @@
 #define LAYOUT_H
 
 #include "build/object.h"
+#include "build/saved.h"
 #include "host/host.h"
 
 #include <stdbool.h>
@@ -60,8 +61,12 @@ bool layout_read(struct layout *l);
  * layout_read_kept - the same, but if they were read on this kernel and module before, from the cache: BTF has megabytes
  * @cache_dir: see cache_load(); NULL: no cache
  * @keep: write to the cache what was read
+ * @saved: used in place of the cache; NULL: none
  */
-bool layout_read_kept(struct layout *l, const struct host *h, const char *cache_dir, bool keep);
+bool layout_read_kept(struct layout *l, const struct host *h, const char *cache_dir, bool keep, const struct saved *saved);
+
+/** layout_save - add to @saved what was read from BTF; Return: 0 or a negative errno */
+int layout_save(const struct layout *l, const struct host *h, struct saved *saved);
 
 /**
  * layout_to_object - make an object from which layout_from_object() reads the same offsets

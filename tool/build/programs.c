@@ -30,6 +30,18 @@ static int begin_compile(struct programs *p, const char *fallback)
 	return err;
 }
 
+static int find_saved(struct programs *p)
+{
+	const struct saved *saved = p->text.saved;
+	int err = saved_find(saved, p->text.kind, p->key, &p->object, p->errmsg, sizeof(p->errmsg));
+
+	if (err)
+		return err;
+	log_debug("%s: from %s", p->text.kind, saved->path);
+	p->ready = true;
+	return 0;
+}
+
 int programs_start(struct programs *p, const struct host *h, const struct programs_text *text,
 		   const char *cache_dir)
 {
@@ -38,11 +50,14 @@ int programs_start(struct programs *p, const struct host *h, const struct progra
 	p->text = *text;
 	p->host = h;
 	p->cache_dir = cache_dir;
-	p->key = cache_key(h, text->text, text->flags, text->n_flags);
+	p->key = text->saved ? saved_key(text->text, text->flags, text->n_flags) :
+			       cache_key(h, text->text, text->flags, text->n_flags);
 	if (!p->key || text->n_flags >= FLAGS_MAX) {
 		snprintf(p->errmsg, sizeof(p->errmsg), "out of memory");
 		return -ENOMEM;
 	}
+	if (text->saved)
+		return find_saved(p);
 	if (cache_dir) {
 		if (!cache_load(cache_dir, text->kind, p->key, &p->object, why, sizeof(why))) {
 			log_debug("%s: from the cache in %s", text->kind, cache_dir);
@@ -77,7 +92,8 @@ static int explain_compile(struct programs *p, int err)
 	switch (err) {
 	case -ENOENT:
 		distro_libbcc_hint(hint, sizeof(hint));
-		snprintf(p->errmsg, sizeof(p->errmsg), "cannot load libbcc (%s); run: %s", errmsg, hint);
+		snprintf(p->errmsg, sizeof(p->errmsg), "cannot load libbcc (%s); run: %s; or bring the programs: --programs FILE",
+			 errmsg, hint);
 		break;
 	case -ENOSYS:
 		snprintf(p->errmsg, sizeof(p->errmsg), "this libbcc is too old, or not from BCC: %s", errmsg);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gets compiled programs from the cache if it has them, else from the compiler,
- * which runs in the background. */
+/* Gets compiled programs from a file of --save-programs, or from the cache if it has them, else from the compiler, which
+ * runs in the background. */
 #ifndef PROGRAMS_H
 #define PROGRAMS_H
 
 #include "build/compiler.h"
-#include "host/host.h"
 #include "build/object.h"
+#include "build/saved.h"
+#include "host/host.h"
 
 struct programs_text {
 	const char *kind;		/* name of this text in the cache */
@@ -15,6 +16,7 @@ struct programs_text {
 	size_t n_flags;
 	const char *fallback;		/* one more flag for a second try if the text does not compile, or NULL */
 	bool optional;			/* if it does not compile: use and cache an empty object */
+	const struct saved *saved;	/* the only source, if it is set */
 };
 
 struct programs {
@@ -31,7 +33,7 @@ struct programs {
 #define PROGRAMS_NONE { .compiler = COMPILER_NONE }
 
 /**
- * programs_start - load from the cache, or start compiling
+ * programs_start - load from the file or the cache, or start compiling
  * @p:         PROGRAMS_NONE at first; close it with programs_close()
  * @cache_dir: folder of the cache; NULL: neither read nor write one
  * Return: 0 (check @p->ready), or a negative errno with @p->errmsg.

@@ -31,7 +31,7 @@ struct option_row {
 
 #define AT(member) offsetof(struct options, member)
 
-enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS, STATES, FORGET, NO_REALTIME, FORWARDED };
+enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS, STATES, FORGET, NO_REALTIME, FORWARDED, PROGRAMS, SAVE_PROGRAMS };
 
 static const struct option_row rows[] = {
 	{ 'h', "help", FLAG, AT(help), NULL, "show this text and stop" },
@@ -89,6 +89,10 @@ static const struct option_row rows[] = {
 	{ 258, "no-cache", FLAG, AT(no_cache), NULL, "compile again; neither read nor write the cache" },
 	{ 259, "cache-dir", STRING, AT(cache_dir), "DIR",
 	  "keep compiled programs in DIR (/var/cache/ipvs-tcpstate)" },
+	{ PROGRAMS, "programs", STRING, AT(programs), "FILE",
+	  "use programs saved on this kernel: no headers, no libbcc; or a folder" },
+	{ SAVE_PROGRAMS, "save-programs", STRING, AT(save_programs), "FILE",
+	  "compile for this kernel, save in FILE for --programs, and stop" },
 	{ 264, "proc-root", STRING, AT(proc_root), "DIR", NULL },
 	{ 260, "hooks", HOOKS, AT(hooks), "KIND", NULL },
 };
@@ -99,7 +103,7 @@ enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 static const char *const not_with_replay[] = {
 	"all", "real", "pid", "journal", "retransmits", "duration", "buffer-pages", "no-realtime", "record", "check",
 	"ebpf", "no-cache", "cache-dir", "max-conns", "proc-root", "hooks", "summary", "histogram", "states",
-	"metrics", "forget", "noclear", "milliseconds",
+	"metrics", "forget", "noclear", "milliseconds", "programs", "save-programs",
 };
 
 /* Options that only matter for rows, which --summary, --histogram and --metrics do not print. */
@@ -404,6 +408,8 @@ int options_parse(struct options *o, int argc, char *const argv[])
 	if (o->replay && unfit)
 		return usage_error(o, "--replay and --%s exclude each other: a recording is printed as it was traced; "
 			    "give one", unfit->name);
+	if (o->programs && o->save_programs)
+		return usage_error(o, "--programs and --save-programs exclude each other; give one");
 	return check_counting(o, rows_option);
 }
 

@@ -49,6 +49,7 @@ struct options {
 	const char *cache_dir;
 	uint64_t max_conns;			/* sockets tracked at a time */
 	const char *proc_root;			/* mount point of procfs */
+	const char *programs, *save_programs;	/* files, or a folder of them; NULL: none */
 	const char *record, *replay;		/* files; NULL: none */
 	char error[192];			/* one line, set if parsing fails */
 };

@@ -272,6 +272,47 @@ static void probe_files(struct host *h)
 	h->files = files.rlim_cur;
 }
 
+#define NT_GNU_BUILD_ID 3
+
+void host_build_id(const void *notes, size_t len, char hex[HOST_BUILD_ID_SIZE])
+{
+	const unsigned char *at = notes;
+	struct {
+		uint32_t name_size, size, type;	/* bytes; name and contents are padded to multiples of 4 */
+	} head;
+
+	hex[0] = '\0';
+	while (len >= sizeof(head)) {
+		size_t name_size, size;
+
+		memcpy(&head, at, sizeof(head));
+		at += sizeof(head);
+		len -= sizeof(head);
+		name_size = ((size_t)head.name_size + 3) & ~(size_t)3;
+		size = ((size_t)head.size + 3) & ~(size_t)3;
+		if (name_size > len || size > len - name_size)
+			return;
+		if (head.type == NT_GNU_BUILD_ID && head.name_size == 4 && !memcmp(at, "GNU", 4) &&
+		    head.size <= (HOST_BUILD_ID_SIZE - 1) / 2) {
+			for (size_t i = 0; i < head.size; i++)
+				snprintf(hex + 2 * i, 3, "%02x", at[name_size + i]);
+			return;
+		}
+		at += name_size + size;
+		len -= name_size + size;
+	}
+}
+
+bool host_read_build_id(const char *path, char hex[HOST_BUILD_ID_SIZE])
+{
+	size_t len = 0;
+	char *notes = file_read_bytes(path, &len);
+
+	host_build_id(notes, notes ? len : 0, hex);
+	free(notes);
+	return *hex;
+}
+
 void host_probe(struct host *h)
 {
 	/* Before 5.11 the kernel charges BPF programs and maps to this limit, also those of other processes. */
@@ -281,6 +322,7 @@ void host_probe(struct host *h)
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	memset(h, 0, sizeof(*h));
 	uname(&h->uts);
+	host_read_build_id("/sys/kernel/notes", h->build_id);
 	probe_files(h);
 	find_tracefs(h);
 	format = host_format(h, "sock", "inet_sk_error_report");
@@ -294,7 +336,7 @@ void host_probe(struct host *h)
 	probe_lockdown(h);
 }
 
-bool host_can_trace(const struct host *h, char *line, size_t len)
+bool host_can_trace(const struct host *h, bool compiles, char *line, size_t len)
 {
 	const uint64_t needed = privilege_bpf() | privilege_perfmon();
 	char hint[256], names[64];
@@ -324,10 +366,10 @@ bool host_can_trace(const struct host *h, char *line, size_t len)
 			 "root (sudo)", geteuid());
 	else if (!*h->tracefs)
 		snprintf(line, len, "no tracefs; run: mount -t tracefs nodev /sys/kernel/tracing");
-	else if (!*h->headers) {
+	else if (compiles && !*h->headers) {
 		distro_headers_hint(h->uts.release, hint, sizeof(hint));
 		snprintf(line, len, "no headers of the running kernel under /lib/modules/%s/build; "
-			 "run: %s", h->uts.release, hint);
+			 "run: %s; or bring the programs: --programs FILE", h->uts.release, hint);
 	} else {
 		return true;
 	}

@@ -9,8 +9,11 @@
 #include <stdint.h>
 #include <sys/utsname.h>
 
+#define HOST_BUILD_ID_SIZE 65	/* hexadecimal digits and a NUL */
+
 struct host {
 	struct utsname uts;
+	char build_id[HOST_BUILD_ID_SIZE];	/* of the running kernel; "" if it has none */
 	char tracefs[64];		/* mount point; "" if it is not mounted or this user cannot read it */
 	bool tracefs_hidden;		/* tracefs is mounted, but this user cannot read it */
 	char headers[PATH_MAX];		/* build tree of the running kernel; "" if there is none */
@@ -42,9 +45,10 @@ void host_probe(struct host *h);
 
 /**
  * host_can_trace - true if the host has all that tracing cannot do without
+ * @compiles: it compiles programs, and so needs headers
  * @line: set if false: one line with what is missing and the remedy
  */
-bool host_can_trace(const struct host *h, char *line, size_t len);
+bool host_can_trace(const struct host *h, bool compiles, char *line, size_t len);
 
 /** host_headers_match - true if the headers belong to the running kernel, or do not name their kernel */
 bool host_headers_match(const struct host *h);
@@ -64,6 +68,17 @@ char *host_format(const struct host *h, const char *category, const char *name);
  *	HAVE_KPROBES_ON_FTRACE, arch/Kconfig
  */
 const char *host_kprobes_off(void);
+
+/**
+ * host_build_id - find the build ID among the notes of a kernel or a module
+ * The other notes are no identity: before 6.9 those for Xen have addresses, which differ from boot to boot.
+ * @hex: its digits, "" if there is none
+ * Source: Elf32_Nhdr, include/uapi/linux/elf.h; commit aaa8736370db, "x86, relocs: Ignore relocations in .notes section"
+ */
+void host_build_id(const void *notes, size_t len, char hex[HOST_BUILD_ID_SIZE]);
+
+/** host_read_build_id - the same, from a file of /sys; Return: true if there is one */
+bool host_read_build_id(const char *path, char hex[HOST_BUILD_ID_SIZE]);
 
 /** host_ipvs - Return: 0 if the kernel has no ip_vs now, else a number that changes when ip_vs is loaded again */
 uint64_t host_ipvs(void);

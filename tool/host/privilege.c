@@ -2,10 +2,10 @@
 #include "host/privilege.h"
 
 #include "base/abi.h"
+#include "host/syscalls.h"
 
 #include <errno.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -156,12 +156,6 @@ int privilege_drop(uint64_t keep, const struct privilege_fallback *spare, size_t
 
 /* ---- system calls */
 
-/* A system call, and the range of values for its argument number @arg. */
-struct call {
-	int number;
-	uint32_t arg, low, high;
-};
-
 #define ANY(name) { __NR_##name, 0, 0, UINT32_MAX }
 
 /* Calls of glibc and of this program from the first row to the end. */
@@ -181,7 +175,7 @@ static const struct call trace_calls[] = {
 	/* time, signals, the end */
 	ANY(clock_gettime), ANY(clock_nanosleep), ANY(nanosleep), ANY(gettimeofday), ANY(futex),
 	ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn), ANY(restart_syscall), ANY(dup3),
-	ANY(getpid), ANY(gettid), ANY(tgkill), ANY(getcpu),
+	ANY(getpid), ANY(gettid), ANY(tgkill), ANY(getcpu), ANY(capget),
 	ANY(exit), ANY(exit_group),
 	ANY(sched_getscheduler),
 	{ __NR_sched_setscheduler, 1, SCHED_OTHER | SCHED_RESET_ON_FORK, SCHED_OTHER | SCHED_RESET_ON_FORK },
@@ -221,74 +215,23 @@ static const struct call refused_to_compiler[] = {
 	ANY(pidfd_getfd),
 };
 
-#define COUNT(calls) (sizeof(calls) / sizeof((calls)[0]))
-
-static int add_call(scmp_filter_ctx filter, uint32_t action, const struct call *c)
-{
-	int err = 0;
-
-	if (c->high == UINT32_MAX)
-		return seccomp_rule_add(filter, action, c->number, 0);
-	/* Compares the lower half of the argument: all of these are ints. */
-	for (uint32_t value = c->low; value <= c->high && !err; value++)
-		err = seccomp_rule_add(filter, action, c->number, 1,
-				       SCMP_CMP(c->arg, SCMP_CMP_MASKED_EQ, UINT32_MAX, value));
-	return err;
-}
-
-static int add_calls(scmp_filter_ctx filter, uint32_t action, const struct call *calls, size_t n)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < n && !err; i++)
-		err = add_call(filter, action, &calls[i]);
-	return err;
-}
-
-static const uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
-
-/* Creates a filter with @action for calls without a rule. It refuses calls with another architecture's numbers, such as
- * 32-bit and x32 calls. */
-static scmp_filter_ctx new_filter(uint32_t action)
-{
-	scmp_filter_ctx filter = seccomp_init(action);
-
-	if (filter)
-		seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, refuse);
-	return filter;
-}
-
-static int install(scmp_filter_ctx filter, int err)
-{
-	if (!err)
-		err = seccomp_load(filter);
-	seccomp_release(filter);
-	return err;
-}
+#define LIST(calls) { calls, sizeof(calls) / sizeof((calls)[0]) }
 
 int privilege_trace_only(bool journal, bool metrics)
 {
-	scmp_filter_ctx filter = new_filter(refuse);
-	int err = filter ? 0 : -ENOMEM;
+	struct calls lists[] = { LIST(trace_calls), LIST(journal_calls), LIST(metrics_calls) };
 
-	if (!err)
-		err = add_calls(filter, SCMP_ACT_ALLOW, trace_calls, COUNT(trace_calls));
-	if (!err && journal)
-		err = add_calls(filter, SCMP_ACT_ALLOW, journal_calls, COUNT(journal_calls));
-	if (!err && metrics)
-		err = add_calls(filter, SCMP_ACT_ALLOW, metrics_calls, COUNT(metrics_calls));
-	return install(filter, err);
+	if (!journal)
+		lists[1].n = 0;
+	if (!metrics)
+		lists[2].n = 0;
+	return syscalls_restrict(lists, sizeof(lists) / sizeof(lists[0]), true);
 }
 
 int privilege_compile_only(void)
 {
+	const struct calls refused = LIST(refused_to_compiler);
 	int err = privilege_drop(privilege_bpf(), NULL, 0, NULL);
-	scmp_filter_ctx filter;
 
-	if (err)
-		return err;
-	filter = new_filter(SCMP_ACT_ALLOW);
-	if (!filter)
-		return -ENOMEM;
-	return install(filter, add_calls(filter, refuse, refused_to_compiler, COUNT(refused_to_compiler)));
+	return err ? err : syscalls_restrict(&refused, 1, false);
 }

@@ -51,8 +51,7 @@ int privilege_drop(uint64_t keep, const struct privilege_fallback *spare, size_t
  * Call privilege_drop() first. The process can still open files and write to them.
  * @journal: allow those of sd_journal_sendv() too
  * @metrics: allow those of metrics_write() too
- * Return: 0 or a negative errno: -ECANCELED if the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER),
- *	see seccomp_load(3)
+ * Return: as syscalls_restrict()
  */
 int privilege_trace_only(bool journal, bool metrics);
 

@@ -21,7 +21,7 @@ enum status { OK, WARNING, MISSING };
 struct finding {
 	const char *name;
 	enum status status;
-	char found[384];
+	char found[768];
 	char mend[256];			/* command that repairs it; "" if there is nothing to repair */
 };
 
@@ -187,6 +187,25 @@ static void check_tracefs(struct checker *c)
 	report_finding(c, &f);
 }
 
+/* Reports whether the file of --programs has the programs for these options. */
+static void check_saved(struct checker *c, struct finding *f)
+{
+	const struct saved *saved = c->plan->saved;
+	const struct programs_text text = plan_main_text(c->plan);
+	char *key = saved_key(text.text, text.flags, text.n_flags);
+	struct object object = { 0 };
+
+	if (*saved->errmsg)
+		snprintf(f->found, sizeof(f->found), "%s", saved->errmsg);
+	if (key && !*saved->errmsg && !saved_find(saved, text.kind, key, &object, f->found, sizeof(f->found)))
+		snprintf(f->found, sizeof(f->found), "not needed, programs in %.256s", saved->path);
+	else
+		f->status = MISSING;
+	object_free(&object);
+	free(key);
+	report_finding(c, f);
+}
+
 static void check_headers(struct checker *c)
 {
 	const struct host *h = c->host;
@@ -194,9 +213,13 @@ static void check_headers(struct checker *c)
 	char source[128];
 
 	snprintf(source, sizeof(source), "/lib/modules/%s/source", h->uts.release);
+	if (c->plan->saved) {
+		check_saved(c, &f);
+		return;
+	}
 	if (!*h->headers) {
 		f.status = MISSING;
-		snprintf(f.found, sizeof(f.found), "no /lib/modules/%s/build, no kheaders",
+		snprintf(f.found, sizeof(f.found), "no /lib/modules/%s/build, no kheaders, no --programs",
 			 h->uts.release);
 	} else if (!host_headers_match(h)) {
 		f.status = WARNING;
@@ -211,12 +234,30 @@ static void check_headers(struct checker *c)
 	report_finding(c, &f);
 }
 
+static void check_saved_layout(const struct checker *c, struct finding *f)
+{
+	const struct programs_text text = plan_layout_text(c->plan);
+	char *key = saved_key(text.text, text.flags, text.n_flags), why[512];
+	struct object object = { 0 };
+
+	if (key && !saved_find(c->plan->saved, text.kind, key, &object, why, sizeof(why))) {
+		snprintf(f->found, sizeof(f->found), "no BTF: from %.256s", c->plan->saved->path);
+	} else {
+		f->status = WARNING;
+		snprintf(f->found, sizeof(f->found), "not in %.200s: no reasons, no IPv6 real servers", c->plan->saved->path);
+	}
+	object_free(&object);
+	free(key);
+}
+
 static void check_layout(struct checker *c)
 {
 	struct finding f = { .name = "layout" };
 
 	if (c->plan->layout_known) {
 		strcpy(f.found, "from the kernel's own types (BTF)");
+	} else if (c->plan->saved) {
+		check_saved_layout(c, &f);
 	} else if (!host_headers_match(c->host) || !*c->host->headers) {
 		f.status = WARNING;
 		strcpy(f.found, "not known without the kernel's own headers: no reasons, no IPv6 real servers");
@@ -250,7 +291,9 @@ static void check_libbcc(struct checker *c)
 	const char *release;
 	bool old;
 
-	if (!c->host->libbcc_found || !realpath(c->host->libbcc, real)) {
+	if (c->plan->saved) {
+		strcpy(f.found, "not needed with --programs");
+	} else if (!c->host->libbcc_found || !realpath(c->host->libbcc, real)) {
 		f.status = MISSING;
 		strcpy(f.found, "no libbcc.so.0 where libraries are kept");
 		distro_libbcc_hint(f.mend, sizeof(f.mend));
@@ -360,7 +403,7 @@ static void check_cache(struct checker *c)
 	int err;
 
 	if (!dir) {
-		strcpy(f.found, "not used (--no-cache)");
+		snprintf(f.found, sizeof(f.found), "not used (%s)", c->plan->saved ? "--programs" : "--no-cache");
 		report_finding(c, &f);
 		return;
 	}

@@ -20,20 +20,19 @@ static void take_layout(struct kernel *k, const struct programs *layout)
 	k->layout_final = true;
 }
 
-/* Starts to compile the layout. Refuses headers of another kernel, as wrong offsets would show nonsense. */
-static int start_layout(const struct kernel *k, struct programs *layout)
+int compile_start_layout(const struct plan *p, struct programs *layout)
 {
-	const struct host *h = k->plan->host;
-	const struct programs_text text = plan_layout_text();
+	const struct host *h = p->host;
+	const struct programs_text text = plan_layout_text(p);
 	char hint[160];
 
-	if (!host_headers_match(h)) {
+	if (!p->saved && !host_headers_match(h)) {
 		distro_headers_hint(h->uts.release, hint, sizeof(hint));
 		snprintf(layout->errmsg, sizeof(layout->errmsg), "headers in %.99s are of kernel %s, not %s; run: %s",
 			 h->headers, h->headers_release, h->uts.release, hint);
 		return -EINVAL;
 	}
-	return programs_start(layout, h, &text, plan_cache_dir(k->plan));
+	return programs_start(layout, h, &text, plan_cache_dir(p));
 }
 
 static void begin_layout(struct kernel *k, struct programs *layout)
@@ -42,7 +41,7 @@ static void begin_layout(struct kernel *k, struct programs *layout)
 
 	if (k->layout_final)
 		return;
-	if (start_layout(k, layout) || (wait && programs_step(layout, true)))
+	if (compile_start_layout(k->plan, layout) || (wait && programs_step(layout, true)))
 		do_without_layout(k, layout);
 	else if (layout->ready)
 		take_layout(k, layout);

@@ -6,6 +6,12 @@
 #include "trace/kernel.h"
 
 /**
+ * compile_start_layout - start to compile the layout, as programs_start() does
+ * Refuses headers of another kernel, as wrong offsets would show nonsense.
+ */
+int compile_start_layout(const struct plan *p, struct programs *layout);
+
+/**
  * compile_programs - get the programs from the cache or compile them, and start on the layout if it is not known
  * @layout: PROGRAMS_NONE; may still be compiling afterwards, see compile_follow(); the caller calls programs_close()
  * @main:   set to the programs, or has @main->errmsg

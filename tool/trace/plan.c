@@ -94,12 +94,12 @@ static void leave_out_unused(struct plan *p)
 
 const char *plan_cache_dir(const struct plan *p)
 {
-	if (p->options->no_cache)
+	if (p->options->no_cache || p->saved)
 		return NULL;
 	return p->options->cache_dir ? p->options->cache_dir : CACHE_DIR;
 }
 
-void plan_make(struct plan *p, const struct options *options, const struct host *host)
+void plan_make(struct plan *p, const struct options *options, const struct host *host, const struct saved *saved)
 {
 	char *state = host_format(host, "sock", "inet_sock_set_state");
 	char *retransmit = host_format(host, "tcp", "tcp_retransmit_skb");
@@ -107,12 +107,13 @@ void plan_make(struct plan *p, const struct options *options, const struct host 
 	memset(p, 0, sizeof(*p));
 	p->options = options;
 	p->host = host;
+	p->saved = saved;
 	probe_text_defines(&p->defines, host->read_helper, state, retransmit);
 	plan_add_defines(p, options_sends(options), options_counts(options));
 	p->named_kprobes = host->kprobes && (host->kprobe_pmu < 0 || options->hooks == HOOK_CHOICE_KPROBE);
 	if (p->named_kprobes)
 		probe_text_add(&p->defines, "NAMED_KPROBES");
-	p->layout_known = layout_read_kept(&p->layout, host, plan_cache_dir(p), !options->check && !options->ebpf);
+	p->layout_known = layout_read_kept(&p->layout, host, plan_cache_dir(p), !options->check && !options->ebpf, saved);
 	if (p->layout_known)
 		leave_out_unused(p);
 	/* BTF of modules may be missing, or ip_vs is not loaded yet: then the layout text has the offsets. */
@@ -184,15 +185,22 @@ struct programs_text plan_main_text(const struct plan *p)
 		.text = probe_text_main(),
 		.flags = p->defines.flags,
 		.n_flags = p->defines.n,
+		.saved = p->saved,
 	};
 }
 
-struct programs_text plan_layout_text(void)
+struct programs_text plan_layout_text(const struct plan *p)
 {
+	static const char *const flags[] = { "-D_UAPI__LINUX_BPF_H__", "-D__BPF_HELPERS_H",
+					     "-fms-extensions" };	/* see layout.bpf.c */
+
 	return (struct programs_text){
 		.kind = "layout",
 		.text = probe_text_layout(),
+		.flags = flags,
+		.n_flags = sizeof(flags) / sizeof(flags[0]),
 		.fallback = "-DWITHOUT_IPVS",
 		.optional = true,
+		.saved = p->saved,
 	};
 }

@@ -14,14 +14,15 @@
 struct plan {
 	const struct options *options;
 	const struct host *host;
+	const struct saved *saved;	/* with --programs: their only source; else NULL */
 	struct probe_defines defines;	/* points into itself: do not copy a plan */
 	struct layout layout;		/* offsets from the kernel's own types; 0: not known */
 	bool layout_known;		/* all offsets that are needed are known: no layout text is compiled */
 	bool named_kprobes;		/* kprobes are lines of kprobe_events: before 4.17, or if asked for */
 };
 
-/** plan_make - make the plan; @options and @host must outlive @p */
-void plan_make(struct plan *p, const struct options *options, const struct host *host);
+/** plan_make - make the plan; @options, @host and @saved (NULL: none) must outlive @p */
+void plan_make(struct plan *p, const struct options *options, const struct host *host, const struct saved *saved);
 
 /** plan_add_defines - add the defines for the host, and for what the programs do; a part of plan_make() */
 void plan_add_defines(struct plan *p, bool rows, bool counts);
@@ -43,9 +44,9 @@ bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_EV
 
 /** plan_main_text, plan_layout_text - the texts to compile; the main text points into @p */
 struct programs_text plan_main_text(const struct plan *p);
-struct programs_text plan_layout_text(void);
+struct programs_text plan_layout_text(const struct plan *p);
 
-/** plan_cache_dir - the folder of compiled programs; NULL: none */
+/** plan_cache_dir - the folder of compiled programs; NULL: none, also with --programs */
 const char *plan_cache_dir(const struct plan *p);
 
 #endif

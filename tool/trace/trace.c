@@ -132,7 +132,7 @@ static void follow_layout(struct trace *t)
 	/* From here on the tool starts no process, loads nothing and writes no cache. */
 	err = privilege_trace_only(t->options->journal, t->metrics.path);
 	if (err)
-		log_debug("cannot restrict system calls: %s", err == -ECANCELED ? "this kernel takes no seccomp filter" :
+		log_debug("cannot restrict system calls: %s", err == -EINVAL ? "this kernel takes no seccomp filter" :
 										  strerror(-err));
 	log_info("tracing; Ctrl-C ends it");
 }

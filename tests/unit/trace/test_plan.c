@@ -21,6 +21,8 @@ static void kind_is(const struct options *o, const char *kind)
 /* The cache holds texts for different purposes in parallel: none replaces another. */
 static void kinds_in_the_cache(void **state)
 {
+	const struct plan p = { .host = &modern };
+
 	(void)state;
 	kind_is(&(struct options){ 0 }, "rows");
 	kind_is(&(struct options){ .all = true, .record = "x" }, "rows");
@@ -31,8 +33,8 @@ static void kinds_in_the_cache(void **state)
 	kind_is(&(struct options){ .director = DIRECTOR_STATES }, "director");
 	kind_is(&(struct options){ .director = DIRECTOR_ENDS, .record = "x" }, "director");
 	kind_is(&(struct options){ .director = DIRECTOR_STATES, .all = true }, "director-all");
-	assert_string_equal(plan_layout_text().kind, "layout");
-	assert_true(plan_layout_text().optional);
+	assert_string_equal(plan_layout_text(&p).kind, "layout");
+	assert_true(plan_layout_text(&p).optional);
 }
 
 static void check_defines(const struct host *host, const struct options *o, bool rows, bool counts,
