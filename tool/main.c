@@ -62,7 +62,7 @@ static int run(const struct plan *plan, const volatile sig_atomic_t *stop)
 	}
 	if (plan->options->director && !layout_knows_states(&t.kernel.layout)) {
 		snprintf(errmsg, sizeof(errmsg), "--director needs the layout of IPVS's structures, which neither BTF nor the "
-			 "kernel's headers give here; see the lines above, and --check");
+			 "kernel's headers give here; see -v, and --check");
 		goto fail;
 	}
 	kernel_choose(&t.kernel);	/* again, as the layout may be known now */

@@ -286,10 +286,11 @@ route_rows()
 # Every case, in masquerading and in direct routing, with all its rows and no other.
 every_case()
 {
-	patience=120
+	patience=300	# a tool compiles
 	director_network "$1"
 	masq_services
 	route_services
+	counting_start
 	tool_start --director --record director.rec
 	cases "$masq_vip" 8080
 	cases "$route_vip" 87
@@ -301,6 +302,10 @@ every_case()
 	wait_for has_reason "$masq_vip" 85 NONE no-answer
 	wait_for has_reason "$route_vip" 85 NONE no-answer
 	tool_stop
+	cp err err.rows
+	counting_stop
+	counted_right
+	cp err.rows err
 	expect "rows, masquerading" "$(masq_rows)" "$(forwarded "$masq_vip" {80..90})"
 	expect "rows, direct routing" "$(route_rows)" "$(forwarded "$route_vip" {80..90})"
 	seen_right
@@ -369,12 +374,14 @@ mixed_right()
 		}' clients.* rows
 }
 
-# 1,000 connections of five kinds at once: each is accounted for once, with the real server that has logged it.
+# 1,000 connections of five kinds at once: each is accounted for once, with the real server that has logged it, and as the
+# packets on their way say.
 thousand()
 {
 	local clients=() pid verdict
 	director_network 4
 	masq_services
+	capture_start "host $masq_vip and tcp[tcpflags] & (tcp-syn | tcp-fin | tcp-rst) != 0"
 	tool_start --director
 	mixed "$masq_vip" 200
 	for pid in "${clients[@]}"; do
@@ -382,12 +389,15 @@ thousand()
 	done
 	sleep 2	# the last answers
 	tool_stop
+	capture_stop
 	verdict=$(mixed_right "$masq_vip") || :
 	expect "all connections" "1000 connections, 0 wrong" "$verdict"
 	expect "events lost" 0 "$(lost)"
 	# The servers log the client's own port: each connection that they took is one that was seen established.
 	expect "connections of the servers" "$(awk '{ sub(/.*:/, "", $2); print $2, $4 }' servers | sort)" \
 		"$(awk '$10 == "ESTABLISHED" { print $5, $12 }' rows | sort)"
+	expect "connections of the capture" 1000 "$(captured "$masq_vip" | wc -l)"
+	expect "connections of the capture, and who ended each" "$(captured "$masq_vip")" "$(traced "$masq_vip")"
 }
 
 # Begin and end only: no program runs for packets.
@@ -444,8 +454,13 @@ both()
 
 run_director()
 {
-	run "director: every case, IPv$1" every_case "$1"
-	more "director: every case, IPv$((10 - $1))" every_case $((10 - $1))
+	limit=600 run "director: every case, IPv$1" every_case "$1"
+	limit=600 more "director: every case, IPv$((10 - $1))" every_case $((10 - $1))
+	twice "$1" "director: tunnel, firewall mark, persistent, UDP, in another namespace" other_ways
+	limit=600 more "director: sockets too, each counted once" counted_once
+	more "director: entries of another director" backup
+	limit=600 more "director: keepalived and curl" managed
+	limit=900 more "director: speed beside no tool" cost
 	more "director: 1,000 connections of five kinds" thousand
 	more "director: begin and end only" ends_only 4
 	limit=600 more "director: sockets too" both
