@@ -51,12 +51,6 @@ line()
 		$1 == vip && $2 == port && $3 == "total" && $NF == source { print $5, $6, $7, $11, $14, $15 }' rows
 }
 
-# has_held N - true if N connections of this host are established
-has_held()
-{
-	[ "$(ss -H -t -a -n state established dst 10.77.0.1 | wc -l)" = "$1" ]
-}
-
 # With -a a connection of this host's own client counts as a socket's, one that is forwarded as IPVS's: each once. The tool is
 # in another namespace, and two connections are from before its start.
 counted_once()
@@ -64,12 +58,12 @@ counted_once()
 	local forwarding tool_in=(nsenter --net=/proc/1/ns/net)
 	patience=200
 	director_network 4
+	ipvsadm --set 600 0 0	# none is idle
 	forwarding=("${client_in[@]}") client_in=()
 	masq_services
 	client_begin -o 600000 -w -l -b 1 "$masq_vip:83"
 	client_in=("${forwarding[@]}")
 	client_begin -o 600000 "$masq_vip:80"
-	wait_for has_held 1
 	wait_for has_served 2
 	tool_start --director -a --summary -s -V 10.77.0.1
 	client -n 3 "$masq_vip:80"
@@ -82,10 +76,9 @@ counted_once()
 	client -w -b 1 "$masq_vip:83"
 	client_fails "$masq_vip:89"
 	client_begin -o 600000 "$masq_vip:82"
-	wait_for has_held 2
+	wait_for has_served 14
 	kill -USR1 "${pids[0]}"	# the socket from before the start sends a byte, and is reset
-	wait_for has_held 1
-	wait_for all_closed
+	wait "${pids[0]}"
 	tool_stop
 	expect "forwarded :80" "3 3 0 0 0 0" "$(line ipvs "$masq_vip:80")"
 	expect "own :80" "4 4 0 0 0 0" "$(line sockets "$masq_vip:80")"
@@ -165,7 +158,8 @@ backup()
 {
 	director_network 4
 	route_services
-	echo 0 0 >/proc/sys/net/ipv4/vs/sync_threshold
+	ipvsadm --set 600 0 0	# it is not idle
+	echo 2 0 >/proc/sys/net/ipv4/vs/sync_threshold	# sent at the second packet, the ACK
 	ip netns exec r$$ ipvsadm --start-daemon backup --mcast-interface eth0
 	ipvsadm --start-daemon master --mcast-interface r$$
 	tool_start --director -x
