@@ -211,7 +211,7 @@ prometheus_answers()
 	done
 	expect "rules of the example with an error" "" "$(curl -s "$prometheus/api/v1/rules" |
 		jq -r '.data.groups[].rules[] | select(.health == "err") | .name, .lastError')"
-	expect "rules" 6 "$(curl -s "$prometheus/api/v1/rules" | jq '[.data.groups[].rules[]] | length')"
+	expect "rules" 7 "$(curl -s "$prometheus/api/v1/rules" | jq '[.data.groups[].rules[]] | length')"
 }
 
 shows_something()
