@@ -73,7 +73,7 @@ def rows(path):
     with open(path, encoding="utf-8") as file:
         for line in file:
             row = json.loads(line)
-            if row["event"] in ("state", "retransmit"):
+            if row["event"] in ("state", "retransmit", "no-destination"):
                 real = row["real"]
                 where = [place(row["raddr"], row["rport"]), place(real["addr"], real["port"]) if real else "-"]
                 where += [row["source"]] if "source" in row else []

@@ -51,8 +51,8 @@ line()
 		$1 == vip && $2 == port && $3 == "total" && $NF == source { print $5, $6, $7, $11, $14, $15 }' rows
 }
 
-# With -a a connection of this host's own client counts as a socket's, one that is forwarded as IPVS's: each once. The tool is
-# in another namespace, and two connections are from before its start.
+# With -a a connection whose client's socket is on this host, in whatever namespace, counts as a socket's, and not as IPVS's too. The
+# tool is in another namespace; two connections are from before its start, and one of these is reset.
 counted_once()
 {
 	local forwarding tool_in=(nsenter --net=/proc/1/ns/net)
@@ -69,26 +69,46 @@ counted_once()
 	client -n 3 "$masq_vip:80"
 	client_fails -n 2 -g 5000 "$masq_vip:84"
 	client -n 2 -w -b 1 "$masq_vip:83"
-	client_begin -q -o 600000 "$masq_vip:81"
 	client_in=()
 	client -n 4 "$masq_vip:80"
 	client_fails -n 5 "$masq_vip:84"
 	client -w -b 1 "$masq_vip:83"
 	client_fails "$masq_vip:89"
 	client_begin -o 600000 "$masq_vip:82"
-	wait_for has_served 14
-	kill -USR1 "${pids[0]}"	# the socket from before the start sends a byte, and is reset
+	wait_for has_served 13
+	kill -USR1 "${pids[0]}"	# it sends a byte, and is reset
 	wait "${pids[0]}"
 	tool_stop
-	expect "forwarded :80" "3 3 0 0 0 0" "$(line ipvs "$masq_vip:80")"
-	expect "own :80" "4 4 0 0 0 0" "$(line sockets "$masq_vip:80")"
-	expect "forwarded :84" "2 0 2 0 0 0" "$(line ipvs "$masq_vip:84")"
-	expect "own :84" "5 0 5 0 0 0" "$(line sockets "$masq_vip:84")"
-	expect "forwarded :83" "2 2 0 0 2 0" "$(line ipvs "$masq_vip:83")"
-	expect "own :83, one from before the start" "1 1 0 0 2 0" "$(line sockets "$masq_vip:83")"
-	expect "own :89" "1 0 0 1 0 0" "$(line sockets "$masq_vip:89")"
-	expect "own :82" "1 1 0 0 0 1" "$(line sockets "$masq_vip:82")"
-	expect "nothing of own sockets from IPVS" "" "$(line ipvs "$masq_vip:82")$(line ipvs "$masq_vip:89")"
+	expect ":80" "7 7 0 0 0 1" "$(line sockets "$masq_vip:80")"
+	expect ":82" "1 1 0 0 0 1" "$(line sockets "$masq_vip:82")"
+	expect ":83" "3 3 0 0 4 0" "$(line sockets "$masq_vip:83")"
+	expect ":84" "7 0 7 0 0 0" "$(line sockets "$masq_vip:84")"
+	expect ":89" "1 0 0 1 0 0" "$(line sockets "$masq_vip:89")"
+	expect "what IPVS counts of them" "" "$(grep ',ipvs$' rows)"
+}
+
+# A connection whose client is not known on this host counts as IPVS's, also with -a. Here its address is changed on the way, so for
+# the tool it is another one than its client's.
+counted_from_elsewhere()
+{
+	modprobe -a sch_ingress cls_u32 act_nat || skip "this kernel cannot change addresses"
+	[ "$(command -v tc)" ] || skip "no tc here"
+	patience=200
+	director_network 4
+	masq_services
+	ip route add 10.77.2.9/32 via 10.77.2.2
+	ip netns exec p$$ tc qdisc add dev eth0 clsact
+	ip netns exec p$$ tc filter add dev eth0 egress protocol ip u32 match ip dst 10.77.0.1/32 action nat egress 10.77.2.2/32 10.77.2.9
+	ip netns exec p$$ tc filter add dev eth0 ingress protocol ip u32 match ip dst 10.77.2.9/32 action nat ingress 10.77.2.9/32 10.77.2.2
+	tool_start --director -a --summary -s -V 10.77.0.1
+	client -n 3 "$masq_vip:80"
+	client_fails -n 2 -g 5000 "$masq_vip:84"
+	client -n 2 -w -b 1 "$masq_vip:83"
+	tool_stop
+	expect "IPVS, :80" "3 3 0 0 0 0" "$(line ipvs "$masq_vip:80")"
+	expect "IPVS, :83" "2 2 0 0 2 0" "$(line ipvs "$masq_vip:83")"
+	expect "IPVS, :84" "2 0 2 0 0 0" "$(line ipvs "$masq_vip:84")"
+	expect "real servers of the clients' sockets" "" "$(awk -F , '$NF == "sockets" && $3 != "total" { print $3 }' rows | sort -u)"
 }
 
 # Tunnel, service by firewall mark, a tool in another namespace; UDP is left out, and so are the templates of persistent services.
@@ -160,6 +180,7 @@ backup()
 	route_services
 	ipvsadm --set 600 0 0	# it is not idle
 	echo 2 0 >/proc/sys/net/ipv4/vs/sync_threshold	# sent at the second packet, the ACK
+	ip netns exec r$$ ipvsadm -A -t 10.77.0.9:9	# without any service IPVS looks at no packet
 	ip netns exec r$$ ipvsadm --start-daemon backup --mcast-interface eth0
 	ipvsadm --start-daemon master --mcast-interface r$$
 	tool_start --director -x
@@ -195,7 +216,8 @@ backup_has_row()
 	[ "$(rows_in "$(inode_of_backup)")" ]
 }
 
-# captured VIP - prints for each connection of the capture its client's port, the service's port and who ended it how
+# captured VIP - prints for each connection of the capture its client's port, the service's port and who ended it how; "+reset" if
+# a reset followed the first FIN
 captured()
 {
 	awk -v vip="$1." '
@@ -213,6 +235,8 @@ captured()
 			}
 			if (flags ~ /[FR]/ && !((key, n[key]) in end))
 				end[key, n[key]] = who (flags ~ /R/ ? "-reset" : "-fin")
+			else if (flags ~ /R/ && end[key, n[key]] ~ /-fin$/)
+				end[key, n[key]] = end[key, n[key]] "+reset"
 		}
 		END {
 			for (key in n)
@@ -229,6 +253,7 @@ traced()
 		{ key = $5 " " $7 }
 		$10 == "SYN_RECV" && $8 != "SYN_RECV" { n[key]++ }
 		$13 ~ /-fin$|-reset$|^refused$/ && !((key, n[key]) in end) { end[key, n[key]] = $13 == "refused" ? "server-reset" : $13 }
+		$13 ~ /-reset$/ && end[key, n[key]] ~ /-fin$/ { end[key, n[key]] = end[key, n[key]] "+reset" }
 		END {
 			for (key in n)
 				for (i = 1; i <= n[key]; i++)
