@@ -3,22 +3,6 @@
 #
 # --director in the network of director.sh: counts, other ways to forward, another director, a manager, and what it costs.
 
-# counting_start [OPTION...] - starts a second tool, which counts in every form; histograms go to the file "histograms"
-counting_start()
-{
-	mkdir ipvs
-	tool_start --director --histogram --states -j --metrics ipvs/ipvs.prom 600 --record counted.rec "$@"
-	mv rows histograms
-	mv err err.counting
-	counting_pid=$tool_pid
-}
-
-counting_stop()
-{
-	tool_pid=$counting_pid
-	tool_stop
-}
-
 # total NAME [LABEL] - prints the sum of the series of IPVS with this name and label
 total()
 {
@@ -26,21 +10,58 @@ total()
 		ipvs/ipvs.prom
 }
 
-# counted_right - compares the counts with the rows of their recording, which the same programs have sent
-counted_right()
+# Every case of director.sh in counts: they are those of the rows that the same programs send, and these are as they must be.
+every_case_counted()
 {
-	expect "losses of the tool that counts" 0 "$(sed -n 's/.*: \([0-9]*\) lost$/\1/p' err.counting)"
+	patience=300	# it compiles
+	director_network 4
+	masq_services
+	route_services
+	mkdir ipvs
+	tool_start --director --histogram --states -j --metrics ipvs/ipvs.prom 1 --record counted.rec
+	all_cases
+	wait_for has_counted 4	# two refused, two without an answer
+	tool_stop
+	expect "losses" 0 "$(sed -n 's/.*: \([0-9]*\) lost$/\1/p' err)"
 	expect "open at the end" 0 "$(total ipvs_tcp_open_connections)"
+	cp rows tables
+	"$tool" --replay counted.rec >rows 2>/dev/null
+	expect "rows, masquerading" "$(masq_rows)" "$(forwarded "$masq_vip" {80..90})"
+	expect "rows, direct routing" "$(route_rows)" "$(forwarded "$route_vip" {80..90})"
 	"$tool" --replay counted.rec -j >rows.json 2>/dev/null
-	expect "times of life" "$(awk '/"oldstate":"ESTABLISHED"/ { n++ } END { print n + 0 }' rows.json)" "$(total ipvs_tcp_life_seconds_count)"
+	expect "times of life" "$(awk '/"oldstate":"ESTABLISHED"/ { n++ } END { print n + 0 }' rows.json)" \
+		"$(total ipvs_tcp_life_seconds_count)"
 	[ "$(command -v python3)" ] || { note "no python3 to compare the counts"; return; }
 	expect "counts, and those of the rows" "$(python3 "$top/tests/metrics.py" row-counts rows.json)" \
 		"$(python3 "$top/tests/metrics.py" counts ipvs/ipvs.prom)"
 	expect "connect times, and those of the rows" "$(python3 "$top/tests/metrics.py" row-times rows.json)" \
 		"$(python3 "$top/tests/metrics.py" times ipvs/ipvs.prom)"
-	grep -v '"event":"end"' histograms >histograms.json
-	python3 "$top/tests/metrics.py" state-times rows.json histograms.json >found || fail "$(cat found)"
 	[ -z "$(command -v promtool)" ] || promtool check metrics <ipvs/ipvs.prom
+}
+
+# has_counted N - true if so many connects were refused or had no answer
+has_counted()
+{
+	[ "$(($(total ipvs_tcp_connects_total '"refused"') + $(total ipvs_tcp_connects_total '"timeout"')))" = "$1" ]
+}
+
+# Histograms of IPVS's states: as many times as in the rows, and the same times.
+states_counted()
+{
+	[ "$(command -v python3)" ] || skip "no python3 here"
+	patience=300	# it compiles
+	director_network 4
+	masq_services
+	tool_start --director --histogram --states -j --record counted.rec
+	client -n 7 "$masq_vip:80"
+	client -n 3 -w "$masq_vip:81"
+	client_fails -n 2 -g 5000 "$masq_vip:84"
+	tool_stop
+	"$tool" --replay counted.rec -j >rows.json 2>/dev/null
+	awk '/"event":"histogram"/' rows >histograms
+	python3 "$top/tests/metrics.py" state-times rows.json histograms >found || fail "$(cat found)"
+	expect "histograms" "$(for state in NONE SYN_RECV ESTABLISHED CLOSE_WAIT; do echo "7 $masq_vip:80 $real:8080 ipvs $state"; done)" \
+		"$(grep -F ":80 " found)"
 }
 
 # line SOURCE ADDR:PORT - prints CONNECTS ESTABLISHED REFUSED NO-DESTINATION RESETS OPEN of the service
