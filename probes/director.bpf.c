@@ -11,7 +11,6 @@
  */
 #ifdef DIRECTOR
 
-#define IP_VS_CONN_F_NOOUTPUT 0x0080	/* the real server's answers do not pass */
 #define IP_VS_DEST_F_AVAILABLE 0x0001	/* the real server is in the service; IP_VS_DEST_CF_AVAILABLE has the same value */
 
 enum { DIRECTION_INPUT, DIRECTION_OUTPUT };	/* IP_VS_DIR_INPUT and others, include/net/ip_vs.h */
@@ -26,87 +25,6 @@ enum { TCP_SYN, TCP_FIN, TCP_ACK, TCP_RST };	/* rows of the kernel's table; four
 #define TCP_FLAG_RST 0x04
 #define TCP_FLAG_ACK 0x10
 #define TCP_FLAGS (TCP_FLAG_FIN | TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_ACK)
-
-enum passing_flags {
-	PASSING_THROWN_OUT = 1,	/* IPVS ends it at once */
-	PASSING_REMOVED = 2,	/* its real server was not in the service when it expired */
-	PASSING_SYN_ACK = 4,	/* as FORWARDED_SYN_ACK */
-};
-
-/* What is known of an entry of IPVS. Times are CLOCK_MONOTONIC; 0: not known. */
-struct passing {
-	u64 since_ns;		/* start of its state */
-	u64 made_ns;		/* when IPVS created it */
-	u32 connect_us;
-	u8 state;		/* enum ipvs_state */
-	u8 flags;		/* enum passing_flags */
-	u8 before;		/* the state before it */
-	u8 pad;
-};
-
-/* Entries by address, written when a state changes. If full: a row lacks its times, and COUNT_SOCKETS_FULL counts it. */
-BPF_TABLE("hash", u64, struct passing, forwarded, 65536);
-/* The same for entries that only wait for their end, up to two minutes. If full, the oldest ones are dropped: they are about
- * to end, mostly without a row. */
-BPF_TABLE(LRU_OR_HASH, u64, struct passing, closing, 65536);
-/* When IPVS created the entries whose address is not known yet: until the first packet, with SETTING_ENDS until the end. If
- * full: as above. */
-BPF_TABLE("hash", struct tuple, u64, fresh, 65536);
-
-static inline struct passing *find_passing(u64 cp)
-{
-	struct passing *e = forwarded.lookup(&cp);
-
-	if (!e)
-		e = closing.lookup(&cp);
-	return e;
-}
-
-/* Fills @e from the element that forward_new_kprobe() has made. Returns false if there is none: the entry is older than
- * the tool, or came from another director. */
-static inline bool take_fresh(const struct tuple *t, struct passing *e)
-{
-	struct tuple key = *t;
-	u64 *made_ns = fresh.lookup(&key);
-
-	if (!made_ns)
-		return false;
-	VERIFIER_CHECKED(made_ns);
-	e->since_ns = e->made_ns = *made_ns;
-	e->state = IPVS_NONE;
-	fresh.delete(&key);
-	return true;
-}
-
-/* True if the entry leaves this state only to its end, or for a new connection. */
-static inline bool only_waits(u8 state, u32 flags)
-{
-	return state == IPVS_TIME_WAIT || state == IPVS_CLOSE || (state == IPVS_FIN_WAIT && flags & IP_VS_CONN_F_NOOUTPUT);
-}
-
-/* Adds the entry to the map that its new state belongs to, and removes it from the other one. */
-static inline void keep_passing(u64 cp, u32 flags, struct passing *e)
-{
-	if (only_waits(e->state, flags)) {
-		closing.update(&cp, e);
-		forwarded.delete(&cp);
-	} else {
-		if (forwarded.update(&cp, e))
-			count(COUNT_SOCKETS_FULL);
-		closing.delete(&cp);
-	}
-}
-
-static inline void set_state(struct passing *e, u8 before, u8 state, u64 now)
-{
-	e->since_ns = now;
-	e->before = before;
-	e->state = state;
-	if (state != IPVS_SYN_RECV)
-		return;
-	e->connect_us = 0;	/* a new connection, maybe by an entry that IPVS uses again */
-	e->flags = 0;
-}
 
 static inline u8 family_of(const u32 addr[4])
 {
@@ -154,6 +72,8 @@ static inline bool has_lost_server(const struct settings *s, u64 cp, bool weight
 
 static inline void send_forwarded(void *ctx, struct event *ev, u64 since_ns)
 {
+	if (!REPORT_ROWS)
+		return;
 	ev->span_ns = since_ns ? elapsed(ev->ts_ns, since_ns) : 0;
 	if (events.perf_submit(ctx, ev, sizeof(*ev)))
 		count(COUNT_LOST);
@@ -168,6 +88,7 @@ struct passage {
 	u8 direction;
 	u8 row;			/* in the kernel's table: TCP_SYN and others */
 	u8 tcp_flags;
+	bool kept;		/* what is known of the entry now is in a map */
 };
 
 /* Reads the flags of the TCP header. IPVS finds it behind the IP header: for IPv6 on older kernels always after 40 bytes. */
@@ -279,6 +200,7 @@ static inline bool is_syn_again(const struct passage *p)
 static inline bool follow(const struct settings *s, struct passage *p, struct passing *e, struct conn *c, u64 now)
 {
 	struct passing *known = find_passing(p->cp), next;
+	u8 local = 0;
 
 	if (known) {
 		VERIFIER_CHECKED(known);
@@ -295,10 +217,19 @@ static inline bool follow(const struct settings *s, struct passage *p, struct pa
 		else if (p->oldstate == IPVS_NONE)
 			e->made_ns = now;
 	}
+	if (REPORT_COUNTS && (!known || (p->newstate == IPVS_SYN_RECV && !is_syn_again(p)))) {
+		e->flags &= ~PASSING_LOCAL;
+		local = has_counted_socket(&c->tuple) ? PASSING_LOCAL : 0;
+		if (known)
+			known->flags |= local;
+		e->flags |= local;
+	}
+	p->kept = true;
 	if (p->newstate != p->oldstate && (!known || only_waits(p->newstate, p->flags) != only_waits(p->oldstate, p->flags))) {
 		next = *e;
 		set_state(&next, p->oldstate, p->newstate, now);
-		keep_passing(p->cp, p->flags, &next);
+		next.flags |= local;
+		p->kept = keep_passing(p->cp, p->flags, &next);
 	}
 	return true;
 }
@@ -324,6 +255,8 @@ static inline void state_changes(void *ctx, const struct settings *s, struct pas
 	ev.conn.forwarded.flags = (e.flags & PASSING_SYN_ACK ? FORWARDED_SYN_ACK : 0) |
 				  (has_lost_server(s, p->cp, true) ? FORWARDED_REMOVED : 0);
 	ev.conn.entry_at = e.made_ns ? ENTRY_TIME(e.made_ns) : 0;
+	if (REPORT_COUNTS)
+		tally_forwarded(s, &ev, &e, p->kept);
 	send_forwarded(ctx, &ev, e.since_ns);
 }
 

@@ -60,6 +60,8 @@ int forward_refused_kprobe(struct pt_regs *ctx)
 	if (!forwarded_wanted(s, &ev.conn))
 		return 0;
 	ev.ts_ns = bpf_ktime_get_ns();
+	if (REPORT_COUNTS && !has_counted_socket(&ev.conn.tuple))
+		tally_no_destination(&ev.conn);
 	send_forwarded(ctx, &ev, 0);
 	return 0;
 }
@@ -121,6 +123,7 @@ static inline void entry_freed(void *ctx, const struct settings *s, u64 cp)
 {
 	struct event ev = { .ts_ns = bpf_ktime_get_ns(), .skaddr = cp, .type = EVENT_FORWARDED };
 	struct passing *known, e = {};
+	bool shown;
 	u16 state = 0;
 	u32 flags = 0;
 
@@ -153,7 +156,12 @@ static inline void entry_freed(void *ctx, const struct settings *s, u64 cp)
 	ev.conn.forwarded.flags = (e.flags & PASSING_SYN_ACK ? FORWARDED_SYN_ACK : 0) |
 				  (e.flags & PASSING_REMOVED ? FORWARDED_REMOVED : 0);
 	ev.conn.entry_at = e.made_ns ? ENTRY_TIME(e.made_ns) : 0;
-	if (s->flags & SETTING_ENDS || why_forwarded(&ev.conn, state) != FORWARDED_NORMAL)
+	shown = s->flags & SETTING_ENDS || why_forwarded(&ev.conn, state) != FORWARDED_NORMAL;
+	if (REPORT_COUNTS && !e.made_ns && has_counted_socket(&ev.conn.tuple))
+		e.flags |= PASSING_LOCAL;
+	if (REPORT_COUNTS && (shown || e.flags & PASSING_OPEN))
+		tally_forwarded(s, &ev, &e, false);
+	if (shown)
 		send_forwarded(ctx, &ev, e.since_ns);
 }
 

@@ -207,6 +207,8 @@ struct service {
 	__u32 port;		/* host byte order */
 };
 
+enum tally_source { TALLY_SOCKETS, TALLY_IPVS };	/* sockets of this host; IPVS's entries, with --director */
+
 /* A key of map "tallies": a virtual service and a real server. */
 struct tally_key {
 	__u32 vip[4];		/* network byte order, IPv4 mapped */
@@ -214,7 +216,7 @@ struct tally_key {
 	__u16 vport;		/* host byte order */
 	__u16 rport;
 	__u8 family;		/* of the real server; 0: none */
-	__u8 pad;
+	__u8 source;		/* enum tally_source */
 	__u16 round;		/* COUNT_ROUND when it was made */
 };
 
@@ -241,7 +243,7 @@ struct tally {
 enum bucket_kind {
 	BUCKET_CONNECT,
 	BUCKET_LIFE,
-	BUCKET_STATE = 16,	/* plus the number of the old state */
+	BUCKET_STATE = 16,	/* plus the number of the old state: enum tcp_state; enum ipvs_state */
 };
 
 #define STATES 16		/* the numbers of states are below this */

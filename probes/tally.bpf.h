@@ -2,7 +2,8 @@
 /*
  * Counts for each virtual service and real server, in place of events. The
  * counters count the rows that would be shown, so the sums are equal. They count
- * only sockets that connect, not those of a listener.
+ * only sockets that connect, not those of a listener; for forwarded connections see
+ * director_tally.bpf.h.
  *
  * A program cannot add to an element while the tool removes it: what it adds would be lost, or end up in the element that
  * gets the memory next. So there are rounds. The programs count in elements of the current round. To take the counts, the
@@ -30,7 +31,7 @@
 		bpf_get_smp_processor_id();	\
 	} while (0)
 
-static inline void set_tally_key(struct tally_key *key, const struct conn *c)
+static inline void set_tally_key(struct tally_key *key, const struct conn *c, u8 source)
 {
 	int slot = COUNT_ROUND;
 	u64 *round = counts.lookup(&slot);
@@ -48,6 +49,7 @@ static inline void set_tally_key(struct tally_key *key, const struct conn *c)
 	key->vport = c->tuple.rport;
 	key->rport = c->real.port;
 	key->family = c->real.family;
+	key->source = source;
 }
 
 /* Two CPUs may do so at once: the first tally stays. Returns 0, and counts it, if there is no room. */
@@ -66,13 +68,13 @@ static inline struct tally *make_tally(struct tally_key *key)
 }
 
 /* Looks up the connection's tally of this round, or creates it if there is none. Returns 0, and counts it, if there is no
- * room. */
-static inline struct tally *get_tally(const struct conn *c)
+ * room. @source: enum tally_source */
+static inline struct tally *get_tally(const struct conn *c, u8 source)
 {
 	struct tally_key key = {};
 	struct tally *t;
 
-	set_tally_key(&key, c);
+	set_tally_key(&key, c, source);
 	t = tallies.lookup(&key);
 	return t ? t : make_tally(&key);
 }
@@ -96,7 +98,7 @@ static inline void raise_bucket(u64 id, u32 kind, u64 us)
 
 static inline void tally_connect(struct conn *c)
 {
-	struct tally *t = get_tally(c);
+	struct tally *t = get_tally(c, TALLY_SOCKETS);
 
 	if (t) {
 		RAISE(t->connects);
@@ -110,7 +112,7 @@ static inline void tally_retransmit(const struct conn *c)
 
 	if (!(c->flags & CONN_COUNTED))
 		return;
-	t = get_tally(c);
+	t = get_tally(c, TALLY_SOCKETS);
 	if (t)
 		RAISE(t->syn_retransmits);
 }
@@ -122,7 +124,7 @@ static inline void tally_leave(const struct conn *c)
 
 	if (!(c->flags & CONN_OPEN))
 		return;
-	t = get_tally(c);
+	t = get_tally(c, TALLY_SOCKETS);
 	if (t)
 		RAISE(t->left);
 }
@@ -130,7 +132,7 @@ static inline void tally_leave(const struct conn *c)
 /* Called after that change. */
 static inline void tally_arrive(struct conn *c)
 {
-	struct tally *t = get_tally(c);
+	struct tally *t = get_tally(c, TALLY_SOCKETS);
 
 	if (!t) {
 		c->flags &= ~(CONN_COUNTED | CONN_OPEN);
@@ -139,20 +141,29 @@ static inline void tally_arrive(struct conn *c)
 	}
 }
 
-static inline void tally_established(struct tally *t, struct sock_entry *e, u64 now)
+static inline void tally_connect_time(struct tally *t, u64 us)
 {
-	u64 us;
-
-	RAISE(t->established);
-	e->conn.flags |= CONN_OPEN;
-	e->established_ns = now;
-	if (!e->since_ns)
-		return;
-	us = elapsed(now, e->since_ns) / 1000;
 	RAISE_BY(t->connect_sum_us, us);
 	if (us > t->connect_max_us)
 		t->connect_max_us = us;
 	raise_bucket(t->id, BUCKET_CONNECT, us);
+}
+
+static inline void tally_life_time(struct tally *t, u64 us)
+{
+	RAISE_BY(t->life_sum_us, us);
+	if (us > t->life_max_us)
+		t->life_max_us = us;
+	raise_bucket(t->id, BUCKET_LIFE, us);
+}
+
+static inline void tally_established(struct tally *t, struct sock_entry *e, u64 now)
+{
+	RAISE(t->established);
+	e->conn.flags |= CONN_OPEN;
+	e->established_ns = now;
+	if (e->since_ns)
+		tally_connect_time(t, elapsed(now, e->since_ns) / 1000);
 }
 
 static inline void tally_failure(struct tally *t, enum close_reason why)
@@ -174,21 +185,14 @@ static inline void tally_failure(struct tally *t, enum close_reason why)
 static inline void tally_close(struct tally *t, const struct sock_entry *e, u8 oldstate,
 			       enum close_reason why, u64 now)
 {
-	u64 us;
-
 	if (oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV) {
 		tally_failure(t, why);
 		return;
 	}
 	if (why == CLOSE_RESET || why == CLOSE_EXPIRED)
 		RAISE(t->resets);
-	if (!e->established_ns)
-		return;
-	us = elapsed(now, e->established_ns) / 1000;
-	RAISE_BY(t->life_sum_us, us);
-	if (us > t->life_max_us)
-		t->life_max_us = us;
-	raise_bucket(t->id, BUCKET_LIFE, us);
+	if (e->established_ns)
+		tally_life_time(t, elapsed(now, e->established_ns) / 1000);
 }
 
 /* Called while the socket's element still has the values of the old state. */
@@ -203,7 +207,7 @@ static inline void tally_change(const struct settings *s, struct sock_entry *e, 
 	if (!(s->flags & SETTING_STATE_TIMES) && !(e->conn.flags & CONN_OPEN) && newstate != TCP_ESTABLISHED &&
 	    newstate != TCP_CLOSE)
 		return;
-	t = get_tally(&e->conn);
+	t = get_tally(&e->conn, TALLY_SOCKETS);
 	if (!t) {
 		e->conn.flags &= ~CONN_COUNTED;
 		return;

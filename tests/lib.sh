@@ -16,6 +16,7 @@ peers=$built/peers
 # shellcheck disable=SC2034 # for the tests
 nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 client_in=()	# command that runs the client, for another namespace
+tool_in=()	# the same for the tool
 limit=${limit:-240}	# seconds for one test
 patience=${patience:-60}	# seconds to wait for one condition
 pause=${pause:-0.05}	# seconds between two checks of a condition
@@ -280,7 +281,7 @@ tool_start()
 	: >rows
 	: >err
 	# bash ignores SIGINT in background processes, and the tool leaves it so. ">>": a test may truncate the file
-	env --default-signal=INT "$tool" --cache-dir "$cache" "${tool_options[@]}" "$@" >>rows 2>err &
+	"${tool_in[@]}" env --default-signal=INT "$tool" --cache-dir "$cache" "${tool_options[@]}" "$@" >>rows 2>err &
 	tool_pid=$!
 	pids+=("$tool_pid")
 	wait_for ready

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prints what a file of metrics contains, or what the rows of a recording of the same run amount to, in the same form.
 
-    metrics.py counts FILE.prom       VIP:PORT REAL:PORT|- and connects, established, refused, timeout, unreachable,
+    metrics.py counts FILE.prom       VIP:PORT REAL:PORT|- [ipvs] and connects, established, refused, timeout, unreachable,
                                       aborted, no-destination, error, SYN retransmits, resets
     metrics.py times FILE.prom        VIP:PORT REAL:PORT|- and the sum and the cumulative buckets of the connect time
     metrics.py row-counts ROWS.json   as counts, from rows (-j)
@@ -37,8 +37,9 @@ def samples(path):
             name, labels, value = SAMPLE.match(line.rstrip("\n")).groups()
             labels = dict(re.findall(r'(\w+)="([^"]*)"', labels or ""))
             if "vip" in labels:
-                where = place(labels["vip"], labels["vport"]), place(labels["real"], labels["rport"])
-                yield where, name, labels, float(value)
+                where = [place(labels["vip"], labels["vport"]), place(labels["real"], labels["rport"])]
+                where += [labels["source"]] if "source" in labels else []
+                yield tuple(where), name, labels, float(value)
 
 
 def counts(path):
@@ -72,9 +73,30 @@ def rows(path):
     with open(path, encoding="utf-8") as file:
         for line in file:
             row = json.loads(line)
-            if row["event"] in ("state", "retransmit"):
+            if row["event"] in ("state", "retransmit", "no-destination"):
                 real = row["real"]
-                yield (place(row["raddr"], row["rport"]), place(real["addr"], real["port"]) if real else "-"), row
+                where = [place(row["raddr"], row["rport"]), place(real["addr"], real["port"]) if real else "-"]
+                where += [row["source"]] if "source" in row else []
+                yield tuple(where), row
+
+
+def count_forwarded(n, row):
+    """Adds a row of --director to the counts."""
+    old, new, reason = row["oldstate"], row["newstate"], row["reason"]
+    failed = {"refused": 2, "no-answer": 3, "client-reset": 5}
+    if row["event"] == "retransmit":
+        n[8] += 1
+    elif reason == "no-destination":
+        n[0] += 1
+        n[6] += 1
+    elif new == "SYN_RECV" or (old == "NONE" and new != "NONE"):
+        n[0] += 1
+    elif new == "ESTABLISHED":
+        n[1] += 1
+    elif old == "SYN_RECV":
+        n[failed.get(reason, 7)] += 1
+    elif (old, new) == ("ESTABLISHED", "NONE") or reason == "server-reset":
+        n[9] += 1
 
 
 def row_counts(path):
@@ -82,7 +104,9 @@ def row_counts(path):
     for key, row in rows(path):
         n = where.setdefault(key, [0] * 10)
         old, new, reason = row["oldstate"], row["newstate"], row["reason"]
-        if row["event"] == "retransmit":
+        if len(key) > 2:
+            count_forwarded(n, row)
+        elif row["event"] == "retransmit":
             n[8] += old == "SYN_SENT"
         elif new == "SYN_SENT":
             n[0] += 1
@@ -99,7 +123,10 @@ def connect_times(path):
     where = {}
     for key, row in rows(path):
         us = where.setdefault(key, [])
-        if row["oldstate"] == "SYN_SENT" and row["newstate"] == "ESTABLISHED":
+        if len(key) > 2:
+            if row["newstate"] == "ESTABLISHED" and row["connect_ms"]:
+                us.append(round(row["connect_ms"] * 1000))
+        elif row["oldstate"] == "SYN_SENT" and row["newstate"] == "ESTABLISHED":
             us.append(round(row["ms"] * 1000))
     return where
 
@@ -124,14 +151,16 @@ def state_times(rows_path, path):
     """Times in rows are rounded to microseconds, times in buckets are truncated: they differ by one at most."""
     expected = {}
     for key, row in rows(rows_path):
-        if row["event"] == "state" and row["oldstate"] != "CLOSE":
+        if row["event"] == "state" and (row["ms"] if "source" in row else row["oldstate"] != "CLOSE"):
             expected.setdefault((*key, row["oldstate"]), []).append(round(row["ms"] * 1000))
     for line in open(path, encoding="utf-8"):
         found = json.loads(line)
         if found["event"] != "histogram":
             continue
         real = found["real"] or {"addr": "", "port": 0}
-        key = place(found["vip"]["addr"], found["vip"]["port"]), place(real["addr"], real["port"]), found["state"]
+        where = [place(found["vip"]["addr"], found["vip"]["port"]), place(real["addr"], real["port"])]
+        where += [found["source"]] if "source" in found else []
+        key = (*where, found["state"])
         us = sorted(expected.pop(key, []))
         ranges = [(bucket["from"], bucket["to"]) for bucket in found["state_us"] for _ in range(bucket["count"])]
         if len(us) != len(ranges) or any(not low <= u <= high + 1 for u, (low, high) in zip(us, ranges)):

@@ -63,7 +63,7 @@ static int run(const struct plan *plan, struct saved *saved, const volatile sig_
 	}
 	if (plan->options->director && !layout_knows_states(&t.kernel.layout)) {
 		snprintf(errmsg, sizeof(errmsg), "--director needs the layout of IPVS's structures, which neither BTF nor "
-			 "%s here; see the lines above, and --check",
+			 "%s here; see -v, and --check",
 			 plan->saved ? "the file of --programs has" : "the kernel's headers give");
 		goto fail;
 	}

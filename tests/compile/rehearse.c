@@ -140,6 +140,7 @@ static bool rehearse(struct plan *p, struct output *o)
 		{ false, true, DIRECTOR_OFF, "counting" },
 		{ true, true, DIRECTOR_OFF, "rows and counting" },
 		{ true, false, DIRECTOR_STATES, "rows and --director" },
+		{ true, true, DIRECTOR_STATES, "rows, counting and --director" },
 	};
 	const struct options *given = p->options;
 	struct options options = *given;

@@ -211,7 +211,7 @@ prometheus_answers()
 	done
 	expect "rules of the example with an error" "" "$(curl -s "$prometheus/api/v1/rules" |
 		jq -r '.data.groups[].rules[] | select(.health == "err") | .name, .lastError')"
-	expect "rules" 6 "$(curl -s "$prometheus/api/v1/rules" | jq '[.data.groups[].rules[]] | length')"
+	expect "rules" 7 "$(curl -s "$prometheus/api/v1/rules" | jq '[.data.groups[].rules[]] | length')"
 }
 
 shows_something()
@@ -235,7 +235,7 @@ dashboard()
 	[ "$(wc -l <exprs)" -ge 10 ] || fail "no panels"
 	while read -r expr; do
 		# shellcheck disable=SC2016 # variables of Grafana
-		expr=$(sed -E 's/\$__(rate_interval|range)/1m/g; s/\$(instance|vip|real)/.*/g' <<<"$expr")
+		expr=$(sed -E 's/\$__(rate_interval|range)/1m/g; s/\$(instance|vip|real|source)/.*/g' <<<"$expr")
 		wait_for shows_something "$expr"	# an increase needs two samples
 	done <exprs
 	note "$(wc -l <exprs) questions"

@@ -167,10 +167,25 @@ cases()
 	client_fails -g 5000 "$1:85"
 	client_begin -q -o 60000 "$1:86"
 	client_begin -q -o 60000 "$1:87"
-	wait_for has_reason "$1" 87 ESTABLISHED -
+	wait_for established "$1:87"
 	ipvsadm -d -t "$1:87" -r "$real:$2"
 	client -w -p 12088 -P 1 -n 2 "$1:88"
 	client_fails -g 5000 "$1:89"
+}
+
+all_cases()
+{
+	cases "$masq_vip" 8080
+	cases "$route_vip" 87
+	client "$masq_vip:90"
+	ipvsadm -e -t "$masq_vip:90" -r "$real:8080" -m -w 0
+	client "$masq_vip:90"
+}
+
+# established SERVICE - true if IPVS has such a connection
+established()
+{
+	ipvsadm -Lnc | awk -v service="$1" '$3 == "ESTABLISHED" && $5 == service { found = 1 } END { exit !found }'
 }
 
 # forwarded VIP PORT... - prints what the rows say of connections to these ports. An entry that is thrown out is freed some
@@ -291,11 +306,7 @@ every_case()
 	masq_services
 	route_services
 	tool_start --director --record director.rec
-	cases "$masq_vip" 8080
-	cases "$route_vip" 87
-	client "$masq_vip:90"
-	ipvsadm -e -t "$masq_vip:90" -r "$real:8080" -m -w 0
-	client "$masq_vip:90"
+	all_cases
 	wait_for has_reason "$masq_vip" 84 CLOSE refused
 	wait_for has_reason "$route_vip" 84 NONE refused
 	wait_for has_reason "$masq_vip" 85 NONE no-answer
@@ -331,7 +342,8 @@ mixed()
 	done
 }
 
-# mixed_right VIP - checks each connection in the files clients.*: its rows in their order, and no others
+# mixed_right VIP - checks each connection in the files clients.*: its rows in their order, and no others. A reset after both FINs is
+# left to the capture.
 mixed_right()
 {
 	awk -v vip="$(tr -d '[]' <<<"$1")" '
@@ -350,7 +362,7 @@ mixed_right()
 			n++
 			next
 		}
-		FNR == 1 || $6 != vip || $13 == "rescheduled" { next }
+		FNR == 1 || $6 != vip || $13 == "rescheduled" || ($8 == "TIME_WAIT" && $10 == "CLOSE") { next }
 		{ key = $7 " " $5; was[key] = was[key] $8 ">" $10 ":" $13 " " }
 		END {
 			for (key in made) {
@@ -369,12 +381,14 @@ mixed_right()
 		}' clients.* rows
 }
 
-# 1,000 connections of five kinds at once: each is accounted for once, with the real server that has logged it.
+# 1,000 connections of five kinds at once: each is accounted for once, with the real server that has logged it, and as the
+# packets on their way say.
 thousand()
 {
 	local clients=() pid verdict
 	director_network 4
 	masq_services
+	capture_start "host $masq_vip and tcp[tcpflags] & (tcp-syn | tcp-fin | tcp-rst) != 0"
 	tool_start --director
 	mixed "$masq_vip" 200
 	for pid in "${clients[@]}"; do
@@ -382,12 +396,15 @@ thousand()
 	done
 	sleep 2	# the last answers
 	tool_stop
+	capture_stop
 	verdict=$(mixed_right "$masq_vip") || :
 	expect "all connections" "1000 connections, 0 wrong" "$verdict"
 	expect "events lost" 0 "$(lost)"
 	# The servers log the client's own port: each connection that they took is one that was seen established.
 	expect "connections of the servers" "$(awk '{ sub(/.*:/, "", $2); print $2, $4 }' servers | sort)" \
 		"$(awk '$10 == "ESTABLISHED" { print $5, $12 }' rows | sort)"
+	expect "connections of the capture" 1000 "$(captured "$masq_vip" | wc -l)"
+	expect "connections of the capture, and who ended each" "$(captured "$masq_vip")" "$(traced "$masq_vip")"
 }
 
 # Begin and end only: no program runs for packets.
@@ -446,6 +463,14 @@ run_director()
 {
 	run "director: every case, IPv$1" every_case "$1"
 	more "director: every case, IPv$((10 - $1))" every_case $((10 - $1))
+	limit=600 more "director: every case, counted" every_case_counted
+	limit=600 more "director: times in each state, counted" states_counted
+	twice "$1" "director: tunnel, firewall mark, persistent, UDP, in another namespace" other_ways
+	limit=600 more "director: sockets too, each counted once" counted_once
+	limit=600 more "director: sockets too, clients from elsewhere" counted_from_elsewhere
+	more "director: entries of another director" backup
+	limit=600 more "director: keepalived and curl" managed
+	limit=900 more "director: speed beside no tool" cost
 	more "director: 1,000 connections of five kinds" thousand
 	more "director: begin and end only" ends_only 4
 	limit=600 more "director: sockets too" both

@@ -129,6 +129,27 @@ no_headers()
 	exec "$tool" --cache-dir "$cache"
 }
 
+# The layout of IPVS's structures is in no headers, and in no BTF: --director cannot work, and says so.
+no_layout_for_director()
+{
+	local status=0
+	timeout 220 unshare --mount -- "$self" --call no_layout >out 2>err || status=$?
+	expect "exit status" 3 "$status"
+	expect "stdout" "" "$(<out)"
+	expect "the last line" "ipvs-tcpstate: --director needs the layout of IPVS's structures, which neither BTF nor the kernel's headers \
+give here; see -v, and --check" "$(tail -n 1 err)"
+}
+
+no_layout()
+{
+	local dir
+	[ ! -e /sys/kernel/btf ] || mount -t tmpfs tmpfs /sys/kernel/btf
+	for dir in "/lib/modules/$(uname -r)"/{build,source}/include/net; do
+		[ ! -d "$dir" ] || mount -t tmpfs tmpfs "$dir"
+	done
+	exec "$tool" --no-cache --director
+}
+
 headers_package()
 {
 	# shellcheck source=/dev/null
@@ -169,6 +190,7 @@ run_bad_hosts()
 {
 	run "not root" not_root
 	run "no headers: names the package" lacking no_headers "$(headers_package)"
+	more "no layout of IPVS for --director" no_layout_for_director
 	run "no tracefs: says how to mount it" lacking no_tracefs 'mount -t tracefs'
 	run "libbcc is broken" lacking no_libbcc 'libbcc'
 	run "libbcc is missing: names the package" libbcc_gone

@@ -85,6 +85,9 @@ saved_for_all()
 	tool_start -v --programs programs --director -a
 	from_file director-all "${layout[@]}"
 	tool_stop
+	tool_start -v --programs programs --director --summary
+	from_file director-counts "${layout[@]}"
+	tool_stop
 	tool_start -v --programs programs --summary
 	from_file counts
 	tool_stop
@@ -95,6 +98,8 @@ saved_for_all()
 
 run_programs()
 {
-	limit=600 run "saved without ip_vs, then used without headers and libbcc" elsewhere saved_and_used
+	local again
+	[ "$list" != hooks ] && again=more || again=run	# all texts are compiled: minutes, the first time
+	limit=600 $again "saved without ip_vs, then used without headers and libbcc" elsewhere saved_and_used
 	limit=600 more "saved: programs of every kind" elsewhere saved_for_all
 }

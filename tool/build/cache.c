@@ -148,8 +148,10 @@ static int decode_entry(const char *bytes, size_t len, const char *key, struct o
 /* True for a kind that plan.c uses, and for "main", which earlier versions of the tool used. */
 static bool is_kind(const char *name)
 {
-	static const char *const kinds[] = { "rows", "counts", "both", "director", "director-all", "layout", "btf", "btf-ipvs", "main" };
+	static const char *const kinds[] = { "rows", "counts", "both", "layout", "btf", "btf-ipvs", "main" };
 
+	if (!strncmp(name, "director", 8))
+		return true;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (!strcmp(name, kinds[i]))
 			return true;

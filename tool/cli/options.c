@@ -108,7 +108,7 @@ static const char *const not_with_replay[] = {
 
 /* Options that only matter for rows, which --summary, --histogram and --metrics do not print. */
 static const char *const only_for_rows[] = {
-	"timestamp", "wide", "extended", "journal", "retransmits", "count", "down", "director",
+	"timestamp", "wide", "extended", "journal", "retransmits", "count", "down",
 };
 
 static bool is_among(const char *const *names, size_t n, const struct option_row *row)
@@ -331,6 +331,9 @@ static int check_counting(struct options *o, const struct option_row *rows_optio
 			    o->noclear ? "noclear" : "milliseconds");
 	if (o->forget && !o->metrics)
 		return usage_error(o, "--forget: goes with --metrics only");
+	if (options_counts(o) && o->director == DIRECTOR_ENDS)
+		return usage_error(o, "--%s and --director=ends exclude each other: begin and end do not tell what became of a "
+			    "connection; give --director=states", name);
 	if (o->states && !o->histogram)
 		return usage_error(o, "--states: goes with --histogram only");
 	return 0;
@@ -405,6 +408,9 @@ int options_parse(struct options *o, int argc, char *const argv[])
 		return usage_error(o, "-4 and -6 exclude each other; give one, or none for both");
 	if (o->director && o->pid)
 		return usage_error(o, "--director and --pid exclude each other: forwarded connections have no process; give one");
+	if (o->director && o->retransmits && !o->all)
+		return usage_error(o, "--retransmits: --director shows SYNs sent again, and IPVS knows no others; leave it out, or "
+			    "add -a");
 	if (o->replay && unfit)
 		return usage_error(o, "--replay and --%s exclude each other: a recording is printed as it was traced; "
 			    "give one", unfit->name);

@@ -53,6 +53,8 @@ int stats_order(const struct stats_real *a, const struct stats_real *b)
 {
 	int order = order_endpoints(&a->vip, &b->vip);
 
+	if (!order)
+		order = (int)a->source - (int)b->source;
 	return order ? order : order_endpoints(&a->real, &b->real);
 }
 
@@ -157,17 +159,19 @@ static size_t real_index(const struct stats *s, const struct stats_real *wanted)
 	return low;
 }
 
-struct stats_real *stats_find(const struct stats *s, const struct endpoint *vip, const struct endpoint *real)
+struct stats_real *stats_find(const struct stats *s, enum stats_source source, const struct endpoint *vip,
+			      const struct endpoint *real)
 {
-	const struct stats_real wanted = { .vip = *vip, .real = *real };
+	const struct stats_real wanted = { .vip = *vip, .real = *real, .source = source };
 	size_t at = real_index(s, &wanted);
 
 	return at < s->n && !stats_order(s->real[at], &wanted) ? s->real[at] : NULL;
 }
 
-struct stats_real *stats_get(struct stats *s, const struct endpoint *vip, const struct endpoint *real)
+struct stats_real *stats_get(struct stats *s, enum stats_source source, const struct endpoint *vip,
+			     const struct endpoint *real)
 {
-	const struct stats_real wanted = { .vip = *vip, .real = *real };
+	const struct stats_real wanted = { .vip = *vip, .real = *real, .source = source };
 	size_t at = real_index(s, &wanted);
 	struct stats_real *r;
 
@@ -197,9 +201,10 @@ int stats_add_all(struct stats *to, const struct stats *from)
 	int err = 0;
 
 	for (size_t i = 0; i < from->n && !err; i++) {
-		struct stats_real *r = stats_get(to, &from->real[i]->vip, &from->real[i]->real);
+		const struct stats_real *add = from->real[i];
+		struct stats_real *r = stats_get(to, add->source, &add->vip, &add->real);
 
-		err = r ? stats_add(r, from->real[i]) : -ENOMEM;
+		err = r ? stats_add(r, add) : -ENOMEM;
 	}
 	return err;
 }
@@ -305,7 +310,7 @@ static struct stats_service *service_of(struct stats_ranking *r, const struct st
 {
 	struct stats_service *last = r->n ? &r->service[r->n - 1] : NULL, *more;
 
-	if (last && !order_endpoints(&last->total.vip, &real->vip))
+	if (last && last->total.source == real->source && !order_endpoints(&last->total.vip, &real->vip))
 		return last;
 	more = realloc(r->service, (r->n + 1) * sizeof(*more));
 	if (!more)
@@ -314,6 +319,7 @@ static struct stats_service *service_of(struct stats_ranking *r, const struct st
 	last = &more[r->n++];
 	memset(last, 0, sizeof(*last));
 	last->total.vip = real->vip;
+	last->total.source = real->source;
 	last->first = at;
 	return last;
 }

@@ -50,10 +50,17 @@ enum stats_counter {
 	STATS_COUNTERS
 };
 
+enum stats_source {
+	STATS_SOCKETS,			/* sockets of this host */
+	STATS_IPVS,			/* with --director, entries of IPVS */
+	STATS_SOURCES
+};
+
 /** One real server of one virtual service. */
 struct stats_real {
 	struct endpoint vip;
 	struct endpoint real;		/* family 0: IPVS had no real server, or it is not known */
+	enum stats_source source;
 	uint64_t counter[STATS_COUNTERS];
 	int64_t open;			/* established less ended; pre-existing connections too */
 	uint64_t sum_us[STATS_STATE], max_us[STATS_STATE];	/* by enum stats_times, not of states */
@@ -65,18 +72,20 @@ struct stats_real {
 
 /** A list of them. */
 struct stats {
-	struct stats_real **real;	/* sorted by stats_order() */
+	struct stats_real **real;	/* sorted by stats_order(); each differs */
 	size_t n, size;
 };
 
-/** stats_find - find a real server of a virtual service; Return: it, or NULL if @s has none with these addresses */
-struct stats_real *stats_find(const struct stats *s, const struct endpoint *vip, const struct endpoint *real);
+/** stats_find - find a real server of a virtual service; Return: it, or NULL if @s has none with these addresses from @source */
+struct stats_real *stats_find(const struct stats *s, enum stats_source source, const struct endpoint *vip,
+			      const struct endpoint *real);
 
 /**
  * stats_get - find a real server of a virtual service in @s, or add it without counts
  * Return: it, owned by @s; NULL: out of memory.
  */
-struct stats_real *stats_get(struct stats *s, const struct endpoint *vip, const struct endpoint *real);
+struct stats_real *stats_get(struct stats *s, enum stats_source source, const struct endpoint *vip,
+			     const struct endpoint *real);
 
 /** stats_keep - remove from @s each real server for which @keep returns false; @keep may change it, but not its addresses */
 void stats_keep(struct stats *s, bool (*keep)(void *cookie, struct stats_real *r), void *cookie);
@@ -119,7 +128,7 @@ int stats_add_times(struct stats_real *r, unsigned kind, unsigned bucket, uint64
  */
 uint64_t stats_percentile(const struct stats_histogram *h, unsigned percent);
 
-/** stats_order - compare by virtual service, then real server, each by address, then port; an endpoint of family 0 is first;
+/** stats_order - compare by virtual service, source, real server; endpoints by address, then port; family 0 is first;
  * Return: negative, 0 or positive, as for qsort() */
 int stats_order(const struct stats_real *a, const struct stats_real *b);
 
@@ -135,7 +144,7 @@ uint64_t stats_failed(const struct stats_real *r);
 /** stats_idle - true if there is nothing to print */
 bool stats_idle(const struct stats_real *r);
 
-/** A virtual service. Its real servers that are not idle are order[first] to order[first + n - 1]. */
+/** A virtual service from one source. Its real servers that are not idle are order[first] to order[first + n - 1]. */
 struct stats_service {
 	struct stats_real total;	/* of its real servers; total.real has family 0 */
 	size_t first, n;

@@ -38,7 +38,7 @@ static struct stats_real *get_real(struct stats *s, const struct tally_key *key)
 		set_stats_endpoint(&real, key->real, key->rport, key->family);
 	else
 		memset(&real, 0, sizeof(real));
-	return stats_get(s, &vip, &real);
+	return stats_get(s, key->source == TALLY_IPVS ? STATS_IPVS : STATS_SOCKETS, &vip, &real);
 }
 
 int summary_open(struct summary *s, const struct ipvs_entry *e)

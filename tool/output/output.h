@@ -39,7 +39,7 @@ struct screen {
 struct output_settings {
 	bool json, csv;			/* neither: text, or on a terminal the format for people */
 	bool wide, extended;		/* more columns */
-	bool director;			/* extended has columns of forwarded connections too */
+	bool director;			/* more columns: extended of forwarded connections; counts tell their source */
 	bool time, timestamp;		/* before each row */
 	bool counts;			/* counts are printed, no rows */
 	bool histogram, states, milliseconds;

@@ -91,3 +91,22 @@ void counts_place_json(struct output *o, const struct counts *c, const struct st
 	put_text(o, ",\"real\":");
 	put_endpoint_json(o, &r->real);
 }
+
+const char *counts_source(const struct stats_real *r)
+{
+	return r->source == STATS_IPVS ? "ipvs" : "sockets";
+}
+
+void counts_end_csv(struct output *o, const struct stats_real *r)
+{
+	if (o->settings.director) {
+		put_char(o, ',');
+		put_text(o, counts_source(r));
+	}
+	put_char(o, '\n');
+}
+
+void counts_end_json(struct output *o, const struct stats_real *r)
+{
+	put_text(o, r->source == STATS_IPVS ? ",\"source\":\"ipvs\"}\n" : "}\n");
+}

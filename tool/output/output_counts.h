@@ -29,9 +29,15 @@ void histogram_text(struct output *o, const struct counts *c);
 void histogram_csv(struct output *o, const struct counts *c);
 void histogram_json(struct output *o, const struct counts *c);
 
-/* For these files: the beginning of each line, with the time if the options ask for it. */
+/* For these files: the beginning of each line, with the time if the options ask for it; its end, with the source if there
+ * may be two. */
 void counts_head_csv(struct output *o);
 void counts_place_csv(struct output *o, const struct counts *c, const struct stats_real *r, bool total);
 void counts_place_json(struct output *o, const struct counts *c, const struct stats_real *r, const char *event);
+void counts_end_csv(struct output *o, const struct stats_real *r);
+void counts_end_json(struct output *o, const struct stats_real *r);
+
+/** counts_source - name of the source of @r; static */
+const char *counts_source(const struct stats_real *r);
 
 #endif

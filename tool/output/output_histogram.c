@@ -63,13 +63,19 @@ struct times {
 
 typedef void (*put_histogram)(struct output *, const struct counts *, const struct times *);
 
-/* Prints the states in the order in which a connection goes through them. Their numbers: include/net/tcp_states.h. */
+/* Prints the states in the order in which a connection goes through them. Their numbers: include/net/tcp_states.h; enum
+ * ipvs_state. */
 static void each_state(struct output *o, const struct counts *c, const struct stats_real *r, put_histogram put)
 {
-	static const uint8_t order[STATS_STATES] = { 2, 3, 12, 1, 4, 5, 8, 9, 11, 6, 0, 7, 10, 13, 14, 15 };
+	static const uint8_t orders[STATS_SOURCES][STATS_STATES] = {
+		{ 2, 3, 12, 1, 4, 5, 8, 9, 11, 6, 0, 7, 10, 13, 14, 15 },
+		{ 0, 2, 10, 3, 1, 4, 7, 8, 5, 6, 9, 11, 12, 13, 14, 15 },
+	};
+	const uint8_t *order = orders[r->source];
+	uint8_t first = r->source == STATS_IPVS ? ROW_IPVS : 0;
 
 	for (unsigned i = 0; i < STATS_STATES; i++) {
-		const struct times t = { r, stats_histogram(r, STATS_STATE + order[i]), output_state(order[i]) };
+		const struct times t = { r, stats_histogram(r, STATS_STATE + order[i]), output_state(first + order[i]) };
 
 		if (t.histogram.count)
 			put(o, c, &t);
@@ -104,6 +110,10 @@ static void put_times_text(struct output *o, const struct counts *c, const struc
 	put_addr_port(o, &t->real->real);
 	put_text(o, t->state ? ", state = " : "");
 	put_text(o, t->state ? t->state : "");
+	if (o->settings.director) {
+		put_text(o, ", source = ");
+		put_text(o, counts_source(t->real));
+	}
 	put_char(o, '\n');
 	put_powers(o, &t->histogram, o->settings.milliseconds);
 }
@@ -116,7 +126,8 @@ void histogram_text(struct output *o, const struct counts *c)
 void histogram_header_csv(struct output *o)
 {
 	counts_head_csv(o);
-	put_text(o, o->settings.states ? "STATE,FROM-US,TO-US,COUNT\n" : "FROM-US,TO-US,COUNT\n");
+	put_text(o, o->settings.states ? "STATE,FROM-US,TO-US,COUNT" : "FROM-US,TO-US,COUNT");
+	put_text(o, o->settings.director ? ",SOURCE\n" : "\n");
 }
 
 static void put_times_csv(struct output *o, const struct counts *c, const struct times *t)
@@ -133,7 +144,7 @@ static void put_times_csv(struct output *o, const struct counts *c, const struct
 		put_u64(o, stats_bucket_high(stats_number(b)));
 		put_char(o, ',');
 		put_u64(o, b->n);
-		put_char(o, '\n');
+		counts_end_csv(o, t->real);
 	}
 }
 
@@ -164,7 +175,8 @@ static void put_times_json(struct output *o, const struct counts *c, const struc
 		put_u64(o, b->n);
 		put_char(o, '}');
 	}
-	put_text(o, "]}\n");
+	put_char(o, ']');
+	counts_end_json(o, t->real);
 }
 
 void histogram_json(struct output *o, const struct counts *c)

@@ -59,11 +59,13 @@ static void put_labels(struct output *o, const struct stats_real *r)
 {
 	if (!r->vip.family) {
 		put_text(o, "{vip=\"other\",vport=\"\",protocol=\"tcp\",real=\"other\",rport=\"\"");
-		return;
+	} else {
+		metrics_put_endpoint(o, "{vip=\"", "\",vport=\"", &r->vip);
+		put_text(o, ",protocol=\"tcp\"");
+		metrics_put_endpoint(o, ",real=\"", "\",rport=\"", &r->real);
 	}
-	metrics_put_endpoint(o, "{vip=\"", "\",vport=\"", &r->vip);
-	put_text(o, ",protocol=\"tcp\"");
-	metrics_put_endpoint(o, ",real=\"", "\",rport=\"", &r->real);
+	if (r->source == STATS_IPVS)
+		put_text(o, ",source=\"ipvs\"");
 }
 
 static void put_head(struct output *o, const char *name, const char *type, const char *help)
@@ -89,9 +91,9 @@ static void put_value(struct output *o, const char *name, const struct stats_rea
 	end_line(o);
 }
 
-/* The real servers to write: those with labels of their own, then the sum of the others, if any. */
+/* The real servers to write: those with labels of their own, then the sums of the others, if any. */
 struct chosen {
-	const struct stats_real *real[METRICS_REALS + 1];
+	const struct stats_real *real[METRICS_REALS + STATS_SOURCES];
 	size_t n;
 };
 
@@ -246,8 +248,8 @@ int metrics_add(struct metrics *m, const struct stats *more, uint64_t now_ns)
 
 	for (size_t i = 0; i < more->n && !err; i++) {
 		const struct stats_real *add = more->real[i];
-		struct stats_real *r = m->known.n < METRICS_KNOWN ? stats_get(&m->known, &add->vip, &add->real) :
-								    stats_find(&m->known, &add->vip, &add->real);
+		struct stats_real *r = m->known.n < METRICS_KNOWN ? stats_get(&m->known, add->source, &add->vip, &add->real) :
+								    stats_find(&m->known, add->source, &add->vip, &add->real);
 
 		if (!r && m->known.n < METRICS_KNOWN)
 			return -ENOMEM;
@@ -259,10 +261,10 @@ int metrics_add(struct metrics *m, const struct stats *more, uint64_t now_ns)
 			err = stats_add(r, add);
 			continue;
 		}
-		err = stats_add(&m->other, add);
+		err = stats_add(&m->other[add->source], add);
 		if (r) {	/* it may get labels while it has connections open */
 			r->open += add->open;
-			m->other.open -= add->open;
+			m->other[add->source].open -= add->open;
 		}
 	}
 	return err;
@@ -292,21 +294,27 @@ void metrics_forget(struct metrics *m, uint64_t before_ns)
 		give_labels(m, m->known.real[i]);
 }
 
-/* @other: set to the sum of those without labels; its list of buckets is that of @m->other */
-static void choose_series(struct metrics *m, struct chosen *c, struct stats_real *other)
+/* @other: set to the sums of those without labels; their lists of buckets are those of @m->other */
+static void choose_series(struct metrics *m, struct chosen *c, struct stats_real other[STATS_SOURCES])
 {
-	*other = m->other;
+	size_t n[STATS_SOURCES] = { 0 };
+
+	memcpy(other, m->other, sizeof(m->other));
 	c->n = m->n_other = 0;
 	for (size_t i = 0; i < m->known.n; i++) {
 		if (m->known.real[i]->chosen) {
 			c->real[c->n++] = m->known.real[i];
 		} else {
-			other->open += m->known.real[i]->open;
+			other[m->known.real[i]->source].open += m->known.real[i]->open;
+			n[m->known.real[i]->source]++;
 			m->n_other++;
 		}
 	}
-	if (m->n_other || !stats_idle(other))	/* counters go on, even if they do not rise */
-		c->real[c->n++] = other;
+	for (int i = 0; i < STATS_SOURCES; i++) {
+		other[i].source = (enum stats_source)i;
+		if (n[i] || !stats_idle(&other[i]))	/* counters go on, even if they do not rise */
+			c->real[c->n++] = &other[i];
+	}
 }
 
 /* ---- the file */
@@ -384,7 +392,7 @@ int metrics_write(struct metrics *m, const struct losses *lost, char *errmsg, si
 {
 	static const struct output_settings plain;
 	struct output out;
-	struct stats_real other;
+	struct stats_real other[STATS_SOURCES];
 	struct chosen c;
 	char name[PATH_MAX];
 	int fd, err = check_path(m->path, errmsg, len);
@@ -397,7 +405,7 @@ int metrics_write(struct metrics *m, const struct losses *lost, char *errmsg, si
 		return write_failed(m, fd, errmsg, len);
 	err = output_open(&out, &plain, fd);
 	if (!err) {
-		choose_series(m, &c, &other);
+		choose_series(m, &c, other);
 		put_all(&out, m, &c, lost);
 		err = output_flush(&out);
 	}
@@ -415,6 +423,7 @@ int metrics_write(struct metrics *m, const struct losses *lost, char *errmsg, si
 void metrics_close(struct metrics *m)
 {
 	stats_free(&m->known);
-	free(m->other.bucket);
+	for (int i = 0; i < STATS_SOURCES; i++)
+		free(m->other[i].bucket);
 	memset(m, 0, sizeof(*m));
 }

@@ -25,7 +25,7 @@ struct metrics {
 	const char *version;		/* version of the tool; not owned */
 	struct stats known;		/* "chosen": with labels; the others only have "open" */
 	size_t n_chosen;
-	struct stats_real other;	/* sum of what was counted without labels */
+	struct stats_real other[STATS_SOURCES];	/* sum of what was counted without labels */
 	size_t n_other;			/* real servers that the last metrics_write() summed under "other" */
 };
 

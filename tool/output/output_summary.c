@@ -121,10 +121,10 @@ static void summary_put_heading(struct output *o, const struct widths *w)
 	for (int i = 0; i < N_CELLS; i++) {
 		start = o->at;
 		put_text(o, cells[i].head);
-		if (i < N_CELLS - 1)
+		if (i < N_CELLS - 1 || o->settings.director)
 			summary_pad(o, start, w->cell[i]);
 	}
-	put_char(o, '\n');
+	put_text(o, o->settings.director ? "SOURCE\n" : "\n");
 }
 
 static void put_line(struct output *o, const struct widths *w, const struct stats_real *r, bool total)
@@ -147,9 +147,11 @@ static void put_line(struct output *o, const struct widths *w, const struct stat
 		format_cell(text, r, &cells[i], "-");
 		start = o->at;
 		put_text(o, text);
-		if (i < N_CELLS - 1)
+		if (i < N_CELLS - 1 || o->settings.director)
 			summary_pad(o, start, w->cell[i]);
 	}
+	if (o->settings.director)
+		put_text(o, counts_source(r));
 	put_char(o, '\n');
 }
 
@@ -191,9 +193,10 @@ void summary_header_csv(struct output *o)
 {
 	counts_head_csv(o);
 	for (int i = 0; i < N_CELLS; i++) {
+		put_text(o, i ? "," : "");
 		put_text(o, cells[i].csv);
-		put_char(o, i < N_CELLS - 1 ? ',' : '\n');
 	}
+	put_text(o, o->settings.director ? ",SOURCE\n" : "\n");
 }
 
 static void put_line_csv(struct output *o, const struct counts *c, const struct stats_real *r, bool total)
@@ -204,9 +207,10 @@ static void put_line_csv(struct output *o, const struct counts *c, const struct 
 		char text[CELL_MAX];
 
 		format_cell(text, r, &cells[i], "");
+		put_text(o, i ? "," : "");
 		put_text(o, text);
-		put_char(o, i < N_CELLS - 1 ? ',' : '\n');
 	}
+	counts_end_csv(o, r);
 }
 
 static void put_line_json(struct output *o, const struct counts *c, const struct stats_real *r, bool total)
@@ -222,7 +226,7 @@ static void put_line_json(struct output *o, const struct counts *c, const struct
 		put_text(o, "\":");
 		put_text(o, text);
 	}
-	put_text(o, "}\n");
+	counts_end_json(o, r);
 }
 
 static void put_lines(struct output *o, const struct counts *c,

@@ -53,7 +53,7 @@ int kernel_load(struct kernel *k, const struct object *programs, char *errmsg, s
 	const struct options *o = k->plan->options;
 	struct map_sizes sizes = {
 		.conns = (uint32_t)o->max_conns,
-		.open_before = options_counts(o) ? (uint32_t)o->max_conns : 1,
+		.open_before = options_counts(o) && options_sockets(o) ? (uint32_t)o->max_conns : 1,
 		.tallies = 1,
 		.buckets = 1,
 		.cpus = (uint32_t)cpus_possible(),

@@ -171,11 +171,13 @@ bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_EV
 /* Returns the name of the programs in the cache; each kind has its own entry there. */
 static const char *main_kind(const struct options *o)
 {
-	if (o->director)
-		return options_sockets(o) ? "director-all" : "director";
-	if (!options_counts(o))
-		return "rows";
-	return options_sends(o) ? "both" : "counts";
+	static const char *const kinds[3][3] = {
+		{ "rows", "counts", "both" },
+		{ "director", "director-counts", "director-both" },
+		{ "director-all", "director-all-counts", "director-all-both" },
+	};
+
+	return kinds[!o->director ? 0 : options_sockets(o) ? 2 : 1][!options_counts(o) ? 0 : options_sends(o) ? 2 : 1];
 }
 
 struct programs_text plan_main_text(const struct plan *p)

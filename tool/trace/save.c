@@ -40,20 +40,21 @@ static int add_layout(struct saved *s, const struct plan *p, char *errmsg, size_
 	return add_compiled(s, &layout, compile_start_layout(p, &layout), errmsg, len);
 }
 
-enum purpose { FOR_ROWS, FOR_COUNTS, FOR_BOTH, FOR_DIRECTOR, FOR_DIRECTOR_SOCKETS, PURPOSES };
+/* What is reported, in each of three ways: as rows, as counts, or both. */
+enum purpose { FOR_SOCKETS, FOR_DIRECTOR = 3, FOR_DIRECTOR_SOCKETS = 6, PURPOSES = 9 };
 
 /* Sets the options for which these programs are compiled, and no others that matter. */
-static void set_purpose(struct options *o, const struct options *given, enum purpose purpose)
+static void set_purpose(struct options *o, const struct options *given, int purpose)
 {
 	*o = (struct options){
 		.hooks = given->hooks,
 		.no_cache = given->no_cache,
 		.cache_dir = given->cache_dir,
 		.max_conns = given->max_conns,
-		.summary = purpose == FOR_COUNTS || purpose == FOR_BOTH,
-		.record = purpose == FOR_BOTH ? "" : NULL,
+		.summary = purpose % 3 > 0,
+		.record = purpose % 3 > 1 ? "" : NULL,
 		.director = purpose >= FOR_DIRECTOR ? DIRECTOR_DEFAULT : DIRECTOR_OFF,
-		.all = purpose == FOR_DIRECTOR_SOCKETS,
+		.all = purpose >= FOR_DIRECTOR_SOCKETS,
 	};
 }
 
@@ -63,15 +64,15 @@ int save_programs(struct saved *s, const struct options *given, const struct hos
 	int err = 0;
 
 	saved_init(s, given->save_programs, h);
-	for (int purpose = FOR_ROWS; purpose < PURPOSES && !err; purpose++) {
+	for (int purpose = FOR_SOCKETS; purpose < PURPOSES && !err; purpose++) {
 		struct programs programs = PROGRAMS_NONE;
 		struct programs_text text;
 		struct options o;
 		struct plan p;
 
-		set_purpose(&o, given, (enum purpose)purpose);
+		set_purpose(&o, given, purpose);
 		plan_make(&p, &o, h, NULL);
-		if (purpose == FOR_ROWS && add_layout(s, &p, errmsg, len) && !*stop)
+		if (purpose == FOR_SOCKETS && add_layout(s, &p, errmsg, len) && !*stop)
 			log_warning("not saved: the layout, so %s: %s",
 				    p.layout_known ? "no --director before ip_vs is loaded" :
 						     "no reasons, and no IPv6 real servers", errmsg);
@@ -81,7 +82,7 @@ int save_programs(struct saved *s, const struct options *given, const struct hos
 			snprintf(errmsg, len, "interrupted, nothing saved");
 			return -EINTR;
 		}
-		if (err && purpose != FOR_ROWS) {
+		if (err && purpose != FOR_SOCKETS) {
 			log_warning("not saved: \"%s\": %s", text.kind, errmsg);
 			err = 0;
 		}

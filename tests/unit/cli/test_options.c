@@ -455,8 +455,16 @@ static void director(void **state)
 	CHECK_ERROR("--director='all': give states or ends", "--director=all");
 	CHECK_ERROR("--director and --pid exclude each other: forwarded connections have no process; give one", "--director", "-a",
 		    "-p", "1");
-	CHECK_ERROR("--summary and --director exclude each other: it prints no rows; give one", "--director", "--summary");
-	CHECK_ERROR("--metrics and --director exclude each other: it prints no rows; give one", "--metrics", "x", "--director");
+	assert_int_equal(PARSE(&o, "--director=states", "--summary", "5"), 0);
+	assert_int_equal(PARSE(&o, "--director=states", "--histogram", "--states", "-a"), 0);
+	assert_int_equal(PARSE(&o, "--director=states", "--metrics", "x"), 0);
+	assert_int_equal(PARSE(&o, "--director", "-ar"), 0);
+	CHECK_ERROR("--summary and --director=ends exclude each other: begin and end do not tell what became of a connection; "
+		    "give --director=states", "--director=ends", "--summary");
+	CHECK_ERROR("--metrics and --director=ends exclude each other: begin and end do not tell what became of a connection; "
+		    "give --director=states", "--metrics", "x", "--director=ends", "-a");
+	CHECK_ERROR("--retransmits: --director shows SYNs sent again, and IPVS knows no others; leave it out, or add -a", "-r",
+		    "--director");
 }
 
 static void families_exclude_each_other(void **state)

@@ -195,12 +195,41 @@ static void order_is_by_service_then_server(void **state)
 	c = b;
 	c.real.port = 8081;
 	assert_true(stats_order(&b, &c) < 0);
+	a.source = STATS_IPVS;	/* after all sockets of its service, before the next service */
+	assert_true(stats_order(&c, &a) < 0);
+	assert_true(stats_order(&a, &d) < 0);
+}
+
+/* What comes from sockets and what comes from IPVS is never added up: neither a real server nor a service. */
+static void sources_stay_apart(void **state)
+{
+	const struct stats_real one = real(1, 1);
+	struct stats s = { .n = 0 }, sum = { .n = 0 };
+	struct stats_ranking ranking;
+
+	(void)state;
+	stats_get(&s, STATS_SOCKETS, &one.vip, &one.real)->counter[STATS_CONNECTS] = 2;
+	stats_get(&s, STATS_IPVS, &one.vip, &one.real)->counter[STATS_CONNECTS] = 5;
+	assert_int_equal(stats_add_all(&sum, &s), 0);
+	assert_int_equal(stats_add_all(&sum, &s), 0);
+	assert_int_equal(stats_rank(&ranking, &sum), 0);
+	assert_int_equal(ranking.n, 2);
+	for (size_t i = 0; i < 2; i++) {
+		bool ipvs = ranking.service[i].total.source == STATS_IPVS;
+
+		assert_int_equal(ranking.service[i].n, 1);
+		assert_int_equal(ranking.service[i].total.counter[STATS_CONNECTS], ipvs ? 10 : 4);
+		assert_int_equal(ranking.order[ranking.service[i].first]->source, ranking.service[i].total.source);
+	}
+	stats_ranking_free(&ranking);
+	stats_free(&s);
+	stats_free(&sum);
 }
 
 static struct stats_real *get(struct stats *s, uint8_t vip, uint8_t last)
 {
 	const struct stats_real wanted = real(vip, last);
-	struct stats_real *r = stats_get(s, &wanted.vip, &wanted.real);
+	struct stats_real *r = stats_get(s, STATS_SOCKETS, &wanted.vip, &wanted.real);
 
 	assert_non_null(r);
 	return r;
@@ -225,13 +254,14 @@ static void lists_are_sorted(void **state)
 		assert_ptr_equal(s.real[i], r[i / 16][i % 16]);
 		assert_int_equal(stats_order(s.real[i], &wanted), 0);
 		assert_ptr_equal(get(&s, (uint8_t)(i / 16), (uint8_t)(i % 16)), s.real[i]);
-		assert_ptr_equal(stats_find(&s, &wanted.vip, &wanted.real), s.real[i]);
-		assert_null(stats_find(&s, &none.vip, &none.real));
+		assert_ptr_equal(stats_find(&s, STATS_SOCKETS, &wanted.vip, &wanted.real), s.real[i]);
+		assert_null(stats_find(&s, STATS_SOCKETS, &none.vip, &none.real));
+		assert_null(stats_find(&s, STATS_IPVS, &wanted.vip, &wanted.real));
 	}
 	assert_int_equal(s.n, 256);
 	stats_free(&s);
 	assert_int_equal(s.n, 0);
-	assert_null(stats_find(&s, &(struct endpoint){ .family = 0 }, &(struct endpoint){ .family = 0 }));
+	assert_null(stats_find(&s, STATS_SOCKETS, &(struct endpoint){ .family = 0 }, &(struct endpoint){ .family = 0 }));
 }
 
 /* What is counted in parts is the same as what is counted at once. */
@@ -377,6 +407,7 @@ int main(void)
 		cmocka_unit_test(great_counts_do_not_overflow),
 		cmocka_unit_test(kinds_are_apart),
 		cmocka_unit_test(order_is_by_service_then_server),
+		cmocka_unit_test(sources_stay_apart),
 		cmocka_unit_test(lists_are_sorted),
 		cmocka_unit_test(parts_add_up),
 		cmocka_unit_test(restarted),

@@ -56,7 +56,7 @@ static int remove_place(void **state)
 
 static struct stats_real *get(struct place *p, struct endpoint vip, struct endpoint real)
 {
-	struct stats_real *r = stats_get(&p->more, &vip, &real);
+	struct stats_real *r = stats_get(&p->more, STATS_SOCKETS, &vip, &real);
 
 	assert_non_null(r);
 	return r;
@@ -289,6 +289,35 @@ static void limit(void **state)
 	assert_true(value(text, "ipvs_tcp_connect_seconds_bucket{" OTHER ",le=\"0.00192\"}") == MORE);
 	assert_true(value(text, "ipvs_tcp_life_seconds_sum{" OTHER "}") == 2 * MORE);
 	assert_true(value(text, "ipvs_tcpstate_real_servers_other") == MORE);
+	free(text);
+}
+
+/* What IPVS's entries count has a label more, also where it is summed up; the series of sockets keep their labels. */
+static void of_ipvs(void **state)
+{
+	const struct endpoint vip = ipv4(1, 80);
+	struct place *p = *state;
+	char *text;
+
+	connects(p, 0, 1);
+	for (uint32_t i = 0; i < METRICS_REALS; i++) {
+		const struct endpoint real = ipv4(0x10000 + i, 8080);
+		struct stats_real *r = stats_get(&p->more, STATS_IPVS, &vip, &real);
+
+		r->counter[STATS_CONNECTS] = 1000 + i;
+		r->counter[STATS_REFUSED] = 7;
+		add(r, STATS_CONNECT, 1000);
+	}
+	text = written(p);
+	assert_true(value(text, ATTEMPTS("10.1.0.0")) == 1);
+	assert_true(value(text, "ipvs_tcp_connect_attempts_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\","
+			  "rport=\"8080\",source=\"ipvs\"}") == 1000);
+	assert_true(value(text, "ipvs_tcp_connects_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\","
+			  "rport=\"8080\",source=\"ipvs\",result=\"refused\"}") == 7);
+	assert_true(value(text, "ipvs_tcp_connect_seconds_bucket{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\","
+			  "rport=\"8080\",source=\"ipvs\",le=\"0.00192\"}") == 1);
+	assert_true(value(text, "ipvs_tcp_connect_attempts_total{" OTHER ",source=\"ipvs\"}") == 1000 + METRICS_REALS - 1);
+	assert_true(value(text, OTHER_ATTEMPTS) == -1);
 	free(text);
 }
 
@@ -613,6 +642,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(escaped, make_place, remove_place),
 		cmocka_unit_test_setup_teardown(buckets, make_place, remove_place),
 		cmocka_unit_test_setup_teardown(limit, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(of_ipvs, make_place, remove_place),
 		cmocka_unit_test_setup_teardown(dead_ones_leave, make_place, remove_place),
 		cmocka_unit_test_setup_teardown(churn, make_place, remove_place),
 		cmocka_unit_test_setup_teardown(too_many, make_place, remove_place),

@@ -27,7 +27,7 @@ static void add(struct stats_real *r, unsigned kind, unsigned bucket, uint64_t n
 
 static struct stats_real *get(struct stats *s, struct endpoint vip, struct endpoint real)
 {
-	struct stats_real *r = stats_get(s, &vip, &real);
+	struct stats_real *r = stats_get(s, STATS_SOCKETS, &vip, &real);
 
 	assert_non_null(r);
 	return r;
@@ -231,6 +231,51 @@ static void states_have_histograms(void **state)
 	       &stats, 0, .histogram = true, .states = true, .json = true);
 }
 
+/* With --director each line tells where its counts come from; JSON only if it is IPVS. */
+static void sources_are_told(void **state)
+{
+	const struct endpoint vip = ipv4(1, 80), there = ipv4(2, 8080);
+	struct stats both = { .n = 0 };
+	struct stats_real *r;
+
+	(void)state;
+	get(&both, vip, there)->counter[STATS_CONNECTS] = 1;
+	r = stats_get(&both, STATS_IPVS, &vip, &there);
+	r->counter[STATS_CONNECTS] = r->counter[STATS_REFUSED] = 5;
+	add(r, STATS_CONNECT, 7, 1, 7);
+	add(r, STATS_STATE + 1, 7, 1, 0);
+	add(r, STATS_STATE + 3, 6, 1, 0);
+	EXPECT("VIP         REAL          CONN ESTAB REFUSED TIMEOUT UNREACH ABORT NODEST ERROR SYNRTX RESET OPEN P50   P90   P99   "
+	       "MAX   LIFE50 SOURCE\n"
+	       "10.0.0.1:80 total         5    0     5       0       0       0     0      0     0      0     0    0.007 0.007 0.007 "
+	       "0.007 -      ipvs\n"
+	       "10.0.0.1:80 10.0.0.2:8080 5    0     5       0       0       0     0      0     0      0     0    0.007 0.007 0.007 "
+	       "0.007 -      ipvs\n"
+	       "10.0.0.1:80 total         1    0     0       0       0       0     0      0     0      0     0    -     -     -     "
+	       "-     -      sockets\n"
+	       "10.0.0.1:80 10.0.0.2:8080 1    0     0       0       0       0     0      0     0      0     0    -     -     -     "
+	       "-     -      sockets\n", &both, 0, .counts = true, .director = true);
+	EXPECT("VIP,VPORT,REALADDR,REALPORT,CONNECTS,ESTABLISHED,REFUSED,TIMEOUT,UNREACHABLE,ABORTED,NO-DESTINATION,"
+	       "ERROR,SYN-RETRANSMITS,RESETS,OPEN,CONNECT-P50-MS,CONNECT-P90-MS,CONNECT-P99-MS,CONNECT-MAX-MS,"
+	       "LIFE-P50-MS,SOURCE\n"
+	       "10.0.0.1,80,total,,5,0,5,0,0,0,0,0,0,0,0,0.007,0.007,0.007,0.007,,ipvs\n"
+	       "10.0.0.1,80,10.0.0.2,8080,5,0,5,0,0,0,0,0,0,0,0,0.007,0.007,0.007,0.007,,ipvs\n"
+	       "10.0.0.1,80,total,,1,0,0,0,0,0,0,0,0,0,0,,,,,,sockets\n"
+	       "10.0.0.1,80,10.0.0.2,8080,1,0,0,0,0,0,0,0,0,0,0,,,,,,sockets\n", &both, 0, .csv = true, .director = true);
+	EXPECT("VIP,VPORT,REALADDR,REALPORT,STATE,FROM-US,TO-US,COUNT,SOURCE\n"
+	       "10.0.0.1,80,10.0.0.2,8080,SYN_RECV,6,6,1,ipvs\n"
+	       "10.0.0.1,80,10.0.0.2,8080,ESTABLISHED,7,7,1,ipvs\n", &both, 0, .histogram = true, .states = true, .csv = true,
+	       .director = true);
+	EXPECT("\nvip = 10.0.0.1:80, real = 10.0.0.2:8080, source = ipvs\n"
+	       "     msecs               : count     distribution\n"
+	       "         0 -> 1          : 1        |****************************************|\n",
+	       &both, 0, .histogram = true, .milliseconds = true, .director = true);
+	EXPECT("{\"time\":\"1970-01-01T00:00:00.001500Z\",\"event\":\"histogram\",\"vip\":{\"addr\":\"10.0.0.1\","
+	       "\"port\":80},\"real\":{\"addr\":\"10.0.0.2\",\"port\":8080},\"connect_us\":[{\"from\":7,\"to\":7,\"count\":1}],"
+	       "\"source\":\"ipvs\"}\n", &both, 0, .histogram = true, .json = true, .director = true);
+	stats_free(&both);
+}
+
 /* More than fits the buffer at once: nothing is cut off. */
 static void many_real_servers(void **state)
 {
@@ -263,6 +308,7 @@ int main(void)
 		cmocka_unit_test(histogram_in_milliseconds),
 		cmocka_unit_test(histogram_for_scripts),
 		cmocka_unit_test(states_have_histograms),
+		cmocka_unit_test(sources_are_told),
 		cmocka_unit_test(many_real_servers),
 	};
 

@@ -33,6 +33,10 @@ static void kinds_in_the_cache(void **state)
 	kind_is(&(struct options){ .director = DIRECTOR_STATES }, "director");
 	kind_is(&(struct options){ .director = DIRECTOR_ENDS, .record = "x" }, "director");
 	kind_is(&(struct options){ .director = DIRECTOR_STATES, .all = true }, "director-all");
+	kind_is(&(struct options){ .director = DIRECTOR_STATES, .summary = true }, "director-counts");
+	kind_is(&(struct options){ .director = DIRECTOR_STATES, .summary = true, .record = "x" }, "director-both");
+	kind_is(&(struct options){ .director = DIRECTOR_STATES, .all = true, .metrics = "x" }, "director-all-counts");
+	kind_is(&(struct options){ .director = DIRECTOR_STATES, .all = true, .metrics = "x", .record = "x" }, "director-all-both");
 	assert_string_equal(plan_layout_text(&p).kind, "layout");
 	assert_true(plan_layout_text(&p).optional);
 }
