@@ -98,8 +98,8 @@ saved_for_all()
 
 run_programs()
 {
-	local again
-	[ "$list" != hooks ] && again=more || again=run	# all texts are compiled: minutes, the first time
-	limit=600 $again "saved without ip_vs, then used without headers and libbcc" elsewhere saved_and_used
+	local runs="more"
+	[ "$list" != hooks ] || runs="run"	# all texts are compiled, which takes minutes without a cache
+	limit=600 $runs "saved without ip_vs, then used without headers and libbcc" elsewhere saved_and_used
 	limit=600 more "saved: programs of every kind" elsewhere saved_for_all
 }
