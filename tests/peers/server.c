@@ -10,7 +10,6 @@
 #include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -68,14 +67,11 @@ static void watch(int epoll_fd, int fd)
 
 static void accept_one(int epoll_fd, int listener, FILE *log, enum manner manner)
 {
-	const struct linger linger = { .l_onoff = 1, .l_linger = 0 };
 	const int one = 1;
 	char peer_text[ADDRESS_TEXT_MAX], local_text[ADDRESS_TEXT_MAX];
 	union address peer = { 0 }, local = { 0 };
 	socklen_t peer_len = sizeof(peer), local_len = sizeof(local);
 	int fd = accept4(listener, &peer.any, &peer_len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	struct pollfd first_bytes = { .fd = fd, .events = POLLIN };
 
 	if (fd < 0)
 		return;
@@ -85,11 +81,6 @@ static void accept_one(int epoll_fd, int listener, FILE *log, enum manner manner
 	fprintf(log, "peer %s local %s\n", peer_text, local_text);
 	fflush(log);
 	switch (manner) {
-	case RESET:
-		poll(&first_bytes, 1, 5000);
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-		close(fd);
-		break;
 	case CLOSE_FIRST:
 		close(fd);
 		break;
@@ -101,8 +92,17 @@ static void accept_one(int epoll_fd, int listener, FILE *log, enum manner manner
 		close(fd);
 		break;
 	case ANSWER:
+	case RESET:
 		watch(epoll_fd, fd);
 	}
+}
+
+static void reset_one(int fd)
+{
+	const struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(fd);
 }
 
 static void read_one(int fd)
@@ -130,6 +130,8 @@ static void serve(int epoll_fd, const int *listeners, int n, FILE *log, enum man
 			listening |= event.data.fd == listeners[i];
 		if (listening)
 			accept_one(epoll_fd, event.data.fd, log, manner);
+		else if (manner == RESET)
+			reset_one(event.data.fd);
 		else
 			read_one(event.data.fd);
 	}
