@@ -28,7 +28,7 @@
 #include <net/ip_vs.h>
 #endif
 
-/* For what libbcc puts at the end of a text: the license and the version. */
+/* libbcc adds the license to a text. */
 #define SEC(name) __attribute__((section(name), used))
 #define BCC_SEC(name) SEC(name)
 

@@ -20,6 +20,12 @@ const char *probe_text_layout(void)
 	return embedded_layout;
 }
 
+const char *const probe_text_layout_flags[PROBE_TEXT_LAYOUT_FLAGS] = {
+	"-D_UAPI__LINUX_BPF_H__",
+	"-D__BPF_HELPERS_H",
+	"-fms-extensions",	/* headers of 7.x */
+};
+
 __attribute__((format(printf, 2, 3)))
 static void add(struct probe_defines *d, const char *fmt, ...)
 {

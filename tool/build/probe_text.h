@@ -23,6 +23,11 @@ const char *probe_text_main(void);
 /** probe_text_layout - get the text whose functions return offsets; static */
 const char *probe_text_layout(void);
 
+#define PROBE_TEXT_LAYOUT_FLAGS 3
+
+/** probe_text_layout_flags - clang's flags for that text, which its first comment explains; static */
+extern const char *const probe_text_layout_flags[PROBE_TEXT_LAYOUT_FLAGS];
+
 /**
  * probe_text_defines - make the -D list of the main text
  * @d:              filled; has pointers into itself: do not copy it

@@ -193,14 +193,11 @@ struct programs_text plan_main_text(const struct plan *p)
 
 struct programs_text plan_layout_text(const struct plan *p)
 {
-	static const char *const flags[] = { "-D_UAPI__LINUX_BPF_H__", "-D__BPF_HELPERS_H",
-					     "-fms-extensions" };	/* see layout.bpf.c */
-
 	return (struct programs_text){
 		.kind = "layout",
 		.text = probe_text_layout(),
-		.flags = flags,
-		.n_flags = sizeof(flags) / sizeof(flags[0]),
+		.flags = probe_text_layout_flags,
+		.n_flags = PROBE_TEXT_LAYOUT_FLAGS,
 		.fallback = "-DWITHOUT_IPVS",
 		.optional = true,
 		.saved = p->saved,
