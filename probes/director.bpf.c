@@ -263,7 +263,7 @@ static inline void state_changes(void *ctx, const struct settings *s, struct pas
 /* The real server answers the SYN. */
 static inline void note_syn_ack(u64 cp)
 {
-	struct passing *e = forwarded.lookup(&cp);
+	struct passing *e = find_forwarded(cp);
 
 	if (!e)
 		return;

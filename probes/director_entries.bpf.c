@@ -14,6 +14,7 @@ int forward_new_kprobe(struct pt_regs *ctx)
 	struct new_args a = {};
 	struct settings *s;
 	struct tuple key;
+	int err;
 
 	read_new_args(ctx, &a);
 	count_run(RUN_FORWARD_NEW);
@@ -32,8 +33,9 @@ int forward_new_kprobe(struct pt_regs *ctx)
 	}
 	ev.ts_ns = bpf_ktime_get_ns();
 	key = ev.conn.tuple;
-	if (fresh.update(&key, &ev.ts_ns))
-		count(COUNT_SOCKETS_FULL);
+	err = fresh.update(&key, &ev.ts_ns);
+	if (err)
+		count_failed(err, COUNT_SOCKETS_FULL);
 	if (!(s->flags & SETTING_ENDS))
 		return 0;
 	ev.conn.forwarded.flags = is_removed(s, a.dest, true) ? FORWARDED_REMOVED : 0;
@@ -75,6 +77,7 @@ static inline void begin_end(const struct settings *s, u64 cp, bool thrown_out)
 	struct conn c = {};
 	u16 state = 0;
 	u32 flags = 0;
+	int err;
 
 	if (found) {
 		VERIFIER_CHECKED(found);
@@ -93,8 +96,9 @@ static inline void begin_end(const struct settings *s, u64 cp, bool thrown_out)
 		e.state = state;
 	}
 	e.flags = (removed ? PASSING_REMOVED : 0) | (thrown_out ? PASSING_THROWN_OUT : 0);
-	if (forwarded.update(&cp, &e))
-		count(COUNT_SOCKETS_FULL);
+	err = forwarded.update(&cp, &e);
+	if (err)
+		count_failed(err, COUNT_SOCKETS_FULL);
 }
 
 int forward_expire_now_kprobe(struct pt_regs *ctx)
@@ -135,8 +139,8 @@ static inline void entry_freed(void *ctx, const struct settings *s, u64 cp)
 	if (known) {
 		VERIFIER_CHECKED(known);
 		e = *known;
-		forwarded.delete(&cp);
-		closing.delete(&cp);
+		drop_forwarded(cp);
+		drop_closing(cp);
 	} else if (flags & IP_VS_CONN_F_SYNC) {
 		return;
 	} else {

@@ -12,6 +12,7 @@ enum passing_flags {
 	PASSING_SYN_ACK = 4,	/* as FORWARDED_SYN_ACK */
 	PASSING_OPEN = 8,	/* it was seen to become ESTABLISHED, and still is */
 	PASSING_LOCAL = 16,	/* its client is a socket that is counted itself */
+	PASSING_DEAD = 32,	/* this element is dead, see count_failed() */
 };
 
 /* What is known of an entry of IPVS. Times are CLOCK_MONOTONIC; 0: not known. */
@@ -34,13 +35,53 @@ BPF_TABLE(LRU_OR_HASH, u64, struct passing, closing, 65536);
  * full: as above. */
 BPF_TABLE("hash", struct tuple, u64, fresh, 65536);
 
-static inline struct passing *find_passing(u64 cp)
+static inline struct passing *find_forwarded(u64 cp)
 {
 	struct passing *e = forwarded.lookup(&cp);
 
 	if (!e)
-		e = closing.lookup(&cp);
-	return e;
+		return 0;
+	VERIFIER_CHECKED(e);
+	return e->flags & PASSING_DEAD ? 0 : e;
+}
+
+static inline struct passing *find_closing(u64 cp)
+{
+	struct passing *e = closing.lookup(&cp);
+
+	if (!e)
+		return 0;
+	VERIFIER_CHECKED(e);
+	return e->flags & PASSING_DEAD ? 0 : e;
+}
+
+static inline struct passing *find_passing(u64 cp)
+{
+	struct passing *e = find_forwarded(cp);
+
+	return e ? e : find_closing(cp);
+}
+
+static inline void drop_forwarded(u64 cp)
+{
+	struct passing *e = find_forwarded(cp);
+
+	if (!e)
+		return;
+	VERIFIER_CHECKED(e);
+	e->flags |= PASSING_DEAD;
+	forwarded.delete(&cp);
+}
+
+static inline void drop_closing(u64 cp)
+{
+	struct passing *e = find_closing(cp);
+
+	if (!e)
+		return;
+	VERIFIER_CHECKED(e);
+	e->flags |= PASSING_DEAD;
+	closing.delete(&cp);
 }
 
 /* Fills @e from the element that forward_new_kprobe() has made. Returns false if there is none: the entry is older than
@@ -55,8 +96,9 @@ static inline bool take_fresh(const struct tuple *t, struct passing *e)
 	VERIFIER_CHECKED(made_ns);
 	e->since_ns = e->made_ns = *made_ns;
 	e->state = IPVS_NONE;
+	*made_ns = 0;		/* dead */
 	fresh.delete(&key);
-	return true;
+	return e->made_ns;
 }
 
 /* True if the entry leaves this state only to its end, or for a new connection. */
@@ -69,18 +111,18 @@ static inline bool only_waits(u8 state, u32 flags)
  * room. */
 static inline bool keep_passing(u64 cp, u32 flags, struct passing *e)
 {
-	bool full;
+	int err;
 
 	if (only_waits(e->state, flags)) {
-		full = closing.update(&cp, e);
-		forwarded.delete(&cp);
-		return !full;
+		err = closing.update(&cp, e);
+		drop_forwarded(cp);
+		return !err;
 	}
-	full = forwarded.update(&cp, e);
-	if (full)
-		count(COUNT_SOCKETS_FULL);
-	closing.delete(&cp);
-	return !full;
+	err = forwarded.update(&cp, e);
+	if (err)
+		count_failed(err, COUNT_SOCKETS_FULL);
+	drop_closing(cp);
+	return !err;
 }
 
 static inline void set_state(struct passing *e, u8 before, u8 state, u64 now)

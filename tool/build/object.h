@@ -12,7 +12,7 @@
 
 #define OBJECT_MAPS_MAX 24
 #define OBJECT_PROGRAMS_MAX 48
-#define OBJECT_INSNS_MAX 32768
+#define OBJECT_INSNS_MAX 65536
 
 struct object_map {
 	char name[16];
