@@ -342,13 +342,14 @@ int saved_add(struct saved *s, const char *kind, const char *key, const struct o
 
 static int write_block(const struct saved *s, int fd)
 {
-	struct block b = { .magic = MAGIC, .kernel_size = (uint32_t)strlen(s->kernel) + 1 };
+	struct block b = { .kernel_size = (uint32_t)strlen(s->kernel) + 1 };
 	size_t size = sizeof(b) + b.kernel_size + s->len;
 	char *bytes = malloc(size);
 	int err;
 
 	if (!bytes)
 		return -ENOMEM;
+	memcpy(b.magic, MAGIC, sizeof(b.magic));
 	b.size = (uint32_t)size;
 	memcpy(bytes + sizeof(b), s->kernel, b.kernel_size);
 	memcpy(bytes + sizeof(b) + b.kernel_size, s->entries, s->len);
