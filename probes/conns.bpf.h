@@ -183,6 +183,18 @@ static inline struct conn_entry *own_entry(struct tuple *key)
 	return 0;
 }
 
+/* IPVS side. If the kernel refuses, see count_failed(), the element is overwritten: with @old's real server the socket would
+ * have a wrong one. If it belongs to another connection by now, that one finds other ports in it, as if it were missing. */
+static inline void replace_entry(struct tuple *key, struct conn_entry *old, struct conn_entry *fresh)
+{
+	u64 gone_ns = old->gone_ns;
+
+	if (entries.update(key, fresh))
+		*old = *fresh;
+	if (gone_ns)
+		count(COUNT_ENTRIES_MADE);
+}
+
 /* IPVS side: adds the entry of a new connection. It may replace the entry of one that is ending or has ended. */
 static inline void put_entry(const struct tuple *t, struct conn_entry *fresh)
 {
@@ -194,9 +206,7 @@ static inline void put_entry(const struct tuple *t, struct conn_entry *fresh)
 	fresh->ports = ENTRY_PORTS(t);
 	if (old) {
 		VERIFIER_CHECKED(old);
-		if (old->gone_ns)
-			count(COUNT_ENTRIES_MADE);
-		entries.update(&key, fresh);
+		replace_entry(&key, old, fresh);
 		return;
 	}
 	key.netns = 0;

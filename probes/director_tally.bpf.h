@@ -13,10 +13,7 @@ static inline bool has_counted_socket(const struct tuple *t)
 	if (open_before.lookup(&key) || find_client(&key))
 		return true;
 	key.netns = t->netns;
-	if (find_connecting(&key))
-		return true;
-	key.netns = 0;
-	return open_before.lookup(&key);
+	return find_connecting(&key);
 }
 
 static inline void tally_forwarded_end(struct tally *t, const struct event *ev, enum forwarded_reason why)

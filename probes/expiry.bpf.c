@@ -74,9 +74,7 @@ static inline void entry_ends(const struct settings *s, u64 cp, bool freed)
 	/* Keep the element for a socket of this host, which must still learn that the entry has ended. */
 	if (!freed)
 		mark_expiring(&key, n, now);
-	else if (!n->made_ns || has_client(&t))
-		mark_gone(&key, n, now);
-	else if (entries.delete(&key))
+	else if (!n->made_ns || has_client(&t) || entries.delete(&key))
 		mark_gone(&key, n, now);
 	else
 		count(COUNT_ENTRIES_ENDED);

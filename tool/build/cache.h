@@ -18,7 +18,7 @@ char *cache_key(const struct host *h, const char *text, const char *const flags[
 /**
  * cache_load - load the object compiled for @key; also removes half-written files of killed processes
  * @dir:  trusted only if root owns it and nobody else may write to it
- * @kind: "rows", "counts", "both", "director", "director-all", "layout", "btf", "btf-ipvs"
+ * @kind: of programs as plan_main_text() names them, "layout", "btf", "btf-ipvs"
  * @o:    filled on 0, free with object_free()
  * @why:  one line, "" unless it fails for a reason other than a missing entry
  * Return: 0, -ENOENT (no entry, or one for another key), -EPERM (not trusted), -EBADMSG (damaged), ...
