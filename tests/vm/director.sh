@@ -330,8 +330,8 @@ seen_right()
 	between "MS without an answer" 60000 "$(awk '$13 == "no-answer" { print $11 }' rows | sort -n | head -n 1)" 80000
 }
 
-# mixed VIP N - starts N connections of each of five kinds at once
-mixed()
+# five_kinds VIP N - starts N connections of each of five kinds at once
+five_kinds()
 {
 	local part services=(80 81 82 83 84) options=(-q -w -r "-w -b 1" "-g 9000")
 	for part in 0 1 2 3 4; do
@@ -342,9 +342,9 @@ mixed()
 	done
 }
 
-# mixed_right VIP - checks each connection in the files clients.*: its rows in their order, and no others. A reset after both FINs is
+# five_kinds_right VIP - checks each connection in the files clients.*: its rows in their order, and no others. A reset after both FINs is
 # left to the capture.
-mixed_right()
+five_kinds_right()
 {
 	awk -v vip="$(tr -d '[]' <<<"$1")" '
 		BEGIN {
@@ -390,14 +390,14 @@ thousand()
 	masq_services
 	capture_start "host $masq_vip and tcp[tcpflags] & (tcp-syn | tcp-fin | tcp-rst) != 0"
 	tool_start --director
-	mixed "$masq_vip" 200
+	five_kinds "$masq_vip" 200
 	for pid in "${clients[@]}"; do
 		wait "$pid" || :
 	done
 	sleep 2	# the last answers
 	tool_stop
 	capture_stop
-	verdict=$(mixed_right "$masq_vip") || :
+	verdict=$(five_kinds_right "$masq_vip") || :
 	expect "all connections" "1000 connections, 0 wrong" "$verdict"
 	expect "events lost" 0 "$(lost)"
 	# The servers log the client's own port: each connection that they took is one that was seen established.

@@ -635,6 +635,7 @@ nothing_under_way()
 race()
 {
 	local count=${RACE_CONNECTIONS:-3000} direct began more maps=0 left='' problems=()
+	: >part
 	steered_pods
 	pod_places 4
 	direct=$real_2
@@ -658,7 +659,7 @@ race()
 	between "connections that IPVS has taken" $((count / 2)) "$taken" $((count - count / 3))
 	more=$((shown + lost - taken))
 	[ $more -ge 0 ] && [ $more -le "$(skipped_at_most)" ] ||
-		problems+=("IPVS took $taken connections: $shown shown from first row to last, $lost lost, $some shown in part")
+		problems+=("IPVS took $taken connections: $shown shown from first row to last, $lost lost, $some shown in part: $(cat part)")
 	[ ${#problems[@]} = 0 ] || fail "$(printf '%s\n' "${problems[@]}")"
 }
 
@@ -670,7 +671,7 @@ skipped_at_most()
 }
 
 # race_lives DIRECT MS - prints rows that do not match the files "hasty" and "servers", then how many connections have both
-# first and last row, and how many only some rows
+# first and last row, and how many only some rows. Writes the rows of the latter to the file "part"
 race_lives()
 {
 	awk -v direct="$1" -v most="$2" '
@@ -688,6 +689,8 @@ race_lives()
 		to[$5] == plain(direct) { wrong("not to IPVS"); next }
 		{
 			some[$5] = 1
+			row[++rows] = $0
+			row_port[rows] = $5
 			if ($3 != "hasty" || $9 != "->")
 				wrong("owner")
 			if ($13 == "moved")
@@ -720,6 +723,9 @@ race_lives()
 				n += p in whole
 				part += !(p in whole)
 			}
+			for (i = 1; i <= rows; i++)
+				if (!(row_port[i] in whole))
+					print row[i] >"part"
 			print n + 0, part + 0
 			exit mismatches != 0
 		}' hasty servers rows
