@@ -98,7 +98,7 @@ BPF_TABLE("hash", struct tuple, struct client, clients, 65536);
 /* Address of a struct ip_vs_conn that IPVS is ending -> since when. An element of "entries" that is newer than that
  * belongs to its successor. If full: the kernel drops the oldest. */
 BPF_TABLE(LRU_OR_HASH, u64, u64, ending, 16384);
-/* Connects that were given up early. They are needed for a second. If full: the kernel drops the oldest; before 4.10 it
+/* Connects that were given up early. They are needed for CLOSED_NS. If full: the kernel drops the oldest; before 4.10 it
  * drops the new one, and that is counted. */
 BPF_TABLE(LRU_OR_HASH, struct tuple, struct client, closed, 16384);
 /* Tracked sockets, from their first event to CLOSE. If full: the socket is not tracked, but counted. */

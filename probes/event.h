@@ -262,8 +262,9 @@ struct bucket_key {
 /* A key of map "ports" is the port, with this bit for a remote port. */
 #define PORT_REMOTE 0x10000
 
-/* A connect that was given up is of use for this long: its SYN does not take longer to reach IPVS. */
-#define CLOSED_NS 1000000000ULL
+/* A connect that was given up is of use for this long: its SYN may wait for another CPU, which may stand still for seconds,
+ * as in a virtual machine that is paused. */
+#define CLOSED_NS 30000000000ULL
 
 /* Slots of map "counts". They only grow, except COUNT_NESTED and COUNT_ROUND. */
 enum count_slot {

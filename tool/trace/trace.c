@@ -17,7 +17,9 @@
 /* The kernel wakes the tool when an eighth of a buffer is full. Else the tool reads the buffers every READ_MS, so
  * that a row is never later than READ_MS and SETTLE_MS together. */
 #define READ_MS 50
-#define SETTLE_MS 2	/* longest time from an event's timestamp until the event is in its buffer */
+/* An event takes this long at most from its timestamp to its buffer: softirqs may interrupt a program for two ticks, see
+ * net_rx_action() in net/core/dev.c. Only a CPU that stands still, such as a virtual one, takes longer. */
+#define SETTLE_MS 10
 #define WATCH_MS 1000
 
 static void on_sample(void *cookie, const void *data, size_t len)

@@ -4,7 +4,7 @@
 
 #include "bpf/missed.h"
 
-#define SECOND 1000000000ULL
+#define SETTLES CLOSED_NS
 
 /* The largest result is what the tool reports in the end, so none may be too large. */
 static void lost_only_once_it_cannot_settle(void **state)
@@ -12,12 +12,12 @@ static void lost_only_once_it_cannot_settle(void **state)
 	struct missed m = { 0 };
 
 	(void)state;
-	assert_int_equal(missed_uncertain(&m, 0, 0, 100 * SECOND, false), 0);
-	assert_int_equal(missed_uncertain(&m, 3, 0, 101 * SECOND, false), 0);
-	assert_int_equal(missed_uncertain(&m, 3, 0, 102 * SECOND, false), 0);
-	assert_int_equal(missed_uncertain(&m, 3, 1, 102 * SECOND + SECOND / 2, false), 0);
-	assert_int_equal(missed_uncertain(&m, 5, 1, 104 * SECOND, false), 2);
-	assert_int_equal(missed_uncertain(&m, 5, 3, 106 * SECOND, false), 2);
+	assert_int_equal(missed_uncertain(&m, 0, 0, 100 * SETTLES, false), 0);
+	assert_int_equal(missed_uncertain(&m, 3, 0, 101 * SETTLES, false), 0);
+	assert_int_equal(missed_uncertain(&m, 3, 0, 102 * SETTLES, false), 0);
+	assert_int_equal(missed_uncertain(&m, 3, 1, 102 * SETTLES + SETTLES / 2, false), 0);
+	assert_int_equal(missed_uncertain(&m, 5, 1, 104 * SETTLES, false), 2);
+	assert_int_equal(missed_uncertain(&m, 5, 3, 106 * SETTLES, false), 2);
 }
 
 static void looks_in_quick_succession_confirm_nothing(void **state)
@@ -25,10 +25,10 @@ static void looks_in_quick_succession_confirm_nothing(void **state)
 	struct missed m = { 0 };
 
 	(void)state;
-	assert_int_equal(missed_uncertain(&m, 4, 0, 100 * SECOND, false), 0);
+	assert_int_equal(missed_uncertain(&m, 4, 0, 100 * SETTLES, false), 0);
 	for (uint64_t i = 0; i < 10; i++)
-		assert_int_equal(missed_uncertain(&m, 4, 0, 100 * SECOND + i * SECOND / 10, false), 0);
-	assert_int_equal(missed_uncertain(&m, 4, 4, 101 * SECOND + 1, false), 0);
+		assert_int_equal(missed_uncertain(&m, 4, 0, 100 * SETTLES + i * SETTLES / 10, false), 0);
+	assert_int_equal(missed_uncertain(&m, 4, 4, 101 * SETTLES + 1, false), 0);
 }
 
 static void nothing_settles_after_the_end(void **state)
@@ -36,8 +36,8 @@ static void nothing_settles_after_the_end(void **state)
 	struct missed m = { 0 };
 
 	(void)state;
-	assert_int_equal(missed_uncertain(&m, 4, 1, 100 * SECOND, false), 0);
-	assert_int_equal(missed_uncertain(&m, 4, 1, 100 * SECOND + 1, true), 3);
+	assert_int_equal(missed_uncertain(&m, 4, 1, 100 * SETTLES, false), 0);
+	assert_int_equal(missed_uncertain(&m, 4, 1, 100 * SETTLES + 1, true), 3);
 }
 
 int main(void)
