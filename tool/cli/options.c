@@ -19,7 +19,7 @@
 #define LABELS_MAX 65536
 #define INTERVAL_MAX 99999999	/* BCC's tools wait this long if no interval is given */
 
-enum value_kind { FLAG, PORTS, ENDS, NUMBER, CONNS, SIZE, FAILURES, STRING, HOOKS, DIRECTOR, FILES, LABELS, LABEL_SETS };
+enum value_kind { FLAG, PORTS, ENDS, NUMBER, CONNS, SIZE, FAILURES, STRING, HOOKS, DIRECTOR, FILES, LABELS, SETS };
 
 /* An option: the parser and --help both read it here, and only here. */
 struct option_row {
@@ -74,7 +74,7 @@ static const struct option_row rows[] = {
 	{ FORGET, "forget", NUMBER, AT(forget), "SECONDS",
 	  "with --metrics: without real servers idle for SECONDS (300)" },
 	{ LABELS_OF, "labels", LABELS, AT(labels), "WHICH", "with --metrics: labels of vip, real or both (both)" },
-	{ MAX_LABELS, "max-labels", LABEL_SETS, AT(max_labels), "N",
+	{ MAX_LABELS, "max-labels", SETS, AT(max_labels), "N",
 	  "with --metrics: at most N sets of labels, the rest in \"other\" (512)" },
 	{ NAMES, "names", FILES, AT(names), "FILE", "show names of addresses: lines of ADDR[:PORT] NAME; SIGHUP rereads" },
 	{ 'C', "noclear", FLAG, AT(noclear), NULL, "with tables: do not clear the screen" },
@@ -134,7 +134,7 @@ static const struct abbreviation {
 	const char *text;
 	int letter;
 } abbreviations[] = {
-	{ "c", 's' }, { "e", 256 }, { "h", 'h' }, { "j", 'Y' }, { "r", 'D' }, { "re", 'D' },
+	{ "c", 's' }, { "e", 256 }, { "h", 'h' }, { "j", 'Y' }, { "l", 'L' }, { "r", 'D' }, { "re", 'D' },
 };
 
 enum { N_ABBREVIATIONS = sizeof(abbreviations) / sizeof(abbreviations[0]) };
@@ -247,7 +247,7 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 				    FAILURES_MAX);
 		return 0;
 	case CONNS:
-	case LABEL_SETS:
+	case SETS:
 		max = row->kind == CONNS ? CONNS_MAX : LABELS_MAX;
 		if (value_number(text, strlen(text), max, &number) || !number)
 			return usage_error(o, "--%s '%.64s': give a whole number from 1 to %u", row->name, text, max);
