@@ -63,7 +63,7 @@ names_of_another_user()
 	chown 65534 names
 	chmod 600 names
 	server "$place_4"
-	! has_kprobes || kept+=("$(of_kernel $perfmon)" "$sys_ptrace")
+	! has_kprobes || kept+=("$(of_kernel "$perfmon")" "$sys_ptrace")
 	! kprobes_need_admin || kept+=("$sys_admin")
 	tool_start -a -D "$port" --names names
 	expect "state of the tool" "$(state_with "${kept[@]}" $read_search)" "$(state "$tool_pid")"

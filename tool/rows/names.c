@@ -241,7 +241,7 @@ static int read_file(struct names *n, const char *path, bool again, char *errmsg
 		snprintf(errmsg, len, "cannot read names from %.200s: more than %d MiB; give fewer names", path, NAMES_FILE_MAX >> 20);
 	else if (got < 0)
 		snprintf(errmsg, len, "cannot read names from %.200s: %s", path, strerror((int)-got));
-	err = got < 0 ? (int)got : names_add_text(n, path, text, (size_t)got, errmsg, len);
+	err = text && got >= 0 ? names_add_text(n, path, text, (size_t)got, errmsg, len) : (int)got;
 	free(text);
 	return err;
 }
