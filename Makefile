@@ -148,6 +148,7 @@ FILES = $(BUILD)/ipvs-tcpstate:755:$(PREFIX)/sbin/ipvs-tcpstate \
 	man/ipvs-tcpstate.8:644:$(PREFIX)/share/man/man8/ipvs-tcpstate.8 \
 	man/ipvs-tcpstate_example.txt:644:$(PREFIX)/share/doc/ipvs-tcpstate/ipvs-tcpstate_example.txt \
 	scripts/examples/weights:755:$(PREFIX)/share/doc/ipvs-tcpstate/examples/weights \
+	scripts/examples/names:755:$(PREFIX)/share/doc/ipvs-tcpstate/examples/names \
 	scripts/examples/fleet-programs:755:$(PREFIX)/share/doc/ipvs-tcpstate/examples/fleet-programs \
 	scripts/examples/alerts.yml:644:$(PREFIX)/share/doc/ipvs-tcpstate/examples/alerts.yml \
 	scripts/examples/dashboard.json:644:$(PREFIX)/share/doc/ipvs-tcpstate/examples/dashboard.json \

@@ -35,6 +35,20 @@ static void log_hooks(const struct kernel *k)
 			  k->chosen[event] ? k->chosen[event]->target : "");
 }
 
+static int open_metrics(struct trace *t, char *errmsg, size_t len)
+{
+	const struct metrics_settings settings = {
+		.path = t->options->metrics,
+		.version = VERSION,
+		.without_vip = t->options->labels == LABELS_REAL,
+		.without_real = t->options->labels == LABELS_VIP,
+		.limit = (size_t)t->options->max_labels,
+		.names = naming_names(&t->naming),
+	};
+
+	return metrics_init(&t->metrics, &settings, errmsg, len);
+}
+
 static int run(const struct plan *plan, struct saved *saved, const volatile sig_atomic_t *stop)
 {
 	struct programs programs = PROGRAMS_NONE;
@@ -43,9 +57,14 @@ static int run(const struct plan *plan, struct saved *saved, const volatile sig_
 	int err, status = CANNOT;
 
 	trace_init(&t, plan);
+	if (naming_begin(&t.naming, plan->options, errmsg, sizeof(errmsg))) {
+		status = FAILED;
+		goto fail;
+	}
+	t.journal.names = naming_names(&t.naming);
 	if (plan->options->journal && journal_open(&t.journal, stop, errmsg, sizeof(errmsg)))
 		goto fail;
-	if (plan->options->metrics && metrics_init(&t.metrics, plan->options->metrics, VERSION, errmsg, sizeof(errmsg))) {
+	if (plan->options->metrics && open_metrics(&t, errmsg, sizeof(errmsg))) {
 		status = FAILED;
 		goto fail;
 	}
@@ -127,7 +146,7 @@ static int print_text(const struct options *options, const struct plan *plan)
 
 static int check(struct plan *plan)
 {
-	const struct output_settings settings = printing_settings(plan->options);
+	const struct output_settings settings = printing_settings(plan->options, NULL);
 	struct output out;
 	bool possible;
 	int err;

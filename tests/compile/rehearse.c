@@ -173,7 +173,7 @@ int main(int argc, char *argv[])
 	}
 	host_probe(&host);
 	plan_make(&plan, &options, &host, NULL);
-	settings = printing_settings(&options);
+	settings = printing_settings(&options, NULL);
 	if (output_open(&out, &settings, STDOUT_FILENO))
 		return 1;
 	ok = rehearse(&plan, &out);

@@ -34,7 +34,7 @@ static void check_line(const struct output *o, char *text)
 	expect(lines_are_text(text, lines, o->screen.colour));
 	if (o->format == &output_csv)
 		expect(lines_fields(text) ==
-		       15U + o->settings.time + o->settings.timestamp + (o->settings.extended ? 4 : 0) +
+		       15U + o->settings.time + o->settings.timestamp + (o->settings.extended ? 4 : 0) + (o->settings.names ? 2 : 0) +
 		       (o->settings.extended && o->settings.director ? 3 : 0));
 	else if (o->format == &output_json)
 		expect(lines_is_json(text));
@@ -96,7 +96,7 @@ static void print(const struct row *row)
 	}
 	if (!entry)
 		entry = (struct journal_entry *)fuzz_bytes((const uint8_t[sizeof(*entry)]){ 0 }, sizeof(*entry));
-	journal_entry_set(entry, "ipvs-tcpstate", row);
+	journal_entry_set(entry, "ipvs-tcpstate", outputs[0].settings.names, row);
 	check_entry(entry, row);
 }
 
@@ -130,6 +130,18 @@ static bool add(struct correlate *c, const uint8_t *data, size_t len)
 	return !err;
 }
 
+/* Names for services of the recordings in tests/replay; one of the greatest length. */
+static const struct names *some_names(void)
+{
+	static struct names names;
+	char text[NAMES_LEN_MAX + 128], errmsg[64];
+
+	snprintf(text, sizeof(text), "10.99.0.1:80 web\n10.99.0.1 other-ports\n:: any\nfd00:99::1 %0*d\n", NAMES_LEN_MAX, 0);
+	if (!names.n)
+		expect(!names_add_text(&names, "some", text, strlen(text), errmsg, sizeof(errmsg)));
+	return &names;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct correlate c;
@@ -143,6 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	settings.extended = data[0] & 4;
 	settings.wide = data[0] & 16;
 	settings.director = data[0] & 32;
+	settings.names = data[0] & 64 ? some_names() : NULL;
 	start_printers(&settings, data[0] & 8, data + 1);
 	if (!c.size)
 		expect(!correlate_init(&c));

@@ -28,6 +28,7 @@ static void check(const struct options *o)
 	expect(o->count <= UINT32_MAX && o->seconds <= UINT32_MAX && o->pid <= UINT32_MAX);
 	expect(o->buffer_bytes >= 4096 && o->buffer_bytes <= 64 << 20 && !(o->buffer_bytes & (o->buffer_bytes - 1)));
 	expect(o->max_conns && o->max_conns <= 16777216);
+	expect(o->max_labels && o->max_labels <= 65536 && o->names.n <= FILTER_FILES_MAX);
 	expect(o->hooks <= HOOK_CHOICE_KPROBE);
 	expect(*o->proc_root && (!o->cache_dir || *o->cache_dir) && (!o->record || *o->record));
 }

@@ -62,7 +62,8 @@ def recordings():
 def command_lines():
     table = (tests.parent / "tool" / "cli" / "options.c").read_text(encoding="utf-8")
     values = {"FLAG": "", "PORTS": "80,443", "ENDS": "10.0.0.1:80,[fd00::1]", "NUMBER": "42", "SIZE": "64K",
-              "CONNS": "1000", "FAILURES": "5", "STRING": "/tmp/x", "HOOKS": "kprobe", "DIRECTOR": "ends"}
+              "CONNS": "1000", "FAILURES": "5", "STRING": "/tmp/x", "HOOKS": "kprobe", "DIRECTOR": "ends",
+              "FILES": "/tmp/x", "LABELS": "vip", "SETS": "100"}
     rows = re.findall(r"^\t\{ ([^,]+), \"([a-z-]+)\", ([A-Z]+),", table, re.M)
     if len(rows) < 25:
         sys.exit("tool/cli/options.c: its table is not found")
@@ -86,6 +87,13 @@ def lists():
                   "1.2.3.4,[2001:db8::1:2]:65535,::", "[1.2.3.4]:80", "1.2.3", "fe80::1%lo"):
         add("lists", b"\2" + value.encode())
         add("lists", b"\3" + value.encode())
+
+
+def files_of_names():
+    lines = ("10.0.0.1:80 web\n", "10.0.0.1 a b c # x\n", "[fd00::1]:443\tsix\n", "fd00::1 six", "::ffff:10.0.0.3 m\n", "#\n\n \n",
+             "10.0.0.1\n", "10.0.0.300 x\n", "10.0.0.1:0 x\n", "10.0.0.1 a\"\n", "10.0.0.1 a\r\n", "1.1.1.1 \x1b[2J\n")
+    for text in lines + ("".join(lines[:6]), "10.0.0.1 a\n10.0.0.1 b\n10.0.0.1:1 c\n", "1.2.3.4 " + "x" * 254, "1.2.3.4 " + "x" * 253):
+        add("names", text.encode())
 
 
 def formats():
@@ -162,7 +170,7 @@ def names():
             add("comm", bytes([room, columns]) + name)
 
 
-for make in (recordings, command_lines, lists, formats, connections, objects, type_information, names):
+for make in (recordings, command_lines, lists, files_of_names, formats, connections, objects, type_information, names):
     make()
 for target, inputs in seeds.items():
     folder = pathlib.Path(sys.argv[1]) / target

@@ -503,6 +503,7 @@ run_host()
 	run_journal
 	run_summary
 	run_metrics
+	run_names
 	run_terminal
 	run_accounting
 	run_faults

@@ -61,8 +61,29 @@ tools_end()
 	done
 }
 
+# named N OPTIONS - checks what tool N with --names shows of a connection: the names of virtual service and real server
+named()
+{
+	local what labels='vip="10.99.0.1",vport="81",protocol="tcp",real="10.99.1.1",rport="8080"'
+	case $2 in
+	*--metrics*)
+		expect "table" "shop/web:81 total 1
+shop/web:81 web-1:8080 1" "$(awk 'NR > 1 { print $1, $2, $3 }' "rows.$1")"
+		expect "metrics" "{$labels,vip_name=\"shop/web\",real_name=\"web-1\"} 1" \
+			"$(sed -n 's/^ipvs_tcp_connect_attempts_total//p' named.prom)"
+		;;
+	*-j*)
+		what=$(grep -o '"raddr":"10.99.0.1"\|"real":{[^}]*}\|"raddr_name":"[^"]*"' "rows.$1" | sort | uniq -c | sed 's/^ *//')
+		expect "JSON" '5 "raddr":"10.99.0.1"
+5 "raddr_name":"shop/web"
+5 "real":{"addr":"10.99.1.1","port":8080,"method":"masq","name":"web-1"}' "$what"
+		;;
+	*) expect "text" "5 shop/web 81 web-1:8080" "$(awk 'NR > 1 { print $6, $7, $12 }' "rows.$1" | uniq -c | sed 's/^ *//')" ;;
+	esac
+}
+
 # filters - checks that each tool shows the connections from certain local ports, with all of their rows, or counts them for
-# their services, and shows no others
+# their services, and shows no others; or by name
 filters()
 {
 	local cases tools i expected ports
@@ -90,14 +111,20 @@ filters()
 		"[fd00:99::1]:80 [fd00:99::1]:81 | --summary -R fd00:99:1::1"
 		"10.99.0.1:81 [fd00:99::1]:80 | --summary -L 41002,41003"
 		"10.99.0.1:80 | --summary -4 -D 80"
+		"named | --names names -L 41002"
+		"named | --names names -L 41002 -j"
+		"named | --names names -L 41002 --summary --metrics named.prom 600"
 	)
+	printf '%s\n' '10.99.0.1 shop/web' '10.99.1.1:8080 web-1 # a pod' >names
 	four_services
 	tools_begin
 	four_clients
 	tools_end
 	for i in "${!cases[@]}"; do
 		read -ra expected <<<"${cases[i]%%|*}"
-		if [[ ${cases[i]} == *--summary* ]]; then
+		if [ "${expected[0]-}" = named ]; then
+			named "$i" "${cases[i]##*|}"
+		elif [[ ${cases[i]} == *--summary* ]]; then
 			expect "services, ${cases[i]##*|}" "${expected[*]}" "$(awk '$2 == "total" { print $1 }' "rows.$i" | sort | paste -sd ' ')"
 			expect "connects of each, ${cases[i]##*|}" "" "$(awk '$2 == "total" && $3 != 1' "rows.$i")"
 		else
@@ -302,7 +329,7 @@ strange_name()
 
 run_options()
 {
-	run "-L, -D, -4, -6, -V, -R, with --summary too: tools side by side" filters
+	run "-L, -D, -4, -6, -V, -R, with --summary too, --names: tools side by side" filters
 	run "-6: an IPv6 socket to an IPv4 service" mapped -6
 	run "-R: the whole life of the socket" whole_life
 	run "-p: one process of two" one_process

@@ -44,6 +44,43 @@ static void on_signal(int number)
 	errno = err;
 }
 
+static volatile sig_atomic_t hangups;
+
+/* The terminal is gone if there is none any more: a shell that lost its terminal sends SIGHUP too. */
+static void on_hangup_of_terminal(int number)
+{
+	int err = errno, terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+
+	if (terminal >= 0) {
+		close(terminal);
+		hangups++;
+	} else {
+		on_signal(number);
+	}
+	errno = err;
+}
+
+static void on_hangup(int number)
+{
+	(void)number;
+	hangups++;
+}
+
+const volatile sig_atomic_t *stop_not_by_hangup(void)
+{
+	struct sigaction action = { .sa_handler = on_hangup, .sa_flags = SA_RESTART }, before;
+	int terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+
+	sigaddset(&action.sa_mask, SIGINT);
+	sigaddset(&action.sa_mask, SIGTERM);
+	if (terminal >= 0)
+		close(terminal);
+	if (terminal >= 0 && !sigaction(SIGHUP, NULL, &before) && before.sa_handler != SIG_IGN)
+		action.sa_handler = on_hangup_of_terminal;
+	sigaction(SIGHUP, &action, NULL);
+	return &hangups;
+}
+
 static void catch_signal(int number)
 {
 	struct sigaction action = { .sa_handler = on_signal }, before;

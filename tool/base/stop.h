@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The signals that end the tool: SIGINT, SIGTERM, SIGHUP. The first one asks the tool to end: it still writes what it has
+ * The signals that end the tool: SIGINT, SIGTERM, SIGHUP, unless SIGHUP asks it to read its files again. The first one asks the tool to end: it still writes what it has
  * seen, and waits for slow readers. The second one makes it end: what is not read yet goes nowhere, but all is undone. The
  * third one does not even wait for that.
  */
@@ -15,6 +15,13 @@
  * Return: the flag; it is the number of signals that have asked the tool to end.
  */
 const volatile sig_atomic_t *stop_catch_signals(void);
+
+/**
+ * stop_not_by_hangup - from now on SIGHUP ends the tool only if the tool has lost its terminal; else it asks to read files again
+ * Call it after stop_catch_signals().
+ * Return: the number of signals that asked for that.
+ */
+const volatile sig_atomic_t *stop_not_by_hangup(void);
 
 /** stop_add_sink - at the second signal, stop waiting for the reader of @fd; a file has none, and gets everything */
 void stop_add_sink(int fd);

@@ -23,6 +23,13 @@ struct address_list {
 	} end[FILTER_ADDRESSES_MAX];
 };
 
+#define FILTER_FILES_MAX 16
+
+struct file_list {
+	size_t n;
+	const char *path[FILTER_FILES_MAX];	/* not owned */
+};
+
 /** filter_has_port - true if the list has this port, or is empty; host byte order */
 bool filter_has_port(const struct port_list *list, uint16_t port);
 

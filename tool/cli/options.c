@@ -15,9 +15,11 @@
 #define BUFFER_MAX (64 * 1024 * 1024)
 #define FAILURES_DEFAULT 3
 #define FAILURES_MAX 1000000
+#define LABELS_DEFAULT 512
+#define LABELS_MAX 65536
 #define INTERVAL_MAX 99999999	/* BCC's tools wait this long if no interval is given */
 
-enum value_kind { FLAG, PORTS, ENDS, NUMBER, CONNS, SIZE, FAILURES, STRING, HOOKS, DIRECTOR };
+enum value_kind { FLAG, PORTS, ENDS, NUMBER, CONNS, SIZE, FAILURES, STRING, HOOKS, DIRECTOR, FILES, LABELS, SETS };
 
 /* An option: the parser and --help both read it here, and only here. */
 struct option_row {
@@ -31,7 +33,8 @@ struct option_row {
 
 #define AT(member) offsetof(struct options, member)
 
-enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS, STATES, FORGET, NO_REALTIME, FORWARDED, PROGRAMS, SAVE_PROGRAMS };
+enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS, STATES, FORGET, NO_REALTIME, FORWARDED, PROGRAMS, SAVE_PROGRAMS,
+       NAMES, LABELS_OF, MAX_LABELS };
 
 static const struct option_row rows[] = {
 	{ 'h', "help", FLAG, AT(help), NULL, "show this text and stop" },
@@ -44,6 +47,8 @@ static const struct option_row rows[] = {
 	  "more columns: forwarding method, namespace, uid, age in IPVS" },
 	{ 'j', "json", FLAG, AT(json), NULL, "one JSON object a line" },
 	{ 'Y', "journal", FLAG, AT(journal), NULL, "also log rows to the systemd journal" },
+	{ NAMES, "names", FILES, AT(names), "FILE",
+	  "show names of services and real servers: lines ADDR[:PORT] NAME" },
 	{ 'L', "localport", PORTS, AT(lports), "PORTS", "only these local ports, comma-separated" },
 	{ 'D', "remoteport", PORTS, AT(rports), "PORTS",
 	  "only these remote ports, comma-separated" },
@@ -70,6 +75,9 @@ static const struct option_row rows[] = {
 	  "counts for Prometheus to FILE, every INTERVAL seconds (15)" },
 	{ FORGET, "forget", NUMBER, AT(forget), "SECONDS",
 	  "with --metrics: without real servers idle for SECONDS (300)" },
+	{ LABELS_OF, "labels", LABELS, AT(labels), "WHICH", "with --metrics: labels of vip, real or both (both)" },
+	{ MAX_LABELS, "max-labels", SETS, AT(max_labels), "N",
+	  "with --metrics: at most N sets of labels, the rest in \"other\" (512)" },
 	{ 'C', "noclear", FLAG, AT(noclear), NULL, "with tables: do not clear the screen" },
 	{ 'm', "milliseconds", FLAG, AT(milliseconds), NULL, "with --histogram: in milliseconds" },
 	{ 'n', "count", NUMBER, AT(count), "COUNT", "stop after COUNT rows" },
@@ -103,7 +111,7 @@ enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 static const char *const not_with_replay[] = {
 	"all", "real", "pid", "journal", "retransmits", "duration", "buffer-pages", "no-realtime", "record", "check",
 	"ebpf", "no-cache", "cache-dir", "max-conns", "proc-root", "hooks", "summary", "histogram", "states",
-	"metrics", "forget", "noclear", "milliseconds", "programs", "save-programs",
+	"metrics", "forget", "labels", "max-labels", "noclear", "milliseconds", "programs", "save-programs",
 };
 
 /* Options that only matter for rows, which --summary, --histogram and --metrics do not print. */
@@ -127,7 +135,7 @@ static const struct abbreviation {
 	const char *text;
 	int letter;
 } abbreviations[] = {
-	{ "c", 's' }, { "e", 256 }, { "h", 'h' }, { "j", 'Y' }, { "r", 'D' }, { "re", 'D' },
+	{ "c", 's' }, { "e", 256 }, { "h", 'h' }, { "j", 'Y' }, { "l", 'L' }, { "r", 'D' }, { "re", 'D' },
 };
 
 enum { N_ABBREVIATIONS = sizeof(abbreviations) / sizeof(abbreviations[0]) };
@@ -200,10 +208,23 @@ static int parse_addresses(struct options *o, const struct option_row *row, cons
 	}
 }
 
+static int parse_file(struct options *o, const struct option_row *row, const char *text)
+{
+	struct file_list *list = (struct file_list *)((char *)o + row->offset);
+
+	if (!*text)
+		return usage_error(o, "--%s '': give a %s", row->name, row->value);
+	if (list->n == FILTER_FILES_MAX)
+		return usage_error(o, "--%s: more than %d files; give fewer", row->name, FILTER_FILES_MAX);
+	list->path[list->n++] = text;
+	return 0;
+}
+
 static int parse_value(struct options *o, const struct option_row *row, const char *text)
 {
 	void *target = (char *)o + row->offset;
 	uint64_t number;
+	unsigned max;
 
 	switch (row->kind) {
 	case FLAG:
@@ -227,9 +248,10 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 				    FAILURES_MAX);
 		return 0;
 	case CONNS:
-		if (value_number(text, strlen(text), CONNS_MAX, &number) || !number)
-			return usage_error(o, "--%s '%.64s': give a whole number from 1 to %d", row->name, text,
-				    CONNS_MAX);
+	case SETS:
+		max = row->kind == CONNS ? CONNS_MAX : LABELS_MAX;
+		if (value_number(text, strlen(text), max, &number) || !number)
+			return usage_error(o, "--%s '%.64s': give a whole number from 1 to %u", row->name, text, max);
 		*(uint64_t *)target = number;
 		return 0;
 	case SIZE:
@@ -242,6 +264,13 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 		if (!*text)
 			return usage_error(o, "--%s '': give a %s", row->name, row->value);
 		*(const char **)target = text;
+		return 0;
+	case FILES:
+		return parse_file(o, row, text);
+	case LABELS:
+		if (strcmp(text, "vip") != 0 && strcmp(text, "real") != 0 && strcmp(text, "both") != 0)
+			return usage_error(o, "--labels '%.64s': give vip, real or both", text);
+		o->labels = *text == 'v' ? LABELS_VIP : *text == 'r' ? LABELS_REAL : LABELS_BOTH;
 		return 0;
 	case DIRECTOR:
 		if (text && strcmp(text, "ends") != 0 && strcmp(text, "states") != 0)
@@ -331,6 +360,8 @@ static int check_counting(struct options *o, const struct option_row *rows_optio
 			    o->noclear ? "noclear" : "milliseconds");
 	if (o->forget && !o->metrics)
 		return usage_error(o, "--forget: goes with --metrics only");
+	if ((o->labels || o->max_labels != LABELS_DEFAULT) && !o->metrics)
+		return usage_error(o, "--%s: goes with --metrics only", o->labels ? "labels" : "max-labels");
 	if (options_counts(o) && o->director == DIRECTOR_ENDS)
 		return usage_error(o, "--%s and --director=ends exclude each other: begin and end do not tell what became of a "
 			    "connection; give --director=states", name);
@@ -351,6 +382,7 @@ int options_parse(struct options *o, int argc, char *const argv[])
 	memset(o, 0, sizeof(*o));
 	o->buffer_bytes = BUFFER_DEFAULT;
 	o->max_conns = CONNS_DEFAULT;
+	o->max_labels = LABELS_DEFAULT;
 	o->proc_root = "/proc";
 	shorts[len++] = '-';	/* words are returned in order, as option 1; argv is not changed */
 	shorts[len++] = ':';

@@ -12,6 +12,9 @@
 
 enum hook_choice { HOOK_CHOICE_ANY, HOOK_CHOICE_RAW, HOOK_CHOICE_TRACEPOINT, HOOK_CHOICE_KPROBE };
 
+/* Which labels the metrics have: those of the virtual service, those of the real server, or both. */
+enum label_choice { LABELS_BOTH, LABELS_VIP, LABELS_REAL };
+
 enum director {
 	DIRECTOR_OFF, DIRECTOR_STATES, DIRECTOR_ENDS,
 #ifdef __aarch64__	/* a kprobe is an exception there: it costs several times as much, and one is hit for each packet */
@@ -42,6 +45,9 @@ struct options {
 	bool noclear, milliseconds, states;
 	const char *metrics;			/* file; NULL: none */
 	uint64_t forget;			/* seconds until an idle real server leaves the metrics; 0: default */
+	enum label_choice labels;
+	uint64_t max_labels;			/* sets of labels in the metrics */
+	struct file_list names;			/* files with names of addresses */
 	uint64_t interval;			/* seconds between tables; 0: one at the end, metrics every 15 */
 	uint64_t tables;			/* number of tables to print; 0: no limit */
 	enum hook_choice hooks;

@@ -45,6 +45,11 @@ uint64_t privilege_admin(void)
 	return SET(CAP_SYS_ADMIN);
 }
 
+uint64_t privilege_read(void)
+{
+	return SET(CAP_DAC_READ_SEARCH);
+}
+
 uint64_t privilege_write(void)
 {
 	return SET(CAP_DAC_OVERRIDE);

@@ -15,6 +15,7 @@ uint64_t privilege_bpf(void);		/* CAP_BPF: BPF programs and maps */
 uint64_t privilege_perfmon(void);	/* CAP_PERFMON: reading kernel memory, perf events */
 uint64_t privilege_ptrace(void);	/* CAP_SYS_PTRACE: reading namespaces of all processes in /proc */
 uint64_t privilege_admin(void);		/* CAP_SYS_ADMIN */
+uint64_t privilege_read(void);		/* CAP_DAC_READ_SEARCH: reading files of any user */
 uint64_t privilege_write(void);		/* CAP_DAC_OVERRIDE: writing files in another user's folder */
 
 /**

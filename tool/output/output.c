@@ -149,15 +149,21 @@ void put_json(struct output *o, const char *text)
 
 void put_addr_port(struct output *o, const struct endpoint *e)
 {
+	const char *name = output_name(o, e);
+
 	if (!e->family) {
 		put_char(o, '-');
 		return;
 	}
-	if (e->family == AF_INET6)
-		put_char(o, '[');
-	put_addr(o, e);
-	if (e->family == AF_INET6)
-		put_char(o, ']');
+	if (name) {
+		put_text(o, name);
+	} else {
+		if (e->family == AF_INET6)
+			put_char(o, '[');
+		put_addr(o, e);
+		if (e->family == AF_INET6)
+			put_char(o, ']');
+	}
 	put_char(o, ':');
 	put_u64(o, e->port);
 }

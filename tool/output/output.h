@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/losses.h"
 #include "output/put.h"
+#include "rows/names.h"
 #include "rows/row.h"
 
 #include <stddef.h>
@@ -21,7 +22,7 @@ struct output_format {
 	void (*end)(struct output *o, const struct losses *lost);	/* NULL: prints nothing */
 };
 
-#define OUTPUT_ROW_MAX 1024
+#define OUTPUT_ROW_MAX 2048
 
 /** Widths of the columns of text, in characters. */
 struct text_widths {
@@ -44,6 +45,7 @@ struct output_settings {
 	bool counts;			/* counts are printed, no rows */
 	bool histogram, states, milliseconds;
 	uint64_t limit;			/* rows to print; 0: all */
+	const struct names *names;	/* of addresses; NULL: none are shown */
 };
 
 struct output {
@@ -169,6 +171,12 @@ static inline void put_addr(struct output *o, const struct endpoint *e)
 	o->at = put_addr_at(o->at, e);
 }
 
+/** Returns the name of an endpoint, which needs no escape; NULL: it has none, or none are shown. */
+static inline const char *output_name(const struct output *o, const struct endpoint *e)
+{
+	return o->settings.names ? names_find(o->settings.names, e) : NULL;
+}
+
 /** Appends UTF-8 @text as a JSON string; NULL gives null. */
 void put_json(struct output *o, const char *text);
 /** Appends the time columns, each followed by @separator; if that is a space, padded as in tcpstates. */
@@ -176,7 +184,7 @@ void put_times(struct output *o, const struct row *row, char separator);
 /** Append a time: put_clock() local HH:MM:SS, put_stamp() RFC 3339 in UTC, microseconds. @ts_ns: CLOCK_MONOTONIC */
 void put_clock(struct output *o, uint64_t ts_ns);
 void put_stamp(struct output *o, uint64_t ts_ns);
-/** Appends ADDR:PORT, for IPv6 [ADDR]:PORT, or - if @e has no family. */
+/** Appends ADDR:PORT, for IPv6 [ADDR]:PORT, or NAME:PORT, or - if @e has no family. */
 void put_addr_port(struct output *o, const struct endpoint *e);
 void put_time_heads(struct output *o, char separator);
 

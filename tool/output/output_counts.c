@@ -77,6 +77,10 @@ static void put_endpoint_json(struct output *o, const struct endpoint *e)
 	put_addr(o, e);
 	put_text(o, "\",\"port\":");
 	put_u64(o, e->port);
+	if (o->settings.names) {
+		put_text(o, ",\"name\":");
+		put_json(o, output_name(o, e));
+	}
 	put_char(o, '}');
 }
 
@@ -97,11 +101,29 @@ const char *counts_source(const struct stats_real *r)
 	return r->source == STATS_IPVS ? "ipvs" : "sockets";
 }
 
+void counts_head_end_csv(struct output *o)
+{
+	put_text(o, o->settings.director ? ",SOURCE" : "");
+	put_text(o, o->settings.names ? ",VIP-NAME,REAL-NAME\n" : "\n");
+}
+
+static void put_name_csv(struct output *o, const struct endpoint *e)
+{
+	const char *name = output_name(o, e);
+
+	put_char(o, ',');
+	put_text(o, name ? name : "");
+}
+
 void counts_end_csv(struct output *o, const struct stats_real *r)
 {
 	if (o->settings.director) {
 		put_char(o, ',');
 		put_text(o, counts_source(r));
+	}
+	if (o->settings.names) {
+		put_name_csv(o, &r->vip);
+		put_name_csv(o, &r->real);
 	}
 	put_char(o, '\n');
 }

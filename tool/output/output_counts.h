@@ -30,8 +30,9 @@ void histogram_csv(struct output *o, const struct counts *c);
 void histogram_json(struct output *o, const struct counts *c);
 
 /* For these files: the beginning of each line, with the time if the options ask for it; its end, with the source if there
- * may be two. */
+ * may be two, and with names. */
 void counts_head_csv(struct output *o);
+void counts_head_end_csv(struct output *o);
 void counts_place_csv(struct output *o, const struct counts *c, const struct stats_real *r, bool total);
 void counts_place_json(struct output *o, const struct counts *c, const struct stats_real *r, const char *event);
 void counts_end_csv(struct output *o, const struct stats_real *r);

@@ -43,6 +43,8 @@ static void csv_header(struct output *o)
 	if (o->settings.extended)
 		put_text(o, o->settings.director ? ",NETNS,UID,AGE-MS,GONE-MS,PACKETS,EXPIRES-MS,CONNECT-MS" :
 						   ",NETNS,UID,AGE-MS,GONE-MS");
+	if (o->settings.names)
+		put_text(o, ",RADDR-NAME,REAL-NAME");
 	put_char(o, '\n');
 }
 
@@ -70,6 +72,16 @@ static char *csv_put_forwarded(char *at, const struct row *r)
 	put_one(&at, ',');
 	if (r->forwarded && r->connect_us >= 0)
 		put_milliseconds(&at, (uint64_t)r->connect_us * 1000);
+	return at;
+}
+
+static char *csv_put_name(const struct output *o, char *at, const struct endpoint *e)
+{
+	const char *name = output_name(o, e);
+
+	put_one(&at, ',');
+	if (name)
+		put_raw(&at, name, strlen(name));
 	return at;
 }
 
@@ -110,6 +122,10 @@ static void csv_row(struct output *o, const struct row *r)
 		at = put_extended(at, r);
 	if (o->settings.extended && o->settings.director)
 		at = csv_put_forwarded(at, r);
+	if (o->settings.names) {
+		at = csv_put_name(o, at, &r->remote);
+		at = csv_put_name(o, at, &r->real);
+	}
 	put_one(&at, '\n');
 	o->at = at;
 }

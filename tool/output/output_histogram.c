@@ -127,7 +127,7 @@ void histogram_header_csv(struct output *o)
 {
 	counts_head_csv(o);
 	put_text(o, o->settings.states ? "STATE,FROM-US,TO-US,COUNT" : "FROM-US,TO-US,COUNT");
-	put_text(o, o->settings.director ? ",SOURCE\n" : "\n");
+	counts_head_end_csv(o);
 }
 
 static void put_times_csv(struct output *o, const struct counts *c, const struct times *t)

@@ -62,7 +62,7 @@ void journal_row(struct journal *j, const struct row *row)
 {
 	int err;
 
-	journal_entry_set(&j->entry, log_name(), row);
+	journal_entry_set(&j->entry, log_name(), j->names, row);
 	err = send_entry(j);
 	if (err < 0 && !j->refused++)
 		j->err = err;
@@ -106,9 +106,13 @@ static void add_endpoint(struct journal_entry *e, struct output *o, const struct
 	add_number(e, o, port, from->port);
 }
 
-static void put_addr_space_port(struct output *o, const struct endpoint *e)
+/* @name: in place of the address, or NULL */
+static void put_addr_space_port(struct output *o, const struct endpoint *e, const char *name)
 {
-	put_addr(o, e);
+	if (name)
+		put_text(o, name);
+	else
+		put_addr(o, e);
 	put_char(o, ' ');
 	put_u64(o, e->port);
 }
@@ -120,16 +124,16 @@ static void add_message(struct journal_entry *e, struct output *o, const char *c
 	begin_field(e, o, "MESSAGE");
 	put_text(o, r->forwarded ? "ipvs" : comm);
 	put_char(o, ' ');
-	put_addr_space_port(o, &r->local);
+	put_addr_space_port(o, &r->local, NULL);
 	put_text(o, ARROW);
-	put_addr_space_port(o, &r->remote);
+	put_addr_space_port(o, &r->remote, output_name(o, &r->remote));
 	put_char(o, ' ');
 	put_text(o, output_state(r->oldstate));
 	put_text(o, ARROW);
 	put_text(o, output_state(r->newstate));
 	if (r->real.family) {
 		put_text(o, " real ");
-		put_addr_space_port(o, &r->real);
+		put_addr_space_port(o, &r->real, output_name(o, &r->real));
 	}
 	if (r->reason) {
 		put_text(o, " reason ");
@@ -139,9 +143,9 @@ static void add_message(struct journal_entry *e, struct output *o, const char *c
 }
 
 /* The journal itself sets OBJECT_COMM if the sender is root, so our field is OBJECT_TCP_COMM. */
-void journal_entry_set(struct journal_entry *e, const char *name, const struct row *r)
+void journal_entry_set(struct journal_entry *e, const char *name, const struct names *names, const struct row *r)
 {
-	struct output o = { .at = e->text };
+	struct output o = { .at = e->text, .settings = { .names = names } };
 	char comm[80];
 
 	e->n = 0;
@@ -169,4 +173,8 @@ void journal_entry_set(struct journal_entry *e, const char *name, const struct r
 		add_text(e, &o, "OBJECT_TCP_REAL_METHOD", r->method);
 	if (r->reason)
 		add_text(e, &o, "OBJECT_TCP_REASON", r->reason);
+	if (output_name(&o, &r->remote))
+		add_text(e, &o, "OBJECT_TCP_DESTINATION_NAME", output_name(&o, &r->remote));
+	if (output_name(&o, &r->real))
+		add_text(e, &o, "OBJECT_TCP_REAL_NAME", output_name(&o, &r->real));
 }

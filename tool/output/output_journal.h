@@ -6,6 +6,7 @@
 #ifndef OUTPUT_JOURNAL_H
 #define OUTPUT_JOURNAL_H
 
+#include "rows/names.h"
 #include "rows/row.h"
 
 #include <signal.h>
@@ -13,7 +14,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-enum { JOURNAL_FIELDS_MAX = 20, JOURNAL_TEXT_MAX = 2048 };
+enum { JOURNAL_FIELDS_MAX = 24, JOURNAL_TEXT_MAX = 4096 };
 
 /** A row as sd_journal_sendv(3) takes it: each field is "NAME=value", with its length. */
 struct journal_entry {
@@ -27,6 +28,7 @@ struct journal {
 	void *library;
 	int (*send)(const struct iovec *fields, int n);	/* sd_journal_sendv(3) */
 	struct journal_entry entry;
+	const struct names *names;			/* set by the owner: of addresses; NULL: none are sent */
 	const volatile sig_atomic_t *stop;		/* signals that have asked the tool to end */
 	uint64_t refused;				/* rows that the journal did not take */
 	int err;					/* negative errno of the first refused row */
@@ -48,8 +50,9 @@ void journal_close(struct journal *j);
 
 /**
  * journal_entry_set - set the fields from a row; pure
- * @name: name of the program
+ * @name:  name of the program
+ * @names: of addresses; NULL: none
  */
-void journal_entry_set(struct journal_entry *e, const char *name, const struct row *row);
+void journal_entry_set(struct journal_entry *e, const char *name, const struct names *names, const struct row *row);
 
 #endif

@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 
 /*
- * A row is written through a local copy of o->at, for the reason given in output_text.c. The words of a row are our own
- * and need no escape. The name of a process may need one.
+ * A row is written through a local copy of o->at, for the reason given in output_text.c. The words of a row are our own,
+ * and names are checked: they need no escape. The name of a process may need one.
  */
 static inline char *put_word(char *at, const char *word)
 {
@@ -30,7 +30,7 @@ static inline char *json_put_optional(char *at, int64_t n)
 	return at;
 }
 
-static char *put_real(char *at, const struct row *r)
+static char *put_real(const struct output *o, char *at, const struct row *r)
 {
 	if (!r->real.family) {
 		PUT(&at, "null");
@@ -42,6 +42,10 @@ static char *put_real(char *at, const struct row *r)
 	put_number(&at, r->real.port);
 	PUT(&at, ",\"method\":");
 	at = put_word(at, r->method);
+	if (o->settings.names) {
+		PUT(&at, ",\"name\":");
+		at = put_word(at, output_name(o, &r->real));
+	}
 	put_one(&at, '}');
 	return at;
 }
@@ -121,13 +125,17 @@ static void json_row(struct output *o, const struct row *r)
 	PUT(&at, "\",\"ms\":");
 	put_milliseconds(&at, r->span_ns);
 	PUT(&at, ",\"real\":");
-	at = put_real(at, r);
+	at = put_real(o, at, r);
 	PUT(&at, ",\"reason\":");
 	at = put_word(at, r->reason);
 	PUT(&at, ",\"age_ms\":");
 	at = json_put_optional(at, r->age_ms);
 	PUT(&at, ",\"gone_ms\":");
 	at = json_put_optional(at, r->gone_ms);
+	if (o->settings.names) {
+		PUT(&at, ",\"raddr_name\":");
+		at = put_word(at, output_name(o, &r->remote));
+	}
 	if (r->forwarded)
 		at = json_put_forwarded(at, r);
 	PUT(&at, "}\n");

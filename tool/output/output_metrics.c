@@ -43,10 +43,21 @@ static void put_escaped(struct output *o, const char *text, size_t most)
 	}
 }
 
-static void metrics_put_endpoint(struct output *o, const char *addr_key, const char *port_key, const struct endpoint *e)
+/* The real servers to write: those with labels of their own, then the sums of the others, if any. */
+struct chosen {
+	const struct metrics_settings *settings;
+	const struct stats_real **real;
+	size_t n;
+};
+
+/* If @r has no labels of its own, it is the sum of those without. */
+static void metrics_put_endpoint(struct output *o, const char *addr_key, const char *port_key, const struct stats_real *r,
+				 const struct endpoint *e)
 {
 	put_text(o, addr_key);
-	if (e->family)
+	if (!r->chosen)
+		put_text(o, "other");
+	else if (e->family)
 		put_addr(o, e);
 	put_text(o, port_key);
 	if (e->family)
@@ -54,18 +65,31 @@ static void metrics_put_endpoint(struct output *o, const char *addr_key, const c
 	put_char(o, '"');
 }
 
-/* If the vip of @r has no family, @r is the sum of the real servers without labels of their own. */
-static void put_labels(struct output *o, const struct stats_real *r)
+static void put_name_label(struct output *o, const char *key, const struct endpoint *e)
 {
-	if (!r->vip.family) {
-		put_text(o, "{vip=\"other\",vport=\"\",protocol=\"tcp\",real=\"other\",rport=\"\"");
-	} else {
-		metrics_put_endpoint(o, "{vip=\"", "\",vport=\"", &r->vip);
-		put_text(o, ",protocol=\"tcp\"");
-		metrics_put_endpoint(o, ",real=\"", "\",rport=\"", &r->real);
-	}
+	const char *name = output_name(o, e);
+
+	put_text(o, key);
+	put_text(o, name ? name : "");
+	put_char(o, '"');
+}
+
+static void put_labels(struct output *o, const struct chosen *c, const struct stats_real *r)
+{
+	const struct metrics_settings *s = c->settings;
+
+	put_char(o, '{');
+	if (!s->without_vip)
+		metrics_put_endpoint(o, "vip=\"", "\",vport=\"", r, &r->vip);
+	put_text(o, s->without_vip ? "protocol=\"tcp\"" : ",protocol=\"tcp\"");
+	if (!s->without_real)
+		metrics_put_endpoint(o, ",real=\"", "\",rport=\"", r, &r->real);
 	if (r->source == STATS_IPVS)
 		put_text(o, ",source=\"ipvs\"");
+	if (s->names && !s->without_vip)
+		put_name_label(o, ",vip_name=\"", &r->vip);
+	if (s->names && !s->without_real)
+		put_name_label(o, ",real_name=\"", &r->real);
 }
 
 static void put_head(struct output *o, const char *name, const char *type, const char *help)
@@ -82,27 +106,21 @@ static void put_head(struct output *o, const char *name, const char *type, const
 	end_line(o);
 }
 
-static void put_value(struct output *o, const char *name, const struct stats_real *r, uint64_t value)
+static void put_value(struct output *o, const struct chosen *c, const char *name, const struct stats_real *r, uint64_t value)
 {
 	put_text(o, name);
-	put_labels(o, r);
+	put_labels(o, c, r);
 	put_text(o, "} ");
 	put_u64(o, value);
 	end_line(o);
 }
-
-/* The real servers to write: those with labels of their own, then the sums of the others, if any. */
-struct chosen {
-	const struct stats_real *real[METRICS_REALS + STATS_SOURCES];
-	size_t n;
-};
 
 static void put_counter(struct output *o, const struct chosen *c, enum stats_counter counter, const char *name,
 			const char *help)
 {
 	put_head(o, name, "counter", help);
 	for (size_t i = 0; i < c->n; i++)
-		put_value(o, name, c->real[i], c->real[i]->counter[counter]);
+		put_value(o, c, name, c->real[i], c->real[i]->counter[counter]);
 }
 
 static void put_connects(struct output *o, const struct chosen *c)
@@ -122,7 +140,7 @@ static void put_connects(struct output *o, const struct chosen *c)
 	for (size_t i = 0; i < c->n; i++) {
 		for (size_t j = 0; j < sizeof(results) / sizeof(results[0]); j++) {
 			put_text(o, name);
-			put_labels(o, c->real[i]);
+			put_labels(o, c, c->real[i]);
 			put_text(o, ",result=\"");
 			put_text(o, results[j].result);
 			put_text(o, "\"} ");
@@ -139,12 +157,12 @@ static void put_connects(struct output *o, const struct chosen *c)
 static const uint8_t connect_bounds[] = { 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19 };
 static const uint8_t life_bounds[] = { 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28 };
 
-static void put_bucket(struct output *o, const char *name, const struct stats_real *r, const uint8_t *bound,
-		       uint64_t count)
+static void put_bucket(struct output *o, const struct chosen *c, const char *name, const struct stats_real *r,
+		       const uint8_t *bound, uint64_t count)
 {
 	put_text(o, name);
 	put_text(o, "_bucket");
-	put_labels(o, r);
+	put_labels(o, c, r);
 	put_text(o, ",le=\"");
 	if (bound)
 		put_seconds(o, 15ULL << *bound);
@@ -168,18 +186,18 @@ static void put_histograms(struct output *o, const struct chosen *c, unsigned ki
 		for (size_t k = 0; k < n; k++) {
 			for (; at < h.n && stats_number(&h.bucket[at]) < 8U * bounds[k] + 15; at++)
 				count += h.bucket[at].n;
-			put_bucket(o, name, c->real[i], &bounds[k], count);
+			put_bucket(o, c, name, c->real[i], &bounds[k], count);
 		}
-		put_bucket(o, name, c->real[i], NULL, h.count);
+		put_bucket(o, c, name, c->real[i], NULL, h.count);
 		put_text(o, name);
 		put_text(o, "_sum");
-		put_labels(o, c->real[i]);
+		put_labels(o, c, c->real[i]);
 		put_text(o, "} ");
 		put_seconds(o, h.sum_us);
 		end_line(o);
 		put_text(o, name);
 		put_text(o, "_count");
-		put_labels(o, c->real[i]);
+		put_labels(o, c, c->real[i]);
 		put_text(o, "} ");
 		put_u64(o, h.count);
 		end_line(o);
@@ -199,14 +217,14 @@ static void put_tool(struct output *o, const struct metrics *m, const struct los
 {
 	put_head(o, "ipvs_tcpstate_build_info", "gauge", "The version of ipvs-tcpstate; always 1.");
 	put_text(o, "ipvs_tcpstate_build_info{version=\"");
-	put_escaped(o, m->version, 128);
+	put_escaped(o, m->settings.version, 128);
 	put_text(o, "\"} 1");
 	end_line(o);
 	for (int i = 0; i < LOSSES; i++)
 		if (loss_causes[i].metric)
 			put_own(o, loss_causes[i].metric, "counter", loss_causes[i].help, lost->n[i]);
 	put_own(o, "ipvs_tcpstate_real_servers_limit", "gauge",
-		"How many real servers of virtual services have labels of their own at most.", METRICS_REALS);
+		"How many real servers of virtual services have labels of their own at most.", m->settings.limit);
 	put_own(o, "ipvs_tcpstate_real_servers_other", "gauge",
 		"Real servers of virtual services that are summed under the labels other.", m->n_other);
 }
@@ -219,7 +237,7 @@ static void put_all(struct output *o, const struct metrics *m, const struct chos
 	put_counter(o, c, STATS_RESETS, "ipvs_tcp_resets_total", "Connections reset after they were established.");
 	put_head(o, "ipvs_tcp_open_connections", "gauge", "Connections that are established now.");
 	for (size_t i = 0; i < c->n; i++)
-		put_value(o, "ipvs_tcp_open_connections", c->real[i], stats_open(c->real[i]));
+		put_value(o, c, "ipvs_tcp_open_connections", c->real[i], stats_open(c->real[i]));
 	put_head(o, "ipvs_tcp_connect_seconds", "histogram",
 		 "Time from connect until the connection was established.");
 	put_histograms(o, c, STATS_CONNECT, "ipvs_tcp_connect_seconds", connect_bounds, sizeof(connect_bounds));
@@ -231,12 +249,12 @@ static void put_all(struct output *o, const struct metrics *m, const struct chos
 
 /* ---- which real servers have labels of their own */
 
-/* Real servers that are known, with labels or without. More than that are summed under "other", and are not remembered. */
-#define METRICS_KNOWN (16 * METRICS_REALS)
+/* Real servers that are known without labels. More than that are summed under "other", and are not remembered. */
+#define METRICS_WITHOUT 7680
 
 static void give_labels(struct metrics *m, struct stats_real *r)
 {
-	if (r->chosen || m->n_chosen == METRICS_REALS)
+	if (r->chosen || m->n_chosen == m->settings.limit)
 		return;
 	r->chosen = true;
 	m->n_chosen++;
@@ -244,14 +262,18 @@ static void give_labels(struct metrics *m, struct stats_real *r)
 
 int metrics_add(struct metrics *m, const struct stats *more, uint64_t now_ns)
 {
+	static const struct endpoint none = { .family = 0 };
+	size_t most = m->settings.limit + METRICS_WITHOUT;
 	int err = 0;
 
 	for (size_t i = 0; i < more->n && !err; i++) {
 		const struct stats_real *add = more->real[i];
-		struct stats_real *r = m->known.n < METRICS_KNOWN ? stats_get(&m->known, add->source, &add->vip, &add->real) :
-								    stats_find(&m->known, add->source, &add->vip, &add->real);
+		const struct endpoint *vip = m->settings.without_vip ? &none : &add->vip;
+		const struct endpoint *real = m->settings.without_real ? &none : &add->real;
+		struct stats_real *r = m->known.n < most ? stats_get(&m->known, add->source, vip, real) :
+							   stats_find(&m->known, add->source, vip, real);
 
-		if (!r && m->known.n < METRICS_KNOWN)
+		if (!r && m->known.n < most)
 			return -ENOMEM;
 		if (r) {
 			r->counted_ns = now_ns;
@@ -294,11 +316,16 @@ void metrics_forget(struct metrics *m, uint64_t before_ns)
 		give_labels(m, m->known.real[i]);
 }
 
-/* @other: set to the sums of those without labels; their lists of buckets are those of @m->other */
-static void choose_series(struct metrics *m, struct chosen *c, struct stats_real other[STATS_SOURCES])
+/* @other: set to the sums of those without labels; their lists of buckets are those of @m->other
+ * Return: 0 or -ENOMEM. The caller frees @c->real. */
+static int choose_series(struct metrics *m, struct chosen *c, struct stats_real other[STATS_SOURCES])
 {
 	size_t n[STATS_SOURCES] = { 0 };
 
+	c->settings = &m->settings;
+	c->real = malloc((m->n_chosen + STATS_SOURCES) * sizeof(const struct stats_real *));
+	if (!c->real)
+		return -ENOMEM;
 	memcpy(other, m->other, sizeof(m->other));
 	c->n = m->n_other = 0;
 	for (size_t i = 0; i < m->known.n; i++) {
@@ -315,6 +342,7 @@ static void choose_series(struct metrics *m, struct chosen *c, struct stats_real
 		if (n[i] || !stats_idle(&other[i]))	/* counters go on, even if they do not rise */
 			c->real[c->n++] = &other[i];
 	}
+	return 0;
 }
 
 /* ---- the file */
@@ -363,23 +391,22 @@ static int check_path(const char *path, char *errmsg, size_t len)
 
 static int write_failed(const struct metrics *m, int err, char *errmsg, size_t len)
 {
-	snprintf(errmsg, len, "cannot write metrics to %.200s: %s%s", m->path, strerror(-err),
+	snprintf(errmsg, len, "cannot write metrics to %.200s: %s%s", m->settings.path, strerror(-err),
 		 err == -ENOENT ? "; make its folder first" : "");
 	return err;
 }
 
-int metrics_init(struct metrics *m, const char *path, const char *version, char *errmsg, size_t len)
+int metrics_init(struct metrics *m, const struct metrics_settings *settings, char *errmsg, size_t len)
 {
 	char name[PATH_MAX];
 	int fd, err;
 
 	memset(m, 0, sizeof(*m));
-	m->path = path;
-	m->version = version;
-	err = check_path(path, errmsg, len);
+	m->settings = *settings;
+	err = check_path(settings->path, errmsg, len);
 	if (err)
 		return err;
-	err = temporary_name(name, path);
+	err = temporary_name(name, settings->path);
 	fd = err ? err : create(name);
 	if (fd < 0)
 		return write_failed(m, fd, errmsg, len);
@@ -390,29 +417,31 @@ int metrics_init(struct metrics *m, const char *path, const char *version, char 
 
 int metrics_write(struct metrics *m, const struct losses *lost, char *errmsg, size_t len)
 {
-	static const struct output_settings plain;
+	const struct output_settings plain = { .names = m->settings.names };
 	struct output out;
 	struct stats_real other[STATS_SOURCES];
-	struct chosen c;
+	struct chosen c = { .real = NULL };
 	char name[PATH_MAX];
-	int fd, err = check_path(m->path, errmsg, len);
+	int fd, err = check_path(m->settings.path, errmsg, len);
 
 	if (err)
 		return err;
-	err = temporary_name(name, m->path);
+	err = temporary_name(name, m->settings.path);
 	fd = err ? err : create(name);
 	if (fd < 0)
 		return write_failed(m, fd, errmsg, len);
 	err = output_open(&out, &plain, fd);
+	if (!err)
+		err = choose_series(m, &c, other);
 	if (!err) {
-		choose_series(m, &c, other);
 		put_all(&out, m, &c, lost);
 		err = output_flush(&out);
 	}
 	output_close(&out);
+	free(c.real);
 	if (close(fd) && !err)
 		err = -errno;
-	if (!err && rename(name, m->path))
+	if (!err && rename(name, m->settings.path))
 		err = -errno;
 	if (!err)
 		return 0;

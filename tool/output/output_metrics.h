@@ -14,15 +14,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Maximum of real servers of virtual services with labels of their own. Each has METRICS_SERIES series, or a few less. */
-#define METRICS_REALS 512
+/* Series of a set of labels, or a few less. */
 #define METRICS_SERIES 45
 
+/** What the metrics are like. */
+struct metrics_settings {
+	const char *path;		/* path of the file. Its folder must exist. If the file exists, it must be a regular file */
+	const char *version;		/* version of the tool */
+	bool without_vip, without_real;	/* sums over the virtual services, or over their real servers; not both */
+	size_t limit;			/* most sets of labels: pairs of virtual service and real server, or one of them; not 0 */
+	const struct names *names;	/* of addresses, as further labels; NULL: none */
+};
+
 /** Counts since the start. The first real servers that are seen have labels of their own until they are forgotten. What is
- * counted while a real server has none stays in "other", so no counter ever falls. */
+ * counted while a real server has none stays in "other", so no counter ever falls. Where a label is left out, "real server" is
+ * what all with the same other labels are together: only that is kept. */
 struct metrics {
-	const char *path;		/* not owned */
-	const char *version;		/* version of the tool; not owned */
+	struct metrics_settings settings;	/* path NULL: not open */
 	struct stats known;		/* "chosen": with labels; the others only have "open" */
 	size_t n_chosen;
 	struct stats_real other[STATS_SOURCES];	/* sum of what was counted without labels */
@@ -31,12 +39,11 @@ struct metrics {
 
 /**
  * metrics_init - check that the file can be written; writes no metrics yet
- * @path:    path of the file. Its folder must exist. If the file exists, it must be a regular file.
- * @version: version of the tool
+ * @settings: copied; what it points to is kept
  * @errmsg:   one line, set on failure
- * Return: 0, or a negative errno if no file can be written to @path.
+ * Return: 0, or a negative errno if no file can be written to its path.
  */
-int metrics_init(struct metrics *m, const char *path, const char *version, char *errmsg, size_t len);
+int metrics_init(struct metrics *m, const struct metrics_settings *settings, char *errmsg, size_t len);
 
 /**
  * metrics_add - add counts

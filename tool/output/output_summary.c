@@ -67,26 +67,26 @@ static void widen(int *width, int len)
 		*width = len;
 }
 
-static int addr_port_len(const struct endpoint *e)
+static int addr_port_len(const struct output *o, const struct endpoint *e)
 {
-	char text[64];
-	struct output o = { .at = text };
+	char text[NAMES_LEN_MAX + 8];
+	struct output to = { .at = text, .settings = o->settings };
 
-	put_addr_port(&o, e);
-	return (int)(o.at - text);
+	put_addr_port(&to, e);
+	return (int)(to.at - text);
 }
 
-static void widen_row(struct widths *w, const struct stats_real *r)
+static void widen_row(struct widths *w, const struct output *o, const struct stats_real *r)
 {
 	char text[CELL_MAX];
 
-	widen(&w->vip, addr_port_len(&r->vip));
-	widen(&w->real, addr_port_len(&r->real));
+	widen(&w->vip, addr_port_len(o, &r->vip));
+	widen(&w->real, addr_port_len(o, &r->real));
 	for (int i = 0; i < N_CELLS; i++)
 		widen(&w->cell[i], format_cell(text, r, &cells[i], "-"));
 }
 
-static void measure(struct widths *w, const struct counts *c)
+static void measure(struct widths *w, const struct output *o, const struct counts *c)
 {
 	w->vip = (int)strlen("VIP");
 	w->real = (int)strlen("total");
@@ -95,16 +95,15 @@ static void measure(struct widths *w, const struct counts *c)
 	for (size_t i = 0; i < c->ranking->n; i++) {
 		const struct stats_service *service = &c->ranking->service[i];
 
-		widen_row(w, &service->total);
+		widen_row(w, o, &service->total);
 		for (size_t k = 0; k < service->n; k++)
-			widen_row(w, c->ranking->order[service->first + k]);
+			widen_row(w, o, c->ranking->order[service->first + k]);
 	}
 }
 
 static void summary_pad(struct output *o, const char *start, int width)
 {
-	put_pad(o, start, width);
-	if (width > 32)
+	while (o->at - start < width)
 		put_pad(o, start, width);
 	put_char(o, ' ');
 }
@@ -174,7 +173,7 @@ void summary_text(struct output *o, const struct counts *c)
 		all += ranking->service[i].n;
 	if (!c->lines || all <= room)
 		room = all;
-	measure(&w, c);
+	measure(&w, o, c);
 	summary_put_heading(o, &w);
 	for (size_t i = 0; i < ranking->n; i++) {
 		const struct stats_service *service = &ranking->service[i];
@@ -196,7 +195,7 @@ void summary_header_csv(struct output *o)
 		put_text(o, i ? "," : "");
 		put_text(o, cells[i].csv);
 	}
-	put_text(o, o->settings.director ? ",SOURCE\n" : "\n");
+	counts_head_end_csv(o);
 }
 
 static void put_line_csv(struct output *o, const struct counts *c, const struct stats_real *r, bool total)

@@ -16,11 +16,12 @@
 #define YELLOW "\033[33m"
 #define PLAIN "\033[0m"
 
-/* Widths to which a column grows. They are few, as each step repeats the heading. The last one fits any address. */
-static const int addr_widths[] = { 26, 39 };
-static const int real_widths[] = { 32, 47 };
+/* Widths to which a column grows. They are few, as each step repeats the heading. The second one fits any address, the last
+ * one is for names: a longer name moves the rest of its row to the right. */
+static const int addr_widths[] = { 26, 39, 64 };
+static const int real_widths[] = { 32, 47, 64 };
 
-enum { N_WIDTHS = 2 };
+enum { N_WIDTHS = 3 };
 
 /* True if the terminal shows colours. NO_COLOR with a value that is not empty forbids them (no-color.org). */
 static bool has_colour(void)
@@ -78,12 +79,19 @@ static int addr_len(const struct endpoint *e)
 	return (int)(o.at - text);
 }
 
+static int name_len(const struct output *o, const struct endpoint *e)
+{
+	const char *name = output_name(o, e);
+
+	return name ? (int)strlen(name) : addr_len(e);
+}
+
 /* Widens a column to fit @len characters. Returns true if it had to grow. */
 static bool fit(int *width, const int steps[N_WIDTHS], int len)
 {
 	int i = 0;
 
-	if (len <= *width)
+	if (len <= *width || *width == steps[N_WIDTHS - 1])
 		return false;
 	while (i < N_WIDTHS - 1 && steps[i] < len)
 		i++;
@@ -91,12 +99,13 @@ static bool fit(int *width, const int steps[N_WIDTHS], int len)
 	return true;
 }
 
-static bool fit_row(struct text_widths *w, const struct row *r)
+static bool fit_row(struct output *o, const struct row *r)
 {
+	struct text_widths *w = &o->screen.widths;
 	bool grown = fit(&w->addr, addr_widths, addr_len(&r->local));
-	int len = addr_len(&r->real);
+	int len = name_len(o, &r->real);
 
-	grown |= fit(&w->addr, addr_widths, addr_len(&r->remote));
+	grown |= fit(&w->addr, addr_widths, name_len(o, &r->remote));
 	grown |= fit(&w->real, real_widths, len ? len + (int)strlen("[]:65535") : 0);
 	return grown;
 }
@@ -136,7 +145,7 @@ static void terminal_row(struct output *o, const struct row *r)
 	const char *start;
 
 	get_size(o, &size);
-	if (fit_row(&o->screen.widths, r) || o->screen.lines >= size.ws_row - 1)
+	if (fit_row(o, r) || o->screen.lines >= size.ws_row - 1)
 		terminal_put_heading(o, &size);
 	start = o->at;
 	text_columns(o, r, &o->screen.widths);

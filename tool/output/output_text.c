@@ -15,7 +15,8 @@ const struct text_widths output_widths_wide = { 16, 16, 2, 26, 5, 11, 32 };
  * and write o->at again for each byte, as a pointer to char may point to anything.
  */
 
-/* put_spaces() adds at most 32. Only columns that grow on a terminal need more. */
+/* put_spaces() adds at most 32. Only columns that grow on a terminal need more, and up to 64. A longer text moves the rest of
+ * its row to the right. */
 static inline void text_pad(char **at, const char *start, int width)
 {
 	put_spaces(at, start, width);
@@ -78,6 +79,18 @@ static inline char *put_addr_field(struct output *o, char *at, const struct endp
 		at = put_addr_slow(o, at, e);
 	else
 		put_octets(&at, e->addr + 12);
+	text_pad(&at, start, width);
+	return at;
+}
+
+/* The same, or its name. */
+static inline char *put_named_field(struct output *o, char *at, const struct endpoint *e, int width)
+{
+	const char *start = at, *name = output_name(o, e);
+
+	if (!name)
+		return put_addr_field(o, at, e, width);
+	put_raw(&at, name, strlen(name));
 	text_pad(&at, start, width);
 	return at;
 }
@@ -236,7 +249,7 @@ static inline void columns(struct output *o, const struct row *r, const struct t
 	}
 	at = put_addr_field(o, at, &r->local, w->addr);
 	put_number_field(&at, r->local.port, 5);
-	at = put_addr_field(o, at, &r->remote, w->addr);
+	at = put_named_field(o, at, &r->remote, w->addr);
 	put_number_field(&at, r->remote.port, w->rport);
 	put_state_field(&at, r->oldstate, 11);
 	put_raw(&at, "-> ", 3);

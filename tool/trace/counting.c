@@ -90,11 +90,12 @@ static void write_metrics(struct counting *c)
 	if (err && err != c->unwritten)
 		log_error("%s; trying again", errmsg);
 	if (!err && c->unwritten)
-		log_info("metrics are written to %.200s again", m->path);
+		log_info("metrics are written to %.200s again", m->settings.path);
 	c->unwritten = err;
 	if (m->n_other && !c->warned_other)
-		log_warning("metrics: more than %d real servers of virtual services; the rest is summed under "
-			    "\"other\"; choose by -V, -R or -D", METRICS_REALS);
+		log_warning("metrics: more than %zu %s; the rest is summed under \"other\"; choose by -V, -R or -D, or allow more "
+			    "by --max-labels", m->settings.limit, m->settings.without_real ? "virtual services" :
+			    m->settings.without_vip ? "real servers" : "real servers of virtual services");
 	c->warned_other |= m->n_other != 0;
 }
 
@@ -105,7 +106,7 @@ static int take_counts(struct counting *c)
 	struct stats more = { 0 };
 	int err = summary_read(&t->summary, &t->kernel.loaded, &more);
 
-	if (!err && t->metrics.path)
+	if (!err && t->metrics.settings.path)
 		err = metrics_add(&t->metrics, &more, clock_now_ns());
 	if (!err && options_tables(t->options)) {
 		if (c->since.n) {
@@ -141,7 +142,7 @@ static int do_round(struct counting *c, bool table)
 
 	if (err)
 		return err;
-	if (c->trace->metrics.path)
+	if (c->trace->metrics.settings.path)
 		write_metrics(c);
 	if (table)
 		err = print_table(c);
@@ -183,7 +184,7 @@ int counting_run(struct trace *t, const volatile sig_atomic_t *stop)
 	trace_begin(t);
 	if (options_tables(o))
 		counts_header(&t->output);
-	if (t->metrics.path)
+	if (t->metrics.settings.path)
 		err = do_round(&c, false);	/* zeros first, so that Prometheus sees the counters rise */
 	if (!err)
 		err = output_flush(&t->output);

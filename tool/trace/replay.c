@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "output/output.h"
 #include "rows/recording.h"
+#include "trace/naming.h"
 #include "trace/printing.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@ struct replay {
 	struct recording_reader in;
 	struct correlate correlate;
 	struct health health;
+	struct naming naming;
 	struct output output;
 	struct losses lost;
 };
@@ -62,6 +64,7 @@ static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char 
 
 		if (err)
 			return err;
+		naming_follow(&r->naming);
 		switch (item.kind) {
 		case RECORDING_SAMPLE:
 			err = correlate_add(&r->correlate, item.data, item.len);
@@ -98,7 +101,7 @@ static int replay_all(struct replay *r, const volatile sig_atomic_t *stop, char 
 
 static int open_all(struct replay *r, int fd, char *errmsg, size_t len)
 {
-	const struct output_settings settings = printing_settings(r->options);
+	const struct output_settings settings = printing_settings(r->options, naming_names(&r->naming));
 	int err = recording_open(&r->in, r->options->replay, errmsg, len);
 
 	if (err)
@@ -119,9 +122,14 @@ int replay_run(const struct options *options, int fd, const volatile sig_atomic_
 {
 	const char *name = strcmp(options->replay, "-") ? options->replay : "stdin";
 	struct replay r = { .options = options };
-	char errmsg[192];
+	char errmsg[384];
 	int err, written = 0;
 
+	err = naming_begin(&r.naming, options, errmsg, sizeof(errmsg));
+	if (err) {
+		log_error("%s", errmsg);
+		goto out;
+	}
 	err = open_all(&r, fd, errmsg, sizeof(errmsg));
 	if (!err) {
 		output_header(&r.output);
@@ -140,6 +148,8 @@ int replay_run(const struct options *options, int fd, const volatile sig_atomic_
 			log_warning(HEALTH_FORGOTTEN, r.health.forgotten);
 		output_print_end(&r.output, &r.lost);
 	}
+out:
+	naming_end(&r.naming);
 	output_close(&r.output);
 	correlate_fini(&r.correlate);
 	health_fini(&r.health);

@@ -73,7 +73,7 @@ static int open_buffers(struct trace *t, char *errmsg, size_t len)
 int trace_load(struct trace *t, const struct object *programs, char *errmsg, size_t len)
 {
 	const struct options *o = t->options;
-	const struct output_settings settings = printing_settings(o);
+	const struct output_settings settings = printing_settings(o, naming_names(&t->naming));
 	int err = kernel_load(&t->kernel, programs, errmsg, len);
 
 	if (err)
@@ -132,7 +132,7 @@ static void follow_layout(struct trace *t)
 		return;
 	t->ready = true;
 	/* From here on the tool starts no process, loads nothing and writes no cache. */
-	err = privilege_trace_only(t->options->journal, t->metrics.path);
+	err = privilege_trace_only(t->options->journal, t->metrics.settings.path);
 	if (err)
 		log_debug("cannot restrict system calls: %s", err == -EINVAL ? "this kernel takes no seccomp filter" :
 										  strerror(-err));
@@ -245,6 +245,13 @@ static bool can_probe(void *cookie)
 	return !any || attach_allowed(&t->kernel.attached, any);
 }
 
+static bool can_read_names(void *cookie)
+{
+	const struct trace *t = cookie;
+
+	return naming_can_read(&t->naming);
+}
+
 /* Drops the privileges that are no longer needed. Tracing IPVS still needs some: the tool attaches kprobes again
  * when ip_vs is loaded again, and looks for its namespaces. Open maps need none, except on kernels before 5.19
  * if kernel.unprivileged_bpf_disabled is set. */
@@ -253,12 +260,13 @@ static void drop_privilege(const struct trace *t)
 	const struct privilege_fallback spare[] = {
 		{ privilege_bpf(), can_count },
 		{ privilege_admin(), can_probe },
+		{ privilege_read(), can_read_names },
 	};
 	bool ipvs = t->kernel.chosen[HOOK_IPVS] || t->kernel.chosen[HOOK_FORWARD_FREE];
 	uint64_t keep = ipvs ? privilege_perfmon() | privilege_ptrace() : 0;
 	int err;
 
-	if (t->metrics.path)	/* its folder may be made again at any time, by another user */
+	if (t->metrics.settings.path)	/* its folder may be made again at any time, by another user */
 		keep |= privilege_write();
 	err = privilege_drop(keep, spare, sizeof(spare) / sizeof(spare[0]), (void *)t);
 	if (err)
@@ -298,6 +306,7 @@ int trace_step(struct trace *t, int ms)
 	int err = wait_for_events(t, ms);
 	uint64_t now;
 
+	naming_follow(&t->naming);
 	follow_layout(t);
 	priority_check(&t->priority);
 	now = clock_now_ns();
@@ -375,6 +384,7 @@ void trace_close(struct trace *t)
 	health_fini(&t->health);
 	output_close(&t->output);
 	recording_close(&t->recording);
+	naming_end(&t->naming);
 	journal_close(&t->journal);
 	summary_close(&t->summary);
 	metrics_close(&t->metrics);

@@ -15,6 +15,7 @@
 #include "rows/health.h"
 #include "rows/recording.h"
 #include "trace/kernel.h"
+#include "trace/naming.h"
 #include "trace/watch.h"
 
 #include <signal.h>
@@ -31,6 +32,7 @@ struct trace {
 	struct health health;
 
 	/* where rows and counts go */
+	struct naming naming;
 	struct output output;
 	struct journal journal;
 	struct recording recording;

@@ -37,6 +37,7 @@ static void set_defaults(struct options *o)
 	memset(o, 0, sizeof(*o));
 	o->buffer_bytes = 1 << 20;
 	o->max_conns = 65536;
+	o->max_labels = 512;
 }
 
 static void defaults(void **state)
@@ -492,6 +493,7 @@ static void recordings(void **state)
 		{ "--cache-dir=x", "cache-dir" }, { "--hooks=raw", "hooks" },
 		{ "--summary", "summary" }, { "--histogram", "histogram" }, { "-C", "noclear" },
 		{ "-m", "milliseconds" }, { "--states", "states" }, { "--metrics=x", "metrics" }, { "--forget=1", "forget" },
+		{ "--labels=vip", "labels" }, { "--max-labels=9", "max-labels" },
 	};
 	struct options o;
 
@@ -547,6 +549,43 @@ static void counting(void **state)
 			       "--record=x", "-b8", "--", "5"), 0);
 	assert_int_equal(o.interval, 5);
 	assert_string_equal(o.record, "x");
+}
+
+static void names_and_labels(void **state)
+{
+	char *many[2 * FILTER_FILES_MAX + 4] = { "x" };
+	struct options o;
+
+	(void)state;
+	assert_int_equal(PARSE(&o), 0);
+	assert_int_equal(o.names.n, 0);
+	assert_int_equal(o.labels, LABELS_BOTH);
+	assert_int_equal(o.max_labels, 512);
+	assert_int_equal(PARSE(&o, "--names", "a", "--replay", "x", "--names=b"), 0);
+	assert_int_equal(o.names.n, 2);
+	assert_string_equal(o.names.path[0], "a");
+	assert_string_equal(o.names.path[1], "b");
+	CHECK_ERROR("--names '': give a FILE", "--names", "");
+	CHECK_ERROR("--names: value missing; give --names FILE", "--names");
+	for (int i = 0; i < FILTER_FILES_MAX + 1; i++) {
+		many[2 * i + 1] = "--names";
+		many[2 * i + 2] = "y";
+	}
+	assert_int_equal(options_parse(&o, 2 * FILTER_FILES_MAX + 1, many), 0);
+	assert_int_equal(options_parse(&o, 2 * FILTER_FILES_MAX + 3, many), -EINVAL);
+	assert_string_equal(o.error, "--names: more than 16 files; give fewer");
+	assert_int_equal(PARSE(&o, "--metrics=x", "--labels=vip", "--max-labels", "65536"), 0);
+	assert_int_equal(o.labels, LABELS_VIP);
+	assert_int_equal(o.max_labels, 65536);
+	assert_int_equal(PARSE(&o, "--labels", "real", "--metrics=x"), 0);
+	assert_int_equal(o.labels, LABELS_REAL);
+	assert_int_equal(PARSE(&o, "--labels=vip", "--metrics=x", "--labels", "both"), 0);
+	assert_int_equal(o.labels, LABELS_BOTH);
+	CHECK_ERROR("--labels 'v': give vip, real or both", "--metrics=x", "--labels", "v");
+	CHECK_ERROR("--labels: goes with --metrics only", "--summary", "--labels=real");
+	CHECK_ERROR("--max-labels: goes with --metrics only", "--summary", "--max-labels=3");
+	CHECK_ERROR("--max-labels '0': give a whole number from 1 to 65536", "--metrics=x", "--max-labels=0");
+	CHECK_ERROR("--max-labels '65537': give a whole number from 1 to 65536", "--metrics=x", "--max-labels=65537");
 }
 
 static void bad_intervals(void **state)
@@ -725,7 +764,8 @@ static char *sample(const char *value)
 static bool alone(const char *name)
 {
 	return strcmp(name, "--noclear") != 0 && strcmp(name, "--milliseconds") != 0 &&
-	       strcmp(name, "--states") != 0 && strcmp(name, "--forget") != 0;
+	       strcmp(name, "--states") != 0 && strcmp(name, "--forget") != 0 &&
+	       strcmp(name, "--labels") != 0 && strcmp(name, "--max-labels") != 0;
 }
 
 static void help_lists_what_the_parser_takes(void **state)
@@ -820,6 +860,7 @@ int main(void)
 		cmocka_unit_test(formats_exclude_each_other),
 		cmocka_unit_test(recordings),
 		cmocka_unit_test(counting),
+		cmocka_unit_test(names_and_labels),
 		cmocka_unit_test(bad_intervals),
 		cmocka_unit_test(counting_excludes_rows),
 		cmocka_unit_test(unknown_options),

@@ -7,6 +7,7 @@
 #include "output/output_journal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +37,7 @@ static void check(const struct row *row, const char *const expected[])
 	struct journal_entry e;
 
 	memset(&e, 0x5a, sizeof(e));
-	journal_entry_set(&e, "name", row);
+	journal_entry_set(&e, "name", NULL, row);
 	for (int i = 0; i < e.n; i++) {
 		assert_non_null(expected[i]);
 		assert_int_equal(e.field[i].iov_len, strlen(expected[i]));
@@ -72,6 +73,27 @@ static void what_is_not_known_is_left_out(void **state)
 		"OBJECT_TCP_SPAN_TIME=0", NULL });
 }
 
+static void names_are_fields_too(void **state)
+{
+	static const char file[] = "10.96.0.1 web\n10.244.1.7:8080 web-1\n";
+	struct names names = { .n = 0 };
+	struct journal_entry e;
+	char errmsg[64];
+
+	(void)state;
+	assert_int_equal(names_add_text(&names, "file", file, sizeof(file) - 1, errmsg, sizeof(errmsg)), 0);
+	journal_entry_set(&e, "name", &names, &refused);
+	assert_int_equal(e.n, 18);
+#define IS(i, text) assert_int_equal(e.field[i].iov_len, strlen(text)); \
+	assert_memory_equal(e.field[i].iov_base, text, strlen(text))
+	IS(0, "MESSAGE=curl 10.0.0.5 45678 " ARROW " web 80 SYN_SENT " ARROW " CLOSE real web-1 8080 reason refused");
+	IS(7, "OBJECT_IPV4_DESTINATION_ADDRESS=10.96.0.1");
+	IS(12, "OBJECT_IPV4_REAL_ADDRESS=10.244.1.7");
+	IS(16, "OBJECT_TCP_DESTINATION_NAME=web");
+	IS(17, "OBJECT_TCP_REAL_NAME=web-1");
+	names_free(&names);
+}
+
 /* The journal's text protocol separates fields with newlines. */
 static void hostile_names_make_no_fields(void **state)
 {
@@ -80,7 +102,7 @@ static void hostile_names_make_no_fields(void **state)
 
 	(void)state;
 	memcpy(row.comm, "x\nPRIORITY=0\n\xff", 15);
-	journal_entry_set(&e, "name", &row);
+	journal_entry_set(&e, "name", NULL, &row);
 	assert_int_equal(e.n, 12);
 	for (int i = 0; i < e.n; i++)
 		for (size_t k = 0; k < e.field[i].iov_len; k++)
@@ -125,7 +147,7 @@ static void every_name(void **state)
 		if (!(pair & 255) || !(pair >> 8))
 			continue;
 		memcpy(row.comm, name, sizeof(name));
-		journal_entry_set(&e, "name", &row);
+		journal_entry_set(&e, "name", NULL, &row);
 		assert_int_equal(e.n, 12);
 		for (size_t i = 0; i < field->iov_len; i++)
 			assert_in_range(((const unsigned char *)field->iov_base)[i], 0x20, 0xfe);
@@ -141,18 +163,22 @@ static void longest_entry_has_room(void **state)
 			   .remote = IPV6_LONG(65535), .real = IPV6_LONG(65535), .oldstate = 13,
 			   .newstate = 13, .method = "unknown", .reason = "no-destination" };
 	struct journal_entry e;
-	char name[1000];
+	char name[1000], line[NAMES_LEN_MAX + 64], errmsg[64];
+	struct names names = { .n = 0 };
 	size_t len = 0;
 
 	(void)state;
 	memset(row.comm, 0xff, sizeof(row.comm) - 1);
 	memset(name, 'n', sizeof(name));
 	name[sizeof(name) - 1] = '\0';
-	journal_entry_set(&e, name, &row);
+	snprintf(line, sizeof(line), LONG " %0*d", NAMES_LEN_MAX, 0);
+	assert_int_equal(names_add_text(&names, "file", line, strlen(line), errmsg, sizeof(errmsg)), 0);
+	journal_entry_set(&e, name, &names, &row);
 	for (int i = 0; i < e.n; i++)
 		len += e.field[i].iov_len;
-	assert_in_range(len, 700, sizeof(e.text) - 200);
-	assert_int_equal(e.n, 16);
+	assert_in_range(len, 1700, sizeof(e.text) - 200);
+	assert_int_equal(e.n, 18);
+	names_free(&names);
 }
 
 static struct {
@@ -188,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_fields),
 		cmocka_unit_test(what_is_not_known_is_left_out),
+		cmocka_unit_test(names_are_fields_too),
 		cmocka_unit_test(hostile_names_make_no_fields),
 		cmocka_unit_test(every_name),
 		cmocka_unit_test(longest_entry_has_room),

@@ -22,6 +22,8 @@
 
 static const struct losses no_losses;
 
+enum { LIMIT = 512 };
+
 struct place {
 	char dir[32], path[64];
 	struct metrics m;
@@ -29,6 +31,13 @@ struct place {
 	uint64_t now_ns;
 	char errmsg[512];
 };
+
+static int begin(struct place *p, const char *path)
+{
+	const struct metrics_settings settings = { .path = path, .version = "1.2", .limit = LIMIT };
+
+	return metrics_init(&p->m, &settings, p->errmsg, sizeof(p->errmsg));
+}
 
 static int make_place(void **state)
 {
@@ -38,7 +47,7 @@ static int make_place(void **state)
 	strcpy(p->dir, "/tmp/test_metrics.XXXXXX");
 	assert_non_null(mkdtemp(p->dir));
 	snprintf(p->path, sizeof(p->path), "%s/ipvs.prom", p->dir);
-	assert_int_equal(metrics_init(&p->m, p->path, "1.2", p->errmsg, sizeof(p->errmsg)), 0);
+	assert_int_equal(begin(p, p->path), 0);
 	*state = p;
 	return 0;
 }
@@ -201,7 +210,7 @@ static void escaped(void **state)
 	struct place *p = *state;
 	char *text;
 
-	p->m.version = "a\\b\"c\nd";
+	p->m.settings.version = "a\\b\"c\nd";
 	text = written(p);
 	assert_int_equal(count(text, "build_info{version=\"a\\\\b\\\"c\\nd\"} 1\n"), 1);
 	free(text);
@@ -263,11 +272,11 @@ static void limit(void **state)
 	double sum = 0;
 	char *text;
 
-	connects(p, MORE, METRICS_REALS + MORE);
+	connects(p, MORE, LIMIT + MORE);
 	text = written(p);
 	assert_int_equal(p->m.n_other, 0);
-	assert_int_equal(count(text, "\nipvs_tcp_connect_attempts_total{"), METRICS_REALS);
-	assert_int_equal(count(text, "\nipvs_tcp_"), METRICS_REALS * METRICS_SERIES);
+	assert_int_equal(count(text, "\nipvs_tcp_connect_attempts_total{"), LIMIT);
+	assert_int_equal(count(text, "\nipvs_tcp_"), LIMIT * METRICS_SERIES);
 	assert_int_equal(count(text, "other\""), 0);
 	free(text);
 
@@ -280,7 +289,7 @@ static void limit(void **state)
 	}
 	text = written(p);
 	assert_int_equal(p->m.n_other, MORE);
-	assert_int_equal(count(text, "\nipvs_tcp_connect_attempts_total{"), METRICS_REALS + 1);
+	assert_int_equal(count(text, "\nipvs_tcp_connect_attempts_total{"), LIMIT + 1);
 	assert_int_equal(count(text, "real=\"10.1.0.99\""), 0);
 	assert_true(value(text, ATTEMPTS("10.1.0.100")) == 101);
 	assert_true(value(text, OTHER_ATTEMPTS) == sum);
@@ -300,7 +309,7 @@ static void of_ipvs(void **state)
 	char *text;
 
 	connects(p, 0, 1);
-	for (uint32_t i = 0; i < METRICS_REALS; i++) {
+	for (uint32_t i = 0; i < LIMIT; i++) {
 		const struct endpoint real = ipv4(0x10000 + i, 8080);
 		struct stats_real *r = stats_get(&p->more, STATS_IPVS, &vip, &real);
 
@@ -316,7 +325,7 @@ static void of_ipvs(void **state)
 			  "rport=\"8080\",source=\"ipvs\",result=\"refused\"}") == 7);
 	assert_true(value(text, "ipvs_tcp_connect_seconds_bucket{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.0.0\","
 			  "rport=\"8080\",source=\"ipvs\",le=\"0.00192\"}") == 1);
-	assert_true(value(text, "ipvs_tcp_connect_attempts_total{" OTHER ",source=\"ipvs\"}") == 1000 + METRICS_REALS - 1);
+	assert_true(value(text, "ipvs_tcp_connect_attempts_total{" OTHER ",source=\"ipvs\"}") == 1000 + LIMIT - 1);
 	assert_true(value(text, OTHER_ATTEMPTS) == -1);
 	free(text);
 }
@@ -328,19 +337,19 @@ static void dead_ones_leave(void **state)
 	char *text;
 
 	p->now_ns = 1000;
-	connects(p, 0, METRICS_REALS + 2);	/* the last two have no labels */
+	connects(p, 0, LIMIT + 2);	/* the last two have no labels */
 	more(p, 0)->open = 1;
-	more(p, METRICS_REALS)->open = 3;
-	more(p, METRICS_REALS + 1)->open = 1;
+	more(p, LIMIT)->open = 3;
+	more(p, LIMIT + 1)->open = 1;
 	free(written(p));
 	p->now_ns = 2000;
 	connects(p, 1, 2);
-	more(p, METRICS_REALS)->counter[STATS_CONNECTS] = 10;
-	more(p, METRICS_REALS + 1)->open = -1;
+	more(p, LIMIT)->counter[STATS_CONNECTS] = 10;
+	more(p, LIMIT + 1)->open = -1;
 	metrics_forget(&p->m, 1000);
 	text = written(p);
-	assert_int_equal(count(text, "\nipvs_tcp_connect_attempts_total{"), METRICS_REALS + 1);
-	assert_true(value(text, OTHER_ATTEMPTS) == 2 * METRICS_REALS + 13);
+	assert_int_equal(count(text, "\nipvs_tcp_connect_attempts_total{"), LIMIT + 1);
+	assert_true(value(text, OTHER_ATTEMPTS) == 2 * LIMIT + 13);
 	assert_true(value(text, OTHER_OPEN) == 3);
 	free(text);
 
@@ -352,7 +361,7 @@ static void dead_ones_leave(void **state)
 	assert_true(value(text, ATTEMPTS("10.1.0.1")) == 4);
 	assert_true(value(text, ATTEMPTS("10.1.2.0")) == 0);	/* what was counted without labels stays there */
 	assert_true(value(text, ATTEMPTS("10.1.2.1")) == 0);
-	assert_true(value(text, OTHER_ATTEMPTS) == 2 * METRICS_REALS + 13);
+	assert_true(value(text, OTHER_ATTEMPTS) == 2 * LIMIT + 13);
 	assert_true(value(text, OTHER_OPEN) == 0);		/* but what is open moves */
 	assert_true(value(text, "ipvs_tcp_open_connections{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\"10.1.2.0\","
 			  "rport=\"8080\"}") == 3);
@@ -360,7 +369,7 @@ static void dead_ones_leave(void **state)
 	free(text);
 
 	more(p, 0)->open = -1;
-	more(p, METRICS_REALS)->counter[STATS_CONNECTS] = 5;
+	more(p, LIMIT)->counter[STATS_CONNECTS] = 5;
 	p->now_ns = 3000;
 	free(written(p));
 	metrics_forget(&p->m, 3001);	/* only who has one open stays */
@@ -393,7 +402,7 @@ static void churn(void **state)
 			metrics_forget(&p->m, p->now_ns - 4000);
 		text = written(p);
 		assert_int_equal(p->m.known.n, 200 * (round < 5 ? round : 5));
-		assert_int_equal(p->m.n_chosen, p->m.known.n < METRICS_REALS ? p->m.known.n : METRICS_REALS);
+		assert_int_equal(p->m.n_chosen, p->m.known.n < LIMIT ? p->m.known.n : LIMIT);
 		assert_int_equal(p->m.n_other, p->m.known.n - p->m.n_chosen);
 		assert_int_equal(count(text, "\nipvs_tcp_resets_total{"), p->m.n_chosen + (round > 2));
 		if (round > 2) {
@@ -420,7 +429,7 @@ static void too_many(void **state)
 		more(p, i)->open = i < ALL - 1 ? -1 : 0;
 	text = written(p);
 	assert_true(p->m.known.n < ALL);
-	assert_true(value(text, OTHER_ATTEMPTS) == 2 * (ALL - METRICS_REALS));
+	assert_true(value(text, OTHER_ATTEMPTS) == 2 * (ALL - LIMIT));
 	assert_true(value(text, OTHER_OPEN) == 1);
 	free(text);
 }
@@ -538,8 +547,9 @@ static void cannot_write(void **state)
 	do {											\
 		static struct metrics m;							\
 		char errmsg[512] = "";								\
+		const struct metrics_settings settings = { .path = path_, .version = "1", .limit = 1 };	\
 												\
-		assert_int_equal(metrics_init(&m, path_, "1", errmsg, sizeof(errmsg)), -(errno_));	\
+		assert_int_equal(metrics_init(&m, &settings, errmsg, sizeof(errmsg)), -(errno_));	\
 		assert_string_equal(errmsg, text);						\
 	} while (0)
 
@@ -609,12 +619,110 @@ static void without_folder(void **state)
 
 	assert_non_null(getcwd(here, sizeof(here)));
 	assert_int_equal(chdir(p->dir), 0);
-	assert_int_equal(metrics_init(&p->m, "ipvs.prom", "1", p->errmsg, sizeof(p->errmsg)), 0);
+	assert_int_equal(begin(p, "ipvs.prom"), 0);
 	assert_int_equal(metrics_write(&p->m, &no_losses, p->errmsg, sizeof(p->errmsg)), 0);
 	assert_int_equal(chdir(here), 0);
 	text = file_read(p->path);
 	assert_non_null(text);
 	free(text);
+}
+
+/* Counts in two services, each with the real servers 0 to 99: 1 connect, 2 open, and a time of 1000 us each. */
+static void count_two_services(struct place *p)
+{
+	for (uint32_t vip = 1; vip <= 2; vip++) {
+		for (uint32_t i = 0; i < 100; i++) {
+			struct stats_real *r = get(p, ipv4(vip, 80), ipv4(0x10000 + i, 8080));
+
+			r->counter[STATS_CONNECTS] = 1;
+			r->open = 2;
+			add(r, STATS_CONNECT, 1000);
+		}
+	}
+}
+
+#define VIP_1 "{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\"}"
+#define REAL_7 "{protocol=\"tcp\",real=\"10.1.0.7\",rport=\"8080\"}"
+
+/* Without the labels of real servers: exact sums, which do not fall when one real server of a service is idle for long. */
+static void labels_of_vip(void **state)
+{
+	struct place *p = *state;
+	char *text;
+
+	p->m.settings.without_real = true;
+	p->m.settings.limit = 2;
+	count_two_services(p);
+	get(p, ipv4(1, 80), (struct endpoint){ .family = 0 })->counter[STATS_NO_DESTINATION] = 3;
+	text = written(p);
+	assert_int_equal(count(text, "\nipvs_tcp_"), 2 * METRICS_SERIES);
+	assert_int_equal(count(text, "real=\""), 0);
+	assert_true(value(text, "ipvs_tcp_connect_attempts_total" VIP_1) == 100);
+	assert_true(value(text, "ipvs_tcp_open_connections" VIP_1) == 200);
+	assert_true(value(text, "ipvs_tcp_connect_seconds_count" VIP_1) == 100);
+	assert_true(value(text, "ipvs_tcp_connect_seconds_sum" VIP_1) == 0.1);
+	assert_true(value(text, "ipvs_tcp_connects_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",result=\"no-destination\"}") == 3);
+	assert_true(value(text, "ipvs_tcpstate_real_servers_limit") == 2);
+	free(text);
+
+	p->now_ns = 5000;
+	for (uint32_t i = 0; i < 100; i++)	/* all but one close their connections, then only that one counts */
+		more(p, i)->open = i ? -2 : 0;
+	more(p, 0)->counter[STATS_CONNECTS] = 1;
+	free(written(p));
+	metrics_forget(&p->m, 4000);
+	text = written(p);
+	assert_true(value(text, "ipvs_tcp_connect_attempts_total" VIP_1) == 101);
+	assert_true(value(text, "ipvs_tcp_open_connections" VIP_1) == 2);
+	free(text);
+
+	get(p, ipv4(3, 80), ipv4(0x10000, 8080))->counter[STATS_CONNECTS] = 6;
+	text = written(p);
+	assert_true(value(text, "ipvs_tcp_connect_attempts_total{vip=\"other\",vport=\"\",protocol=\"tcp\"}") == 6);
+	assert_true(value(text, "ipvs_tcpstate_real_servers_other") == 1);
+	free(text);
+}
+
+static void labels_of_real(void **state)
+{
+	struct place *p = *state;
+	char *text;
+
+	p->m.settings.without_vip = true;
+	count_two_services(p);
+	text = written(p);
+	assert_int_equal(count(text, "\nipvs_tcp_"), 100 * METRICS_SERIES);
+	assert_int_equal(count(text, "vip=\""), 0);
+	assert_int_equal(count(text, "other\""), 0);
+	assert_true(value(text, "ipvs_tcp_connect_attempts_total" REAL_7) == 2);
+	assert_true(value(text, "ipvs_tcp_open_connections" REAL_7) == 4);
+	assert_true(value(text, "ipvs_tcp_connect_seconds_bucket{protocol=\"tcp\",real=\"10.1.0.7\",rport=\"8080\",le=\"0.00192\"}") == 2);
+	free(text);
+}
+
+/* Names are labels after the others; without a name they are empty. */
+static void names_as_labels(void **state)
+{
+	static const char file[] = "10.0.0.1:80 shop/web-http\n10.1.0.0 pod-0\n";
+	struct names names = { .n = 0 };
+	struct place *p = *state;
+	char *text;
+
+	assert_int_equal(names_add_text(&names, "file", file, sizeof(file) - 1, p->errmsg, sizeof(p->errmsg)), 0);
+	p->m.settings.names = &names;
+	connects(p, 0, LIMIT + 1);
+	text = written(p);
+#define SERIES "ipvs_tcp_connect_attempts_total{vip=\"10.0.0.1\",vport=\"80\",protocol=\"tcp\",real=\""
+	assert_true(value(text, SERIES "10.1.0.0\",rport=\"8080\",vip_name=\"shop/web-http\",real_name=\"pod-0\"}") == 1);
+	assert_true(value(text, SERIES "10.1.0.1\",rport=\"8080\",vip_name=\"shop/web-http\",real_name=\"\"}") == 2);
+	assert_true(value(text, "ipvs_tcp_connect_attempts_total{" OTHER ",vip_name=\"\",real_name=\"\"}") == LIMIT + 1);
+	free(text);
+
+	p->m.settings.without_vip = true;	/* only who is printed: what was counted keeps its addresses here */
+	text = written(p);
+	assert_true(value(text, "ipvs_tcp_connect_attempts_total{protocol=\"tcp\",real=\"10.1.0.0\",rport=\"8080\",real_name=\"pod-0\"}") == 1);
+	free(text);
+	names_free(&names);
 }
 
 static void promtool(void **state)
@@ -624,11 +732,11 @@ static void promtool(void **state)
 
 	if (system("command -v promtool >/dev/null"))
 		skip_because("no promtool");
-	connects(p, 0, METRICS_REALS + 2);
+	connects(p, 0, LIMIT + 2);
 	for (unsigned i = 0; i < 1000; i++)
 		add(more(p, i % 3), STATS_CONNECT, (uint64_t)i * 7919);
 	get(p, ipv4(1, 80), (struct endpoint){ .family = 0 });
-	p->m.version = "\"\\\n";
+	p->m.settings.version = "\"\\\n";
 	free(written(p));
 	snprintf(command, sizeof(command), "promtool check metrics < %s", p->path);
 	assert_int_equal(system(command), 0);
@@ -654,6 +762,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(link_in_the_way, make_place, remove_place),
 		cmocka_unit_test_setup_teardown(temporary_in_the_way, make_place, remove_place),
 		cmocka_unit_test_setup_teardown(without_folder, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(labels_of_vip, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(labels_of_real, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(names_as_labels, make_place, remove_place),
 		cmocka_unit_test_setup_teardown(promtool, make_place, remove_place),
 	};
 

@@ -166,6 +166,37 @@ static void summary_in_json(void **state)
 	       &first, 0, .counts = true, .json = true);
 }
 
+/* Names in place of addresses in text, beside them elsewhere; the columns of text fit the longest. */
+static void names_in_summaries(void **state)
+{
+	static const char file[] = "10.0.0.1:80 shop/web\n10.0.0.2 a-pod-with-a-name-of-more-than-thirty-two-characters\n";
+	const struct stats first = { .real = &healthy, .n = 1 };
+	struct names names = { .n = 0 };
+	char errmsg[64];
+
+	(void)state;
+	assert_int_equal(names_add_text(&names, "file", file, sizeof(file) - 1, errmsg, sizeof(errmsg)), 0);
+	EXPECT("VIP         REAL                                                      CONN ESTAB REFUSED TIMEOUT UNREACH ABORT NODEST "
+	       "ERROR SYNRTX RESET OPEN P50   P90   P99   MAX   LIFE50\n"
+	       "shop/web:80 total                                                     12   12    0       0       0       0     0      "
+	       "0     0      1     3    0.007 0.007 1.981 2.000 0.012\n"
+	       "shop/web:80 a-pod-with-a-name-of-more-than-thirty-two-characters:8080 12   12    0       0       0       0     0      "
+	       "0     0      1     3    0.007 0.007 1.981 2.000 0.012\n", &first, 0, .counts = true, .names = &names);
+	EXPECT("{\"time\":\"1970-01-01T00:00:00.001500Z\",\"event\":\"total\",\"vip\":{\"addr\":\"10.0.0.1\",\"port\":80,"
+	       "\"name\":\"shop/web\"},\"real\":null," NUMBERS
+	       "{\"time\":\"1970-01-01T00:00:00.001500Z\",\"event\":\"summary\",\"vip\":{\"addr\":\"10.0.0.1\","
+	       "\"port\":80,\"name\":\"shop/web\"},\"real\":{\"addr\":\"10.0.0.2\",\"port\":8080,"
+	       "\"name\":\"a-pod-with-a-name-of-more-than-thirty-two-characters\"}," NUMBERS,
+	       &first, 0, .counts = true, .json = true, .names = &names);
+	EXPECT("VIP,VPORT,REALADDR,REALPORT,CONNECTS,ESTABLISHED,REFUSED,TIMEOUT,UNREACHABLE,ABORTED,NO-DESTINATION,"
+	       "ERROR,SYN-RETRANSMITS,RESETS,OPEN,CONNECT-P50-MS,CONNECT-P90-MS,CONNECT-P99-MS,CONNECT-MAX-MS,"
+	       "LIFE-P50-MS,VIP-NAME,REAL-NAME\n"
+	       "10.0.0.1,80,total,,12,12,0,0,0,0,0,0,0,1,3,0.007,0.007,1.981,2.000,0.012,shop/web,\n"
+	       "10.0.0.1,80,10.0.0.2,8080,12,12,0,0,0,0,0,0,0,1,3,0.007,0.007,1.981,2.000,0.012,shop/web,"
+	       "a-pod-with-a-name-of-more-than-thirty-two-characters\n", &first, 0, .counts = true, .csv = true, .names = &names);
+	names_free(&names);
+}
+
 static void histogram_in_text(void **state)
 {
 	(void)state;
@@ -304,6 +335,7 @@ int main(void)
 		cmocka_unit_test(screens_have_an_end),
 		cmocka_unit_test(summary_in_csv),
 		cmocka_unit_test(summary_in_json),
+		cmocka_unit_test(names_in_summaries),
 		cmocka_unit_test(histogram_in_text),
 		cmocka_unit_test(histogram_in_milliseconds),
 		cmocka_unit_test(histogram_for_scripts),

@@ -180,6 +180,42 @@ static void columns_grow_with_their_addresses(void **state)
 	close_terminal(&t);
 }
 
+/* A column has three steps. A longer name is whole, and moves the rest of its row. */
+static void columns_grow_with_names(void **state)
+{
+	static const char file[] = "10.0.0.2:80 web-0123456789\n"
+		"10.0.0.3 web-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789\n";
+	struct names names = { .n = 0 };
+	const struct output_settings o = { .names = &names };
+	struct row rows[] = { plain, plain, plain, plain };
+	struct terminal t;
+	char errmsg[64];
+
+	(void)state;
+	setenv("TERM", "dumb", 1);
+	assert_int_equal(names_add_text(&names, "file", file, sizeof(file) - 1, errmsg, sizeof(errmsg)), 0);
+	rows[1].real = (struct endpoint)IPV4(10, 0, 0, 2, 80);
+	rows[2].remote = rows[3].remote = (struct endpoint)IPV4(10, 0, 0, 3, 80);
+	open_terminal(&t, &o, 50, 300);
+	output_header(&t.out);
+	for (size_t i = 0; i < N_OF(rows); i++)
+		put_rows(&t, &rows[i], 1);
+#define LAST HEADING "LADDR                                                            LPORT " \
+	"RADDR                                                            RPORT OLDSTATE    -> NEWSTATE    MS          " \
+	"REAL                             REASON\n"
+#define LONGEST "ffff8f3a12345678 1234  curl       10.0.0.5                                                         45678 " \
+	"web-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789 80    CLOSE       -> SYN_SENT    12.345      " \
+	"-                                -\n"
+	assert_string_equal(t.text,
+	      HEADING "LADDR           LPORT RADDR           RPORT OLDSTATE    -> NEWSTATE    MS          REAL                  REASON\n"
+	      "ffff8f3a12345678 1234  curl       10.0.0.5        45678 10.96.0.1       80    CLOSE       -> SYN_SENT    12.345      -                     -\n"
+	      HEADING "LADDR           LPORT RADDR           RPORT OLDSTATE    -> NEWSTATE    MS          REAL                             REASON\n"
+	      "ffff8f3a12345678 1234  curl       10.0.0.5        45678 10.96.0.1       80    CLOSE       -> SYN_SENT    12.345      web-0123456789:80                -\n"
+	      LAST LONGEST LONGEST);
+	close_terminal(&t);
+	names_free(&names);
+}
+
 static bool coloured(const char *term, const char *no_color, const char *reason, bool retransmit,
 		     const char *end)
 {
@@ -246,6 +282,7 @@ int main(void)
 		cmocka_unit_test(window_that_changes),
 		cmocka_unit_test(window_of_unknown_size),
 		cmocka_unit_test(columns_grow_with_their_addresses),
+		cmocka_unit_test(columns_grow_with_names),
 		cmocka_unit_test(colour),
 		cmocka_unit_test(csv_and_json_stay_as_they_are),
 	};
