@@ -7,6 +7,7 @@
  *   REPORT_ROWS, REPORT_COUNTS  1 or 0: send events for rows; count in maps
  *   READ_KERNEL       number of the helper that reads kernel memory: 113, or 4 (bpf_probe_read) before 5.5
  *   LRU_MAPS          this kernel has maps that drop their oldest elements: 4.10 and later
+ *   CGROUP_IDS        this kernel tells the control group of the current process: 4.18 and later
  *   RAW_TRACEPOINTS   this kernel has raw tracepoints: 4.17 and later
  *   SECOND_PROGRAM    a second program is attached after the one for state changes, see state.bpf.c
  *   DIRECTOR          with the programs for --director, see director.bpf.c
@@ -43,6 +44,9 @@
 #define VERIFIER_CHECKED(pointer) asm volatile("" : "+r"(pointer))
 
 static long (*read_kernel)(void *dst, u32 size, const void *src) = (void *)READ_KERNEL;
+#ifdef CGROUP_IDS
+static u64 (*current_cgroup_id)(void) = (void *)80;	/* by number: older libbcc does not know it */
+#endif
 
 /* A tracked socket: shown or counted. */
 struct sock_entry {
@@ -58,6 +62,7 @@ struct connecting {
 	u64 sk;			/* struct sock; 0: this element is dead */
 	u64 since_ns;
 	struct owner owner;
+	u64 cgroup;		/* as in struct conn */
 	u32 netns;		/* the socket's network namespace, inode number */
 	u32 err;		/* as in struct sock_entry */
 	u32 retransmits;	/* of its SYN, before the probes saw that IPVS handles it */
@@ -283,6 +288,16 @@ static inline void set_owner(struct owner *o)
 	o->pid = bpf_get_current_pid_tgid() >> 32;
 	o->uid = bpf_get_current_uid_gid();
 	bpf_get_current_comm(o->comm, sizeof(o->comm));
+}
+
+/* The control group of the process that opens a socket. */
+static inline u64 opener_cgroup(const struct settings *s)
+{
+#ifdef CGROUP_IDS
+	if (s->flags & SETTING_CGROUPS)
+		return current_cgroup_id();
+#endif
+	return 0;
 }
 
 /* True if going to CLOSE from this state is an orderly end. */

@@ -23,8 +23,10 @@ static inline bool await_ipvs(const struct settings *s, u64 sk, const struct tup
 
 	if (!(s->flags & SETTING_IPVS))
 		return false;
-	if (REPORT_ROWS)
+	if (REPORT_ROWS) {
 		set_owner(&c.owner);
+		c.cgroup = opener_cgroup(s);
+	}
 	return track_connect(t, &c);
 }
 

@@ -88,6 +88,7 @@ struct conn {
 	__u8 pad;
 	__u32 entry_at;		/* when IPVS created its entry, ENTRY_TIME(); 0: not known */
 	__u32 gone_at;		/* when IPVS ended its entry, ENTRY_TIME(); 0: not ended */
+	__u64 cgroup;		/* the owner's control group, its ID in the v2 hierarchy; 0: not known. Last: older events end before it */
 };
 
 /* CLOCK_MONOTONIC in units of 2^20 ns, about 1 ms: differences are right up to 52 days. */
@@ -114,8 +115,11 @@ struct event {
 	__u8 newstate;
 	__u8 err_known;		/* 1: err was read */
 	__u32 err;		/* sk_err when the state became CLOSE; 0: none */
-	struct conn conn;
+	struct conn conn;	/* last */
 };
+
+/* Size of an event in recordings from before control groups. */
+#define EVENT_SIZE_OLD (sizeof(struct event) - sizeof(__u64))
 
 enum setting_flags {
 	SETTING_ALL = 1,	/* also sockets that IPVS does not handle */
@@ -131,6 +135,7 @@ enum setting_flags {
 	SETTING_STATE_TIMES = 1024, /* also count the time in each state */
 	SETTING_IPVS = 2048,	/* ip_vs_conn_new() is probed: the first row of a connect waits for IPVS */
 	SETTING_ENDS = 4096,	/* of IPVS's entries only begin and end */
+	SETTING_CGROUPS = 8192,	/* rows tell the owner's control group */
 };
 
 #define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | SETTING_PID | SETTING_VIPS)
@@ -312,8 +317,8 @@ enum run_slot {
 _Static_assert(sizeof(struct tuple) == 40, "struct tuple has a hole");
 _Static_assert(sizeof(struct real) == 20, "struct real has a hole");
 _Static_assert(sizeof(struct forwarded) == sizeof(struct owner), "they share their place");
-_Static_assert(sizeof(struct conn) == 96, "struct conn has a hole");
-_Static_assert(sizeof(struct event) == 128, "struct event has a hole");
+_Static_assert(sizeof(struct conn) == 104, "struct conn has a hole");
+_Static_assert(sizeof(struct event) == 136, "struct event has a hole");
 _Static_assert(sizeof(struct settings) == 96, "struct settings has a hole");
 _Static_assert(sizeof(struct conn_entry) == 56, "struct conn_entry has a hole");
 _Static_assert(sizeof(struct service) == 20, "struct service has a hole");

@@ -162,7 +162,16 @@ def names():
             add("comm", bytes([room, columns]) + name)
 
 
-for make in (recordings, command_lines, lists, formats, connections, objects, type_information, names):
+def groups():
+    source = (tests / "unit" / "host" / "test_container.c").read_text(encoding="utf-8")
+    words = dict(re.findall(r'^#define (\w+) "(.*)"$', source, re.M))
+    for path in re.findall(r'^\t\{ (.*?),(?: |$)', source, re.M):
+        path = "".join(words.get(word, word.strip('"')) for word in path.split())
+        add("container", b"0::" + path.encode() + b"\n")
+        add("container", b"3:cpu,cpuacct:" + path.encode() + b"\n0::/\n")
+
+
+for make in (recordings, command_lines, lists, formats, connections, objects, type_information, names, groups):
     make()
 for target, inputs in seeds.items():
     folder = pathlib.Path(sys.argv[1]) / target

@@ -28,7 +28,7 @@ int settings_set(const struct loaded *l, const struct options *o, const struct l
 			 (connects && ipvs ? SETTING_IPVS : 0U) |
 			 (o->pid ? SETTING_PID : 0U) | (o->vips.n ? SETTING_VIPS : 0U) |
 			 (o->reals.n ? SETTING_REALS : 0U) |
-			 (o->retransmits ? SETTING_RETRANSMITS : 0U) |
+			 (o->retransmits ? SETTING_RETRANSMITS : 0U) | (options_containers(o) ? SETTING_CGROUPS : 0U) |
 			 (o->states ? SETTING_STATE_TIMES : 0U) |
 			 (o->director == DIRECTOR_ENDS ? SETTING_ENDS : 0U),
 		.pid = (uint32_t)o->pid,

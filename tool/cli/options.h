@@ -87,6 +87,12 @@ static inline bool options_sends(const struct options *o)
 	return !options_counts(o) || o->record;
 }
 
+/** options_containers - true if the tool looks for the containers of the processes that open sockets */
+static inline bool options_containers(const struct options *o)
+{
+	return !options_counts(o) && options_sockets(o) && (o->extended || o->json || o->journal);
+}
+
 /** options_tables - true if the tool prints the counts as tables */
 static inline bool options_tables(const struct options *o)
 {

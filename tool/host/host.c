@@ -199,6 +199,7 @@ static void probe_bpf(struct host *h)
 	 * nothing on the host shows it. Perf's tracepoints still hold their CPU. */
 	h->raw_preemptible = strtoul(h->uts.release, NULL, 10) >= 7;
 	h->lru_maps = has_lru_maps();
+	h->cgroup_ids = can_load(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_get_current_cgroup_id);
 }
 
 static bool is_off(const char *path)

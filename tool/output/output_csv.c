@@ -41,8 +41,8 @@ static void csv_header(struct output *o)
 	put_text(o, "SKADDR,C-PID,C-COMM,IP,LADDR,LPORT,RADDR,RPORT,OLDSTATE,NEWSTATE,MS,"
 		    "REALADDR,REALPORT,METHOD,REASON");
 	if (o->settings.extended)
-		put_text(o, o->settings.director ? ",NETNS,UID,AGE-MS,GONE-MS,PACKETS,EXPIRES-MS,CONNECT-MS" :
-						   ",NETNS,UID,AGE-MS,GONE-MS");
+		put_text(o, o->settings.director ? ",NETNS,UID,AGE-MS,GONE-MS,PACKETS,EXPIRES-MS,CONNECT-MS,CONTAINER,POD" :
+						   ",NETNS,UID,AGE-MS,GONE-MS,CONTAINER,POD");
 	put_char(o, '\n');
 }
 
@@ -70,6 +70,17 @@ static char *csv_put_forwarded(char *at, const struct row *r)
 	put_one(&at, ',');
 	if (r->forwarded && r->connect_us >= 0)
 		put_milliseconds(&at, (uint64_t)r->connect_us * 1000);
+	return at;
+}
+
+static char *csv_put_container(char *at, const struct container *c)
+{
+	put_one(&at, ',');
+	if (c)
+		put_raw(&at, c->id, strlen(c->id));
+	put_one(&at, ',');
+	if (c)
+		put_raw(&at, c->pod, strlen(c->pod));
 	return at;
 }
 
@@ -110,6 +121,8 @@ static void csv_row(struct output *o, const struct row *r)
 		at = put_extended(at, r);
 	if (o->settings.extended && o->settings.director)
 		at = csv_put_forwarded(at, r);
+	if (o->settings.extended)
+		at = csv_put_container(at, r->container);
 	put_one(&at, '\n');
 	o->at = at;
 }

@@ -169,4 +169,8 @@ void journal_entry_set(struct journal_entry *e, const char *name, const struct r
 		add_text(e, &o, "OBJECT_TCP_REAL_METHOD", r->method);
 	if (r->reason)
 		add_text(e, &o, "OBJECT_TCP_REASON", r->reason);
+	if (r->container && *r->container->id)
+		add_text(e, &o, "OBJECT_CONTAINER_ID", r->container->id);
+	if (r->container && *r->container->pod)
+		add_text(e, &o, "OBJECT_POD_UID", r->container->pod);
 }

@@ -128,6 +128,10 @@ static void json_row(struct output *o, const struct row *r)
 	at = json_put_optional(at, r->age_ms);
 	PUT(&at, ",\"gone_ms\":");
 	at = json_put_optional(at, r->gone_ms);
+	PUT(&at, ",\"container\":");
+	at = put_word(at, r->container && *r->container->id ? r->container->id : NULL);
+	PUT(&at, ",\"pod\":");
+	at = put_word(at, r->container && *r->container->pod ? r->container->pod : NULL);
 	if (r->forwarded)
 		at = json_put_forwarded(at, r);
 	PUT(&at, "}\n");

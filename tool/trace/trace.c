@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/privilege.h"
+#include "probes/tcp_state.h"
 #include "trace/compile.h"
 #include "trace/printing.h"
 
@@ -80,6 +81,10 @@ int trace_load(struct trace *t, const struct object *programs, char *errmsg, siz
 	if (err)
 		return err;
 	err = correlate_init(&t->correlate);
+	if (!err && options_containers(o))
+		err = containers_open(&t->containers, o->proc_root);
+	if (!err && t->containers.groups.fd > 0)
+		err = perfbuf_wake_by(&t->perfbuf, t->containers.groups.fd);
 	if (!err)
 		err = health_init(&t->health, o->down);
 	if (!err)
@@ -130,7 +135,7 @@ static void follow_layout(struct trace *t)
 		return;
 	t->ready = true;
 	/* From here on the tool starts no process, loads nothing and writes no cache. */
-	err = privilege_trace_only(t->options->journal, t->metrics.path);
+	err = privilege_trace_only(t->options->journal, t->metrics.path, options_containers(t->options));
 	if (err)
 		log_debug("cannot restrict system calls: %s", err == -EINVAL ? "this kernel takes no seccomp filter" :
 										  strerror(-err));
@@ -172,9 +177,22 @@ static void write_row(struct trace *t, const struct row *row)
 		journal_row(&t->journal, row);
 }
 
-static void print_row(struct trace *t, const struct row *row)
+static void find_container(struct trace *t, struct row *row)
+{
+	const struct containers_query q = {
+		.now_ns = row->ts_ns, .cgroup = row->cgroup, .skaddr = row->skaddr, .netns = row->netns,
+		.pid = row->owned ? row->pid : 0, .opens = row->oldstate == TCP_CLOSE, .ends = row->newstate == TCP_CLOSE,
+	};
+
+	if (!row->forwarded)
+		row->container = containers_find(&t->containers, &q);
+}
+
+static void print_row(struct trace *t, struct row *row)
 {
 	struct row event;
+
+	find_container(t, row);
 
 	write_row(t, row);
 	if (health_row(&t->health, row, &event) && !output_limit_reached(&t->output))
@@ -189,6 +207,7 @@ static int print_rows(struct trace *t, uint64_t settle_ns)
 	struct row row;
 	int err;
 
+	containers_follow(&t->containers);
 	perfbuf_drain(&t->perfbuf, on_sample, t);
 	correlate_sort(&t->correlate);
 	for (; !output_limit_reached(&t->output) && correlate_next(&t->correlate, before_ns, &row); rows++)
@@ -256,6 +275,8 @@ static void drop_privilege(const struct trace *t)
 	uint64_t keep = ipvs ? privilege_perfmon() | privilege_ptrace() : 0;
 	int err;
 
+	if (options_containers(t->options))	/* to see the namespaces of other users' processes */
+		keep |= privilege_ptrace();
 	if (t->metrics.path)	/* its folder may be made again at any time, by another user */
 		keep |= privilege_write();
 	err = privilege_drop(keep, spare, sizeof(spare) / sizeof(spare[0]), (void *)t);
@@ -371,6 +392,7 @@ void trace_close(struct trace *t)
 	programs_close(&t->layout);
 	correlate_fini(&t->correlate);
 	health_fini(&t->health);
+	containers_close(&t->containers);
 	output_close(&t->output);
 	recording_close(&t->recording);
 	journal_close(&t->journal);

@@ -20,7 +20,7 @@ static struct event valid(void)
 				   40000, 80, 4026531840 },
 			.real = { { 0, 0, 0xffff0000, 0x0300000a }, 8080, AF_INET, METHOD_MASQ },
 			.owner = { .pid = 42, .uid = 1000, .comm = "curl" }, .family = AF_INET,
-			.flags = CONN_OWNED,
+			.flags = CONN_OWNED, .cgroup = 0x1234567890,
 		},
 	};
 
@@ -50,7 +50,7 @@ static void check_taken(const struct event *ev)
 static void wire_layout(void **state)
 {
 	(void)state;
-	assert_int_equal(sizeof(struct event), 128);
+	assert_int_equal(sizeof(struct event), 136);
 	assert_int_equal(offsetof(struct event, type), 24);
 	assert_int_equal(offsetof(struct event, err), 28);
 	assert_int_equal(offsetof(struct event, conn), 32);
@@ -60,6 +60,8 @@ static void wire_layout(void **state)
 	assert_int_equal(offsetof(struct conn, forwarded.packets), 60);
 	assert_int_equal(offsetof(struct conn, forwarded.flags), 73);
 	assert_int_equal(offsetof(struct conn, family), 84);
+	assert_int_equal(offsetof(struct event, conn.cgroup), 128);
+	assert_int_equal(EVENT_SIZE_OLD, 128);
 }
 
 static void whole_event(void **state)
@@ -90,9 +92,10 @@ static void every_length(void **state)
 		memcpy(bytes, &ev, len < sizeof(ev) ? len : sizeof(ev));
 		memset(&out, 0x5a, sizeof(out));
 		before = out;
-		if (len >= sizeof(ev) && len < sizeof(ev) + 8) {	/* the kernel pads to 8 bytes */
+		if (len >= EVENT_SIZE_OLD && len < sizeof(ev) + 8) {	/* the kernel pads to 8 bytes */
 			assert_int_equal(decode(&out, bytes, len), 0);
-			assert_memory_equal(&out, &ev, sizeof(ev));
+			assert_memory_equal(&out, &ev, EVENT_SIZE_OLD);
+			assert_int_equal(out.conn.cgroup, len < sizeof(ev) ? 0 : 0x1234567890);
 		} else {
 			assert_int_equal(decode(&out, bytes, len), -EBADMSG);
 			assert_memory_equal(&out, &before, sizeof(out));
