@@ -16,6 +16,7 @@
 #define KNOWN_SETS 1024
 #define PID_FRESH_NS 1000000000ULL	/* the kernel does not give a PID to another process so soon */
 #define NETNS_FRESH_NS 250000000ULL	/* nor is a container started so soon: it may get the namespace's number */
+#define KTHREADD 2			/* the PID of the first kernel thread: kernel threads are in the host's namespaces */
 #define SCAN_SHARE 20			/* reading all of /proc takes at most 1/20 of the time */
 
 enum kind { UNUSED, CGROUP, PROCESS, SOCKET, NETNS };
@@ -263,7 +264,7 @@ int containers_open(struct containers *c, const char *proc_root)
 	if (!c->known)
 		return -ENOMEM;
 	c->v1 = has_v1();
-	c->host_netns = proc_root ? read_netns(c, 1) : 0;
+	c->host_netns = proc_root ? read_netns(c, KTHREADD) : 0;
 	cgroups_open(&c->groups, see_group, c);
 	return 0;
 }

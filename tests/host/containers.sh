@@ -1,0 +1,195 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# Containers and pods. There is no runtime here: the tests make control groups with the names that the runtimes give them, in a
+# group of their own, and move real processes into them. The VM suite uses this file too.
+
+container_id=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+pod_uid=01234567-89ab-cdef-0123-456789abcdef
+pod_slice=kubepods-burstable-pod${pod_uid//-/_}.slice
+
+# undo - removes the groups of this test; a test function runs in a process of its own
+undo()
+{
+	local dir
+	wait	# a process that was killed is in its group for a moment
+	for dir in "${group_roots[@]}"; do
+		[ ! -d "$dir" ] || find "$dir" -depth -type d -exec rmdir {} + || :
+	done
+}
+group_roots=()
+
+# hierarchy v1|v2 - prints the mount point of a hierarchy of that version
+hierarchy()
+{
+	local type=cgroup
+	[ "$1" = v1 ] || type=cgroup2
+	awk -v type=$type '$3 == type { print $2; exit }' /proc/self/mounts
+}
+
+# make_group v1|v2 PATH - makes the group below one of this test and sets "cgroup_dir" to its folder
+make_group()
+{
+	local mount
+	mount=$(hierarchy "$1")
+	[ "$mount" ] || skip "no control groups $1"
+	[ "$1" = v1 ] || contained_by_kernel
+	cgroup_dir=$mount/ipvs-tcpstate-test.$$
+	[[ " ${group_roots[*]} " == *" $cgroup_dir "* ]] || group_roots+=("$cgroup_dir")
+	cgroup_dir+=/$2
+	mkdir -p "$cgroup_dir"
+}
+
+# contained_by_kernel - skips on kernels whose BPF programs cannot read the control group
+contained_by_kernel()
+{
+	[ "$(printf '%s\n' 4.18 "$(uname -r)" | sort -V | head -n 1)" = 4.18 ] || skip "BPF reads no control group here"
+}
+
+# in_group COMMAND... - runs a command in the group
+in_group()
+{
+	(echo "$BASHPID" >"$cgroup_dir/cgroup.procs" && exec "$@")
+}
+
+# stay_in_group - keeps a process in the group
+stay_in_group()
+{
+	(echo "$BASHPID" >"$cgroup_dir/cgroup.procs" && exec sleep 60) &
+	pids+=($!)
+	wait_for in_its_group
+}
+
+# client_in_group [OPTION...] ADDR:PORT - runs the client in the group; its PID goes to "client_pid"
+client_in_group()
+{
+	in_group "$peers/client" "$@" >one
+	client_pid=$(sed -n 's/.* pid \([0-9]*\) .*/\1/p' one | sort -u)
+	cat one >>clients
+}
+
+# owners text|csv|json - prints PID, container and pod of the rows, each once
+owners()
+{
+	case $1 in
+	text) awk 'NR > 1 { print $2, $(NF - 1), $NF }' rows ;;
+	csv) awk -F , 'NR > 1 { print $2, $(NF - 1) ? $(NF - 1) : "-", $NF ? $NF : "-" }' rows ;;
+	json) jq -r 'select(.pid) | "\(.pid) \(.container // "-") \(.pod // "-")"' rows ;;
+	esac | sort -u
+}
+
+# container_formats text|csv|json [OPTION...] - each path that a runtime makes
+container_formats()
+{
+	local format=$1 path id pod shown
+	shift
+	server "$place_4"
+	tool_start -a -D 7711 "$@"
+	: >expected
+	while read -r path id pod; do
+		make_group v2 "$path"
+		client_in_group "$place_4"
+		shown=$id
+		[ "$format" != text ] || shown=${id:0:12}
+		echo "$client_pid $shown $pod" >>expected
+		rmdir "$cgroup_dir"	# as if the container had ended: the rows are not written yet
+	done <<-END
+	docker/$container_id $container_id -
+	docker-$container_id.scope $container_id -
+	kubepods/burstable/pod$pod_uid/$container_id $container_id $pod_uid
+	kubepods.slice/$pod_slice/docker-$container_id.scope $container_id $pod_uid
+	kubepods.slice/$pod_slice/cri-containerd-$container_id.scope $container_id $pod_uid
+	$pod_slice:cri-containerd:$container_id $container_id $pod_uid
+	kubepods.slice/$pod_slice/crio-$container_id.scope $container_id $pod_uid
+	kubepods.slice/$pod_slice/crio-conmon-$container_id.scope - $pod_uid
+	kubepods.slice/$pod_slice/crio-$container_id.scope/container $container_id $pod_uid
+	session-1.scope - -
+	END
+	tool_stop
+	expect "lost" 0 "$(lost)"
+	expect "PID, container, pod" "$(sort -u expected)" "$(owners "$format")"
+	expect "rows" 50 "$(case $format in json) jq -c 'select(.pid)' rows ;; *) tail -n +2 rows ;; esac | wc -l)"
+}
+
+# short_lived - a hundred processes that connect, close and exit
+short_lived()
+{
+	local longest
+	server "$place_4"
+	tool_start -a -x -D 7711
+	make_group v2 "kubepods.slice/$pod_slice/cri-containerd-$container_id.scope"
+	# shellcheck disable=SC2016 # the inner shell expands these
+	in_group bash -c 'for i in {1..100}; do "$1" -q "$2"; done' - "$peers/client" "$place_4" >>clients
+	rmdir "$cgroup_dir"
+	tool_stop
+	longest=$(awk '{ ms = ($NF - $(NF - 2)) / 1e6; most = ms > most ? ms : most } END { print most }' clients)
+	expect "clients" 100 "$(sed -n 's/.* pid \([0-9]*\) .*/\1/p' clients | sort -u | wc -l)"
+	expect "processes, and their container and pod in all rows" "100 ${container_id:0:12} $pod_uid" \
+		"$(owners text | cut -d ' ' -f 2- | uniq -c | sed 's/^ *//')"
+	expect "rows" 500 "$(tail -n +2 rows | wc -l)"
+	note "100 of 100; the longest connect took $longest ms"
+}
+
+# by_process - in a v1 hierarchy the kernel does not tell the group: /proc does, at the first row
+by_process()
+{
+	server "$place_4"
+	tool_start -a -x -D 7711
+	make_group v1 "docker/$container_id"
+	client_in_group -o 300 "$place_4"
+	tool_stop
+	expect "PID, container, pod" "$client_pid ${container_id:0:12} -" "$(owners text)"
+}
+
+# by_netns - a process that is gone, and one that is not known: another process in their namespace tells
+by_netns()
+{
+	server "$place_4"
+	tool_start -a -x -D 7711
+	make_group v1 "docker/$container_id"
+	stay_in_group
+	client_in_group "$place_4"
+	tool_stop
+	expect "PID, container, pod" "$client_pid ${container_id:0:12} -" "$(owners text)"
+}
+
+in_its_group()
+{
+	[ "$(wc -l <"$cgroup_dir/cgroup.procs")" = 1 ]
+}
+
+# server_by_netns - the kernel accepts a connection for no process; in a pod the namespace tells the pod only
+server_by_netns()
+{
+	tool_start -a -x -L 7711
+	make_group v2 "kubepods.slice/$pod_slice/crio-$container_id.scope"
+	stay_in_group
+	server "$place_4"
+	client "$place_4"
+	wait_for has_closed 1
+	tool_stop
+	expect "container and pod of accepted sockets" "- $pod_uid" "$(awk '$8 == "SYN_RECV" || $8 == "CLOSE_WAIT" ||
+		$8 == "LAST_ACK" { print $(NF - 1), $NF }' rows | sort -u)"
+}
+
+# no_container - host processes in no container
+no_container()
+{
+	server "$place_4"
+	tool_start -a -x -D 7711
+	client "$place_4"
+	tool_stop
+	expect "container, pod" "- -" "$(owners text | cut -d ' ' -f 2-)"
+}
+
+run_containers()
+{
+	run "containers: every path, -x" traced container_formats text -x
+	run "containers: every path, -s -x" traced container_formats csv -s -x
+	run "containers: every path, -j" traced container_formats json -j
+	run "containers: 100 short-lived processes" traced short_lived
+	run "containers: v1, by /proc" traced by_process
+	run "containers: v1, a process that is gone" traced by_netns
+	run "containers: accepted connections of a pod" traced server_by_netns
+	run "containers: a process in none" traced no_container
+}
