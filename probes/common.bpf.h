@@ -8,6 +8,7 @@
  *   READ_KERNEL       number of the helper that reads kernel memory: 113, or 4 (bpf_probe_read) before 5.5
  *   LRU_MAPS          this kernel has maps that drop their oldest elements: 4.10 and later
  *   CGROUP_IDS        this kernel tells the control group of the current process: 4.18 and later
+ *   PIDS_IN_NAMESPACE this kernel tells the PID in a namespace: 5.7 and later
  *   RAW_TRACEPOINTS   this kernel has raw tracepoints: 4.17 and later
  *   SECOND_PROGRAM    a second program is attached after the one for state changes, see state.bpf.c
  *   DIRECTOR          with the programs for --director, see director.bpf.c
@@ -46,6 +47,13 @@
 static long (*read_kernel)(void *dst, u32 size, const void *src) = (void *)READ_KERNEL;
 #ifdef CGROUP_IDS
 static u64 (*current_cgroup_id)(void) = (void *)80;	/* by number: older libbcc does not know it */
+#endif
+#ifdef PIDS_IN_NAMESPACE
+struct namespace_pids {		/* struct bpf_pidns_info, include/uapi/linux/bpf.h */
+	u32 pid, tgid;
+};
+
+static long (*current_pids_in)(u64 dev, u64 ino, struct namespace_pids *to, u32 size) = (void *)120;
 #endif
 
 /* A tracked socket: shown or counted. */
@@ -276,6 +284,26 @@ static inline bool address_wanted(const u32 addr[4], u16 port, u16 side)
 static inline bool vip_wanted(const struct settings *s, const struct tuple *t)
 {
 	return !(s->flags & SETTING_VIPS) || address_wanted(t->raddr, t->rport, ADDRESS_VIP);
+}
+
+static inline bool netns_wanted(const struct settings *s, u32 netns)
+{
+	return !(s->flags & SETTING_NETNS) || netns == s->netns;
+}
+
+/* True if the current process may open sockets that are shown. */
+static inline bool opener_wanted(const struct settings *s)
+{
+	if (!(s->flags & SETTING_PID))
+		return true;
+#ifdef PIDS_IN_NAMESPACE
+	if (s->pidns) {
+		struct namespace_pids in = {};
+
+		return !current_pids_in(s->pidns_dev, s->pidns, &in, sizeof(in)) && in.tgid == s->pid;
+	}
+#endif
+	return bpf_get_current_pid_tgid() >> 32 == s->pid;
 }
 
 static inline bool real_wanted(const struct settings *s, const struct real *real)

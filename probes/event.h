@@ -136,9 +136,11 @@ enum setting_flags {
 	SETTING_IPVS = 2048,	/* ip_vs_conn_new() is probed: the first row of a connect waits for IPVS */
 	SETTING_ENDS = 4096,	/* of IPVS's entries only begin and end */
 	SETTING_CGROUPS = 8192,	/* rows tell the owner's control group */
+	SETTING_NETNS = 16384,	/* only sockets in network namespace "netns"; entries of IPVS there */
 };
 
-#define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | SETTING_PID | SETTING_VIPS)
+#define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | SETTING_PID | SETTING_VIPS | \
+			 SETTING_NETNS)
 
 /* Offsets are in bytes, those of the running kernel; 0: not known. */
 struct settings {
@@ -146,7 +148,9 @@ struct settings {
 	__u32 pid;		/* thread group */
 	__u64 adopt;		/* PORT_BIT() of each service that may have pre-existing sockets, not tracked yet */
 	__u32 own_netns;	/* the tool's network namespace: COUNT_IPVS_CONNS counts only there; 0: it counts nothing */
-	__u32 pad0;
+	__u32 netns;		/* inode number */
+	__u32 pidns;		/* the namespace in which "pid" is a number, inode number; 0: the host's */
+	__u32 pidns_dev;
 	__u16 sk_err;		/* struct sock */
 	__u16 skc_net;		/* struct sock_common */
 	__u16 skc_v6_daddr;
@@ -319,7 +323,7 @@ _Static_assert(sizeof(struct real) == 20, "struct real has a hole");
 _Static_assert(sizeof(struct forwarded) == sizeof(struct owner), "they share their place");
 _Static_assert(sizeof(struct conn) == 104, "struct conn has a hole");
 _Static_assert(sizeof(struct event) == 136, "struct event has a hole");
-_Static_assert(sizeof(struct settings) == 96, "struct settings has a hole");
+_Static_assert(sizeof(struct settings) == 104, "struct settings has a hole");
 _Static_assert(sizeof(struct conn_entry) == 56, "struct conn_entry has a hole");
 _Static_assert(sizeof(struct service) == 20, "struct service has a hole");
 _Static_assert(sizeof(struct tally_key) == 40, "struct tally_key has a hole");

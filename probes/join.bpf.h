@@ -203,7 +203,7 @@ static inline bool syn_may_be_under_way(const struct settings *s, u64 sk, const 
 static inline bool unseen_wanted(const struct settings *s, const struct tuple *t, u16 family)
 {
 	return !(s->flags & SETTING_PID) && family_wanted(s, family) && ports_wanted(s, t->lport, t->rport) &&
-	       vip_wanted(s, t);
+	       vip_wanted(s, t) && netns_wanted(s, t->netns);
 }
 
 /* Fills in a connect whose tcp_connect() was not seen, but for which IPVS has an entry. */

@@ -182,8 +182,115 @@ no_container()
 	expect "container, pod" "- -" "$(owners text | cut -d ' ' -f 2-)"
 }
 
+# in_netns - two clients, in two namespaces; the one that is asked for by inode, PID or path
+in_netns()
+{
+	local name=$1 inode other
+	unshare --net sleep 60 &
+	other=$!
+	pids+=("$other")
+	wait_for other_netns "$other"
+	inode=$(stat -L -c %i "/proc/$other/ns/net")
+	case $name in
+	inode) name=$inode ;;
+	pid) name=$other ;;
+	path)
+		: >mounted
+		mount --bind "/proc/$other/ns/net" mounted
+		name=./mounted
+		;;
+	esac
+	nsenter --net="/proc/$other/ns/net" ip link set lo up
+	tool_start -a -x --netns "$name"
+	client_fails "$place_4"
+	client_in=(nsenter --net="/proc/$other/ns/net")
+	client_fails "$place_4"
+	tool_stop
+	[ "$1" != path ] || umount mounted
+	expect "rows" 2 "$(tail -n +2 rows | wc -l)"
+	expect "namespaces of rows" "$inode" "$(awk 'NR > 1 { print $(NF - 5) }' rows | sort -u)"
+	expect "PID" "$(tail -n 1 clients | sed 's/.* pid \([0-9]*\) .*/\1/')" "$(awk 'NR > 1 { print $2 }' rows | sort -u)"
+}
+
+other_netns()
+{
+	[ "$(stat -L -c %i "/proc/$1/ns/net")" != "$(stat -L -c %i /proc/self/ns/net)" ]
+}
+
+# of_container ID - rows of one container only, which starts later; another one has the same pod
+of_container()
+{
+	local name=$1 other=ffffffffffff${container_id:12}
+	server "$place_4"
+	tool_start -a -j --container "$name" -D 7711
+	client "$place_4"
+	make_group v2 "kubepods.slice/$pod_slice/crio-$container_id.scope"
+	client_in_group -n 2 "$place_4"
+	echo "$client_pid $container_id $pod_uid" >expected
+	make_group v2 "kubepods.slice/$pod_slice/crio-$other.scope"
+	client_in_group "$place_4"
+	[ "$name" != "$pod_uid" ] || echo "$client_pid $other $pod_uid" >>expected
+	tool_stop
+	expect "PID, container, pod" "$(sort expected)" "$(owners json)"
+	expect "rows, filtered" "$((10 * $(wc -l <expected) - ($(wc -l <expected) - 1) * 5)) $((10 - ($(wc -l <expected) - 1) * 5))" \
+		"$(jq -r 'select(.event == "end") | "\(.rows) \(.filtered)"' rows)"
+}
+
+# pid_namespace - in a PID namespace the rows have the host's PIDs, and -p has those of the namespace
+pid_namespace()
+{
+	local inner
+	server "$place_4"
+	tool_in=(unshare --pid --fork --mount-proc --kill-child --)
+	tool_start -a -D 7711
+	client "$place_4"
+	kill -TERM "$(pgrep -P "$tool_pid")"
+	tool_end
+	expect "line on stderr" 1 "$(grep -c 'in the PID namespace of a container: the PIDs in rows are the host.s$' err)"
+	expect "PIDs" "$(sed 's/.* pid \([0-9]*\) .*/\1/' clients)" "$(awk 'NR > 1 { print $2 }' rows | sort -u)"
+}
+
+# pid_in_namespace - a shell in the namespace is number 1, the client that it becomes has that number too
+pid_in_namespace()
+{
+	local outer
+	server "$place_4"
+	mkfifo go
+	# shellcheck disable=SC2016 # the inner shell expands these
+	unshare --pid --fork --mount-proc --kill-child -- bash -c '
+		"$1" --cache-dir "$2" --no-realtime -a -D 7711 -p 3 >rows 2>err &
+		bash -c "read -r <go; exec \$1 -n 2 \$2" - "$3" "$4" >>clients
+		"$3" "$4" >>others
+		kill -TERM %1
+		wait %1' - "$tool" "$cache" "$peers/client" "$place_4" &
+	pids+=($!)
+	outer=$!
+	tool_pid=$!
+	wait_for grep -qs 'tracing; Ctrl-C' err
+	client "$place_4"
+	: >go
+	wait "$outer"
+	expect "what the client calls itself" 3 "$(sed -n 's/.* pid \([0-9]*\) .*/\1/p' clients | tail -n 1)"
+	expect "rows" 10 "$(tail -n +2 rows | wc -l)"
+	expect "line on stderr" 1 "$(grep -c 'that of -p is the container.s$' err)"
+}
+
 run_containers()
 {
+	run "--netns: by inode number" traced in_netns inode
+	run "--netns: by PID" traced in_netns pid
+	run "--netns: by path" traced in_netns path
+	run "--netns: no such process" misuse 2 "no such process; give the PID" "$tool" -a --netns 4194304
+	run "--netns: a file" misuse 2 "not a network namespace" "$tool" -a --netns /etc/passwd
+	run "--netns: another kind of namespace" misuse 2 "not a network namespace" "$tool" -a --netns /proc/self/ns/pid
+	run "--netns: a word" misuse 2 "'pod': give an inode number" "$tool" -a --netns pod
+	run "--container: 12 digits" traced of_container "${container_id:0:12}"
+	run "--container: all digits" traced of_container "$container_id"
+	run "--container: the UID of a pod" traced of_container "$pod_uid"
+	run "--container: 11 digits" misuse 2 "first 12 digits" "$tool" -a --container "${container_id:0:11}"
+	run "--container: counting" misuse 2 "prints no rows" "$tool" -a --summary --container "$container_id"
+	run "PID namespace: the host's numbers" traced pid_namespace
+	run "PID namespace: -p" traced pid_in_namespace
 	run "containers: every path, -x" traced container_formats text -x
 	run "containers: every path, -s -x" traced container_formats csv -s -x
 	run "containers: every path, -j" traced container_formats json -j

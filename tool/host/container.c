@@ -157,3 +157,8 @@ const char *container_unified_path(const char *text, size_t *len)
 	}
 	return NULL;
 }
+
+bool container_has_name(const struct container *c, const char *name)
+{
+	return !strncmp(c->id, name, strlen(name)) || !strcmp(c->pod, name);
+}

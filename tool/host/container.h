@@ -44,6 +44,9 @@ struct container container_from_path(const char *path, size_t len);
  */
 struct container container_from_process(const char *text);
 
+/** container_has_name - true if @name is the begin of its ID, or the pod's UID */
+bool container_has_name(const struct container *c, const char *name);
+
 /** container_unified_path - the path in the v2 hierarchy, @len bytes of @text of /proc/PID/cgroup; NULL: none */
 const char *container_unified_path(const char *text, size_t *len);
 

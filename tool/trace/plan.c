@@ -78,6 +78,8 @@ void plan_add_defines(struct plan *p, bool rows, bool counts)
 		probe_text_add(&p->defines, "SECOND_PROGRAM");
 	if (p->host->cgroup_ids)
 		probe_text_add(&p->defines, "CGROUP_IDS");
+	if (p->host->namespace_pids)
+		probe_text_add(&p->defines, "PIDS_IN_NAMESPACE");
 	if (p->options->director)
 		probe_text_add(&p->defines, "DIRECTOR");
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/namespace.h"
 #include "host/privilege.h"
 #include "probes/tcp_state.h"
 #include "trace/compile.h"
@@ -82,7 +83,7 @@ int trace_load(struct trace *t, const struct object *programs, char *errmsg, siz
 		return err;
 	err = correlate_init(&t->correlate);
 	if (!err && options_containers(o))
-		err = containers_open(&t->containers, o->proc_root);
+		err = containers_open(&t->containers, namespace_host_proc() ? o->proc_root : NULL);
 	if (!err && t->containers.groups.fd > 0)
 		err = perfbuf_wake_by(&t->perfbuf, t->containers.groups.fd);
 	if (!err)
@@ -134,6 +135,8 @@ static void follow_layout(struct trace *t)
 	if (t->ready || !compile_follow(&t->kernel, &t->layout))
 		return;
 	t->ready = true;
+	if (t->options->netns && !(t->kernel.layout.skc_net && t->kernel.layout.net_inum))
+		log_warning("--netns: the layout of this kernel's sockets is not known, so no row is shown; see -v, and --check");
 	/* From here on the tool starts no process, loads nothing and writes no cache. */
 	err = privilege_trace_only(t->options->journal, t->metrics.path, options_containers(t->options));
 	if (err)
@@ -190,9 +193,12 @@ static void find_container(struct trace *t, struct row *row)
 
 static void print_row(struct trace *t, struct row *row)
 {
+	const char *name = t->options->container;
 	struct row event;
 
 	find_container(t, row);
+	if (name && !(row->container && container_has_name(row->container, name)))
+		return;
 
 	write_row(t, row);
 	if (health_row(&t->health, row, &event) && !output_limit_reached(&t->output))
