@@ -205,15 +205,14 @@ static int parse_addresses(struct options *o, const struct option_row *row, cons
 	}
 }
 
-/* Namespaces have the inode numbers from here on, and PIDs are smaller: PROC_DYNAMIC_FIRST, fs/proc/generic.c */
-#define INODES_MIN 0xf0000000U
+#define PID_MAX 4194304	/* PID_MAX_LIMIT, include/linux/threads.h; inode numbers of namespaces are far above */
 
 static int parse_netns(struct options *o, const struct option_row *row, const char *text)
 {
 	uint64_t number;
 
 	if (!value_number(text, strlen(text), UINT32_MAX, &number) && number) {
-		if (number >= INODES_MIN)
+		if (number > PID_MAX)
 			o->netns_inum = (uint32_t)number;
 	} else if (!strchr(text, '/')) {
 		return usage_error(o, "--%s '%.64s': give an inode number, a PID or a path, as /run/netns/NAME", row->name, text);

@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#define FIRST_NAMESPACE 0xeffffff0U
 #define HOST_PID_NAMESPACE 0xeffffffcU	/* inode number */
 #define OTHER_WAYS "give the PID of a process in it, its inode number, or a path, as /run/netns/NAME"
 
@@ -29,8 +30,8 @@ static bool is_net(int fd)
 	n = readlink(path, name, sizeof(name) - 1);
 	if (n > 0 && !strncmp(name, "net:[", strlen("net:[")))
 		return true;
-	/* A mounted one has the name of the place: all other files have small numbers. */
-	return n > 0 && name[0] == '/' && st.st_ino > HOST_PID_NAMESPACE;
+	/* A mounted one has the name of the place; only namespaces have such numbers: include/linux/proc_ns.h */
+	return n > 0 && name[0] == '/' && st.st_ino >= FIRST_NAMESPACE;
 }
 
 int namespace_net(const char *name, const char *proc_root, uint32_t *inum, char *errmsg, size_t len)

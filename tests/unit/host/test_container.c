@@ -115,12 +115,27 @@ static void unified_path(void **state)
 	assert_null(container_unified_path("", &len));
 }
 
+static void names(void **state)
+{
+	static const struct container c = { .id = ID, .pod = POD }, none = { "", "" };
+
+	(void)state;
+	assert_true(container_has_name(&c, "0123456789ab"));
+	assert_true(container_has_name(&c, ID));
+	assert_true(container_has_name(&c, POD));
+	assert_false(container_has_name(&c, "123456789abc"));
+	assert_false(container_has_name(&c, ID "0"));
+	assert_false(container_has_name(&c, "01234567-89a"));
+	assert_false(container_has_name(&none, "0123456789ab"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_path),
 		cmocka_unit_test(process),
 		cmocka_unit_test(unified_path),
+		cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
