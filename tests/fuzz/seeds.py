@@ -62,7 +62,8 @@ def recordings():
 def command_lines():
     table = (tests.parent / "tool" / "cli" / "options.c").read_text(encoding="utf-8")
     values = {"FLAG": "", "PORTS": "80,443", "ENDS": "10.0.0.1:80,[fd00::1]", "NUMBER": "42", "SIZE": "64K",
-              "CONNS": "1000", "FAILURES": "5", "STRING": "/tmp/x", "HOOKS": "kprobe", "DIRECTOR": "ends"}
+              "CONNS": "1000", "FAILURES": "5", "STRING": "/tmp/x", "HOOKS": "kprobe", "DIRECTOR": "ends",
+              "NETNS": "4026531833", "CONTAINER": "0123456789ab"}
     rows = re.findall(r"^\t\{ ([^,]+), \"([a-z-]+)\", ([A-Z]+),", table, re.M)
     if len(rows) < 25:
         sys.exit("tool/cli/options.c: its table is not found")
