@@ -111,6 +111,15 @@ container_formats()
 	expect "rows" 50 "$(case $format in json) jq -c 'select(.pid)' rows ;; *) tail -n +2 rows ;; esac | wc -l)"
 }
 
+# from_a_container - the tool is in a container that has the host's /proc and hierarchies, but a control group namespace
+from_a_container()
+{
+	make_group v2 "docker/ffffffffffff${container_id:12}"
+	# shellcheck disable=SC2016 # the inner shell expands these
+	tool_in=(bash -c 'echo $$ >"$0/cgroup.procs" && exec unshare --cgroup -- "$@"' "$cgroup_dir")
+	container_formats text -x
+}
+
 # short_lived - a hundred processes that connect, close and exit
 short_lived()
 {
@@ -294,6 +303,7 @@ run_containers()
 	run "containers: every path, -x" traced container_formats text -x
 	run "containers: every path, -s -x" traced container_formats csv -s -x
 	run "containers: every path, -j" traced container_formats json -j
+	run "containers: every path, from within a container" traced from_a_container
 	run "containers: 100 short-lived processes" traced short_lived
 	run "containers: v1, by /proc" traced by_process
 	run "containers: v1, a process that is gone" traced by_netns

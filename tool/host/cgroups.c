@@ -14,16 +14,18 @@
 #define WATCHES_MAX 65536
 #define DEPTH_MAX 24	/* each level has an open folder while it is read */
 
-/* A line is: 31 25 0:27 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw */
+/* A line is: 31 25 0:27 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw
+ * In a control group namespace the host's hierarchy has a root above the namespace's, such as /../.. */
 static void find_mount(struct cgroups *g)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL;
+	char *line = NULL, root[PATH_MAX], mount[PATH_MAX];
 	size_t size = 0;
 
-	while (file && !*g->mount && getline(&line, &size, file) > 0)
-		if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %*s %4095s", g->mount) != 1)
-			g->mount[0] = '\0';
+	while (file && getline(&line, &size, file) > 0)
+		if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %4095s %4095s", root, mount) == 2 &&
+		    (!*g->mount || !strncmp(root, "/..", 3)))
+			strcpy(g->mount, mount);
 	free(line);
 	if (file)
 		fclose(file);

@@ -10,12 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#define HOST_CGROUP_NAMESPACE 0xeffffffbU	/* inode number, PROC_CGROUP_INIT_INO, include/linux/proc_ns.h */
 #define KNOWN_WAYS 8
 #define KNOWN_SETS 1024
 #define PID_FRESH_NS 1000000000ULL	/* the kernel does not give a PID to another process so soon */
 #define NETNS_FRESH_NS 250000000ULL	/* nor is a container started so soon: it may get the namespace's number */
+#define PF_EXITING 4			/* include/linux/sched.h */
 #define KTHREADD 2			/* the PID of the first kernel thread: kernel threads are in the host's namespaces */
 #define SCAN_SHARE 20			/* reading all of /proc takes at most 1/20 of the time */
 
@@ -79,25 +82,39 @@ static void see_group(void *cookie, uint32_t id, const struct container *inside)
 
 /* ---- /proc */
 
-/* Returns the text of /proc/PID/cgroup for the caller to free, or NULL. */
-static char *read_groups(const struct containers *c, uint32_t pid)
+/* Returns the text of /proc/PID/NAME for the caller to free, or NULL. */
+static char *read_proc(const struct containers *c, uint32_t pid, const char *name)
 {
 	char path[PATH_MAX];
 
 	if (!c->proc_root || !pid)
 		return NULL;
-	snprintf(path, sizeof(path), "%s/%" PRIu32 "/cgroup", c->proc_root, pid);
+	snprintf(path, sizeof(path), "%s/%" PRIu32 "/%s", c->proc_root, pid, name);
 	return file_read(path);
 }
 
+/* True if the process is ending: proc_cgroup_show(), kernel/cgroup/cgroup.c, tells / as its v1 groups then. */
+static bool is_ending(const struct containers *c, uint32_t pid)
+{
+	char *text = read_proc(c, pid, "stat"), *name_end = text ? strrchr(text, ')') : NULL;
+	unsigned flags = PF_EXITING;
+
+	if (name_end && sscanf(name_end, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
+		flags = PF_EXITING;
+	free(text);
+	return flags & PF_EXITING;
+}
+
+/* Returns false if the process is gone. */
 static bool read_container(const struct containers *c, uint32_t pid, struct container *to)
 {
-	char *text = read_groups(c, pid);
+	char *text = read_proc(c, pid, "cgroup");
+	bool read = text;
 
 	if (text)
 		*to = container_from_process(text);
 	free(text);
-	return text;
+	return read && (container_known(to) || !is_ending(c, pid));
 }
 
 static uint32_t read_netns(const struct containers *c, uint32_t pid)
@@ -127,7 +144,7 @@ static enum answer from_group(struct containers *c, const struct containers_quer
 		return NOT_KNOWN;
 	k = find_known(c, CGROUP, id, q->now_ns);
 	if (!k) {	/* groups are not watched, or there are very many */
-		text = read_groups(c, q->pid);
+		text = read_proc(c, q->pid, "cgroup");
 		path = text ? container_unified_path(text, &len) : NULL;
 		if (path && cgroups_id(&c->groups, path, len) == id) {
 			const struct container inside = container_from_path(path, len);
@@ -138,7 +155,7 @@ static enum answer from_group(struct containers *c, const struct containers_quer
 	}
 	if (k)
 		c->found = k->container;
-	return k && (container_known(&c->found) || !c->v1) ? KNOWN : NOT_KNOWN;
+	return k && (container_known(&c->found) || !c->partial) ? KNOWN : NOT_KNOWN;
 }
 
 /* ---- by process */
@@ -247,13 +264,15 @@ static enum answer from_netns(struct containers *c, const struct containers_quer
 
 /* ---- all together */
 
-static bool has_v1(void)
+/* True if the v2 hierarchy that this process sees may lack the group that tells. */
+static bool is_partial(void)
 {
 	char *text = file_read("/proc/self/cgroup");
-	bool has = text && (strncmp(text, "0::", 3) != 0 || strchr(text, '\n') != strrchr(text, '\n'));
+	bool v1 = text && (strncmp(text, "0::", 3) != 0 || strchr(text, '\n') != strrchr(text, '\n'));
+	struct stat st;
 
 	free(text);
-	return has;
+	return v1 || (!stat("/proc/self/ns/cgroup", &st) && st.st_ino != HOST_CGROUP_NAMESPACE);
 }
 
 int containers_open(struct containers *c, const char *proc_root)
@@ -263,7 +282,7 @@ int containers_open(struct containers *c, const char *proc_root)
 	c->known = calloc((size_t)KNOWN_SETS * KNOWN_WAYS, sizeof(*c->known));
 	if (!c->known)
 		return -ENOMEM;
-	c->v1 = has_v1();
+	c->partial = is_partial();
 	c->host_netns = proc_root ? read_netns(c, KTHREADD) : 0;
 	cgroups_open(&c->groups, see_group, c);
 	return 0;
@@ -280,7 +299,7 @@ const struct container *containers_find(struct containers *c, const struct conta
 	if (!c->known)
 		return NULL;
 	c->found = (struct container){ "", "" };
-	if (from_group(c, q) == NOT_KNOWN && ((q->cgroup && !c->v1) || from_process(c, q) == NOT_KNOWN))
+	if (from_group(c, q) == NOT_KNOWN && ((q->cgroup && !c->partial) || from_process(c, q) == NOT_KNOWN))
 		from_netns(c, q);
 	return container_known(&c->found) ? &c->found : NULL;
 }

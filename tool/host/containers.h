@@ -20,7 +20,7 @@ struct known;
 struct containers {
 	const char *proc_root;
 	struct cgroups groups;
-	bool v1;			/* there are v1 hierarchies too: containers may be only there */
+	bool partial;			/* there are v1 hierarchies too, or not all of v2 is seen: containers may be elsewhere */
 	uint32_t host_netns;
 	uint64_t scan_after_ns;		/* the earliest time to read all of /proc again */
 	struct known *known;		/* a hash table of KNOWN_SETS * KNOWN_WAYS; what is used least is forgotten */

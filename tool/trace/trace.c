@@ -84,6 +84,9 @@ int trace_load(struct trace *t, const struct object *programs, char *errmsg, siz
 	err = correlate_init(&t->correlate);
 	if (!err && options_containers(o))
 		err = containers_open(&t->containers, namespace_host_proc() ? o->proc_root : NULL);
+	if (t->containers.groups.err)
+		log_warning("cannot watch all control groups: %s; containers may be missing in rows; see fs.inotify.max_user_watches",
+			    strerror(-t->containers.groups.err));
 	if (!err && t->containers.groups.fd > 0)
 		err = perfbuf_wake_by(&t->perfbuf, t->containers.groups.fd);
 	if (!err)
