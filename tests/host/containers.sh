@@ -221,6 +221,23 @@ in_netns()
 	expect "PID" "$(tail -n 1 clients | sed 's/.* pid \([0-9]*\) .*/\1/')" "$(awk 'NR > 1 { print $2 }' rows | sort -u)"
 }
 
+# counted_in_netns - counters have the connects of one namespace only
+counted_in_netns()
+{
+	local other
+	unshare --net sleep 60 &
+	other=$!
+	pids+=("$other")
+	wait_for other_netns "$other"
+	nsenter --net="/proc/$other/ns/net" ip link set lo up
+	tool_start -a --summary --netns "$other" -D 7711
+	client_fails -n 3 "$place_4"
+	client_in=(nsenter --net="/proc/$other/ns/net")
+	client_fails -n 5 "$place_4"
+	tool_stop
+	expect "connects, refused" "5 5" "$(numbers "$place_4" 3 5)"
+}
+
 other_netns()
 {
 	[ "$(stat -L -c %i "/proc/$1/ns/net")" != "$(stat -L -c %i /proc/self/ns/net)" ]
@@ -289,6 +306,7 @@ run_containers()
 	run "--netns: by inode number" traced in_netns inode
 	run "--netns: by PID" traced in_netns pid
 	run "--netns: by path" traced in_netns path
+	run "--netns: counters" traced counted_in_netns
 	run "--netns: no such process" misuse 2 "no such process; give the PID" "$tool" -a --netns 4194304
 	run "--netns: a file" misuse 2 "not a network namespace" "$tool" -a --netns /etc/passwd
 	run "--netns: another kind of namespace" misuse 2 "not a network namespace" "$tool" -a --netns /proc/self/ns/pid

@@ -15,7 +15,7 @@
 
 #define HOST_CGROUP_NAMESPACE 0xeffffffbU	/* inode number, PROC_CGROUP_INIT_INO, include/linux/proc_ns.h */
 #define KNOWN_WAYS 8
-#define KNOWN_SETS 1024
+#define KNOWN_SETS 512
 #define PID_FRESH_NS 1000000000ULL	/* the kernel does not give a PID to another process so soon */
 #define NETNS_FRESH_NS 250000000ULL	/* nor is a container started so soon: it may get the namespace's number */
 #define PF_EXITING 4			/* include/linux/sched.h */
