@@ -61,8 +61,9 @@ struct sock_entry {
 	struct conn conn;	/* first: before 4.9 the verifier forgets a map value once added to */
 	u64 since_ns;		/* start of the current state */
 	u64 established_ns;	/* start of ESTABLISHED; 0: not seen */
-	u32 err;		/* the last sk_err that the kernel reported to the socket's owner */
-	u32 connected;		/* 1: tcp_connect() was seen, so the addresses and ports are final */
+	u16 err;		/* the last sk_err that the kernel reported to the socket's owner */
+	u16 connected;		/* 1: tcp_connect() was seen, so the addresses and ports are final */
+	u32 cgroup;		/* as in struct event */
 };
 
 /* A connect in progress. */
@@ -70,12 +71,12 @@ struct connecting {
 	u64 sk;			/* struct sock; 0: this element is dead */
 	u64 since_ns;
 	struct owner owner;
-	u64 cgroup;		/* as in struct conn */
 	u32 netns;		/* the socket's network namespace, inode number */
+	u32 cgroup;		/* as in struct event */
 	u32 err;		/* as in struct sock_entry */
 	u32 retransmits;	/* of its SYN, before the probes saw that IPVS handles it */
 	u8 family;
-	u8 pad[3];
+	u8 pad[7];
 };
 
 /* A connect that has left "connecting". It is in "clients" if IPVS handles it, or in "closed" if it was given up before
@@ -319,7 +320,7 @@ static inline void set_owner(struct owner *o)
 }
 
 /* The control group of the process that opens a socket. */
-static inline u64 opener_cgroup(const struct settings *s)
+static inline u32 opener_cgroup(const struct settings *s)
 {
 #ifdef CGROUP_IDS
 	if (s->flags & SETTING_CGROUPS)

@@ -88,7 +88,6 @@ struct conn {
 	__u8 pad;
 	__u32 entry_at;		/* when IPVS created its entry, ENTRY_TIME(); 0: not known */
 	__u32 gone_at;		/* when IPVS ended its entry, ENTRY_TIME(); 0: not ended */
-	__u64 cgroup;		/* the owner's control group, its ID in the v2 hierarchy; 0: not known. Last: older events end before it */
 };
 
 /* CLOCK_MONOTONIC in units of 2^20 ns, about 1 ms: differences are right up to 52 days. */
@@ -115,11 +114,13 @@ struct event {
 	__u8 newstate;
 	__u8 err_known;		/* 1: err was read */
 	__u32 err;		/* sk_err when the state became CLOSE; 0: none */
-	struct conn conn;	/* last */
+	struct conn conn;
+	__u32 cgroup;		/* the owner's control group: lower half of its ID in the v2 hierarchy; 0: not known */
+	__u32 pad;
 };
 
 /* Size of an event in recordings from before control groups. */
-#define EVENT_SIZE_OLD (sizeof(struct event) - sizeof(__u64))
+#define EVENT_SIZE_OLD 128
 
 enum setting_flags {
 	SETTING_ALL = 1,	/* also sockets that IPVS does not handle */
@@ -321,7 +322,7 @@ enum run_slot {
 _Static_assert(sizeof(struct tuple) == 40, "struct tuple has a hole");
 _Static_assert(sizeof(struct real) == 20, "struct real has a hole");
 _Static_assert(sizeof(struct forwarded) == sizeof(struct owner), "they share their place");
-_Static_assert(sizeof(struct conn) == 104, "struct conn has a hole");
+_Static_assert(sizeof(struct conn) == 96, "struct conn has a hole");
 _Static_assert(sizeof(struct event) == 136, "struct event has a hole");
 _Static_assert(sizeof(struct settings) == 104, "struct settings has a hole");
 _Static_assert(sizeof(struct conn_entry) == 56, "struct conn_entry has a hole");

@@ -88,7 +88,7 @@ static inline void set_from_connecting(struct client *cl, const struct connectin
 	cl->retransmits = c->retransmits;
 	cl->e.conn.tuple.netns = c->netns;
 	cl->e.conn.owner = c->owner;
-	cl->e.conn.cgroup = c->cgroup;
+	cl->e.cgroup = c->cgroup;
 	cl->e.conn.family = c->family;
 	cl->e.conn.state = TCP_SYN_SENT;
 	cl->e.conn.flags = CONN_PENDING | (c->owner.pid ? CONN_OWNED : 0);

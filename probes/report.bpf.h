@@ -14,6 +14,7 @@ static inline void emit_event(void *ctx, const struct sock_entry *e, u64 sk, u8 
 		.oldstate = oldstate,
 		.newstate = newstate,
 		.conn = e->conn,
+		.cgroup = e->cgroup,
 	};
 
 	if (err != ERROR_UNKNOWN) {

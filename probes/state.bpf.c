@@ -160,7 +160,7 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 	if (ch->oldstate == TCP_CLOSE && REPORT_ROWS) {
 		e.conn.flags = CONN_OWNED;
 		set_owner(&e.conn.owner);
-		e.conn.cgroup = opener_cgroup(s);
+		e.cgroup = opener_cgroup(s);
 	}
 	e.since_ns = now;
 	if (waits)

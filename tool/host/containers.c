@@ -134,7 +134,7 @@ static uint32_t read_netns(const struct containers *c, uint32_t pid)
 
 static enum answer from_group(struct containers *c, const struct containers_query *q)
 {
-	const uint32_t id = (uint32_t)q->cgroup;
+	const uint32_t id = q->cgroup;
 	const struct known *k;
 	const char *path;
 	size_t len = 0;

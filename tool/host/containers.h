@@ -29,7 +29,7 @@ struct containers {
 
 struct containers_query {
 	uint64_t now_ns;	/* time of the row, CLOCK_MONOTONIC */
-	uint64_t cgroup;	/* ID of the opener's group, 0: not known */
+	uint32_t cgroup;	/* lower half of the ID of the opener's group, 0: not known */
 	uint64_t skaddr;
 	uint32_t netns;		/* 0: not known */
 	uint32_t pid;		/* the opener's; 0: not known */

@@ -29,7 +29,7 @@ int decode(struct event *ev, const void *data, size_t len)
 	if (BYTE(data, oldstate) > 15 || BYTE(data, newstate) > 15 ||
 	    !family_known(BYTE(data, conn.family)) || (real && !family_known(real)))
 		return -EBADMSG;
-	ev->conn.cgroup = 0;
+	ev->cgroup = ev->pad = 0;
 	memcpy(ev, data, size);
 	ev->conn.owner.comm[sizeof(ev->conn.owner.comm) - 1] = '\0';
 	return 0;

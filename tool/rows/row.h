@@ -23,7 +23,7 @@ struct row {
 	uint32_t pid, uid;
 	uint32_t netns;		/* inode number, 0: not known */
 	bool owned;		/* pid, uid and comm are of the process that opened the socket, else of the one that ran */
-	uint64_t cgroup;	/* ID of the opener's control group; 0: not known */
+	uint32_t cgroup;	/* lower half of the ID of the opener's control group; 0: not known */
 	const struct container *container;	/* the opener's; NULL: none or not known */
 	char comm[16];		/* NUL-terminated, otherwise any bytes */
 	struct endpoint local, remote, real;
