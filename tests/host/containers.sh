@@ -285,10 +285,11 @@ pid_in_namespace()
 	# shellcheck disable=SC2016 # the inner shell expands these
 	unshare --pid --fork --mount-proc --kill-child -- bash -c '
 		"$1" --cache-dir "$2" --no-realtime -a -D 7711 -p 3 >rows 2>err &
+		tool=$!
 		bash -c "read -r <go; exec \$1 -n 2 \$2" - "$3" "$4" >>clients
 		"$3" "$4" >>others
-		kill -TERM %1
-		wait %1' - "$tool" "$cache" "$peers/client" "$place_4" &
+		kill -TERM $tool
+		wait $tool' - "$tool" "$cache" "$peers/client" "$place_4" &
 	pids+=($!)
 	outer=$!
 	tool_pid=$!

@@ -25,7 +25,7 @@ static void find_mount(struct cgroups *g)
 	while (file && getline(&line, &size, file) > 0)
 		if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %4095s %4095s", root, mount) == 2 &&
 		    (!*g->mount || !strncmp(root, "/..", 3)))
-			strcpy(g->mount, mount);
+			snprintf(g->mount, sizeof(g->mount), "%s", mount);
 	free(line);
 	if (file)
 		fclose(file);
@@ -98,7 +98,7 @@ static void add_all(struct cgroups *g)
 	const struct container none = { "", "" };
 	char path[PATH_MAX];
 
-	strcpy(path, g->mount);
+	snprintf(path, sizeof(path), "%s", g->mount);
 	add_tree(g, path, &none, 0);
 }
 

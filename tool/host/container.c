@@ -60,8 +60,10 @@ static bool enter_pod(struct container *c, const char *name, size_t len)
 	if (!(len == UUID_LEN && is_uuid(name)) && !(len == HASH_LEN && all_hex(name, len)))
 		return false;
 	memset(c, 0, sizeof(*c));
+	memcpy(c->pod, name, len);
 	for (size_t i = 0; i < len; i++)
-		c->pod[i] = name[i] == '_' ? '-' : name[i];
+		if (c->pod[i] == '_')
+			c->pod[i] = '-';
 	return true;
 }
 

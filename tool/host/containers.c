@@ -96,11 +96,12 @@ static char *read_proc(const struct containers *c, uint32_t pid, const char *nam
 /* True if the process is ending: proc_cgroup_show(), kernel/cgroup/cgroup.c, tells / as its v1 groups then. */
 static bool is_ending(const struct containers *c, uint32_t pid)
 {
-	char *text = read_proc(c, pid, "stat"), *name_end = text ? strrchr(text, ')') : NULL;
-	unsigned flags = PF_EXITING;
+	char *text = read_proc(c, pid, "stat"), *at = text ? strrchr(text, ')') : NULL;
+	unsigned long flags;
 
-	if (name_end && sscanf(name_end, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
-		flags = PF_EXITING;
+	for (int i = 0; i < 7 && at; i++)	/* the seventh after the name */
+		at = strchr(at + 1, ' ');
+	flags = at ? strtoul(at, NULL, 10) : PF_EXITING;
 	free(text);
 	return flags & PF_EXITING;
 }
