@@ -8,6 +8,11 @@
 #ifndef IPVS_TCPSTATE_EVENT_H
 #define IPVS_TCPSTATE_EVENT_H
 
+/* With counters the programs' stack has no room for it, and no row is printed that could show it. */
+#if defined(REPORT_COUNTS) && REPORT_COUNTS
+#define EVENT_WITHOUT_CGROUP
+#endif
+
 /* The addresses and ports of a connection, as its client's socket has them. IPv4 addresses are
  * IPv4-mapped (::ffff:a.b.c.d), so an IPv4 connection of an IPv6 socket has the same key as in IPVS. */
 struct tuple {
@@ -115,11 +120,13 @@ struct event {
 	__u8 err_known;		/* 1: err was read */
 	__u32 err;		/* sk_err when the state became CLOSE; 0: none */
 	struct conn conn;
+#ifndef EVENT_WITHOUT_CGROUP
 	__u32 cgroup;		/* the owner's control group: lower half of its ID in the v2 hierarchy; 0: not known */
 	__u32 pad;
+#endif
 };
 
-/* Size of an event in recordings from before control groups. */
+/* Size of an event without control group: of programs that also count, and in older recordings. */
 #define EVENT_SIZE_OLD 128
 
 enum setting_flags {
@@ -323,7 +330,11 @@ _Static_assert(sizeof(struct tuple) == 40, "struct tuple has a hole");
 _Static_assert(sizeof(struct real) == 20, "struct real has a hole");
 _Static_assert(sizeof(struct forwarded) == sizeof(struct owner), "they share their place");
 _Static_assert(sizeof(struct conn) == 96, "struct conn has a hole");
+#ifdef EVENT_WITHOUT_CGROUP
+_Static_assert(sizeof(struct event) == EVENT_SIZE_OLD, "struct event has a hole");
+#else
 _Static_assert(sizeof(struct event) == 136, "struct event has a hole");
+#endif
 _Static_assert(sizeof(struct settings) == 104, "struct settings has a hole");
 _Static_assert(sizeof(struct conn_entry) == 56, "struct conn_entry has a hole");
 _Static_assert(sizeof(struct service) == 20, "struct service has a hole");
