@@ -34,21 +34,16 @@ static void find_mount(struct cgroups *g)
 /* Keeps the path of a watch. A group that is there already has the same watch again. */
 static bool keep_path(struct cgroups *g, size_t watch, const char *path)
 {
-	if (watch >= WATCHES_MAX)
+	if (!g->path || watch >= WATCHES_MAX)
 		return false;
-	if (watch >= g->n) {
-		size_t n = watch + 64;
-		char **more = realloc(g->path, n * sizeof(*more));
-
-		if (!more)
-			return false;
-		memset(more + g->n, 0, (n - g->n) * sizeof(*more));
-		g->path = more;
-		g->n = n;
-	}
 	free(g->path[watch]);
-	g->path[watch] = strdup(path);
-	return g->path[watch];
+	if (asprintf(&g->path[watch], "%s", path) < 0) {
+		g->path[watch] = NULL;
+		return false;
+	}
+	if (watch >= g->n)
+		g->n = watch + 1;
+	return true;
 }
 
 static void watch_group(struct cgroups *g, const char *path)
@@ -111,6 +106,7 @@ void cgroups_open(struct cgroups *g, cgroups_seen seen, void *cookie)
 	find_mount(g);
 	if (!*g->mount)
 		return;
+	g->path = calloc(WATCHES_MAX, sizeof(*g->path));
 	g->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (g->fd < 0)
 		g->err = -errno;

@@ -23,7 +23,7 @@ struct cgroups {
 	int fd;				/* inotify; -1: not watched */
 	int err;			/* negative errno if a group could not be watched */
 	char **path;			/* by watch; NULL: not in use */
-	size_t n;
+	size_t n;			/* watches, up to the last one in use */
 	cgroups_seen seen;
 	void *cookie;
 };
