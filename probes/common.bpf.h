@@ -292,16 +292,16 @@ static inline bool netns_wanted(const struct settings *s, u32 netns)
 	return !(s->flags & SETTING_NETNS) || netns == s->netns;
 }
 
-/* True if the current process may open sockets that are shown. */
-static inline bool opener_wanted(const struct settings *s)
+/* True if the current process may open sockets that are shown. @room: changed; the stack has little */
+static inline bool opener_wanted(const struct settings *s, struct common *room)
 {
 	if (!(s->flags & SETTING_PID))
 		return true;
 #ifdef PIDS_IN_NAMESPACE
 	if (s->pidns) {
-		struct namespace_pids in = {};
+		struct namespace_pids *in = (struct namespace_pids *)room;
 
-		return !current_pids_in(s->pidns_dev, s->pidns, &in, sizeof(in)) && in.tgid == s->pid;
+		return !current_pids_in(s->pidns_dev, s->pidns, in, sizeof(*in)) && in->tgid == s->pid;
 	}
 #endif
 	return bpf_get_current_pid_tgid() >> 32 == s->pid;
@@ -322,7 +322,7 @@ static inline void set_owner(struct owner *o)
 /* The control group of the process that opens a socket. */
 static inline u32 opener_cgroup(const struct settings *s)
 {
-#ifdef CGROUP_IDS
+#if defined(CGROUP_IDS) && !defined(EVENT_WITHOUT_CGROUP)
 	if (s->flags & SETTING_CGROUPS)
 		return current_cgroup_id();
 #endif

@@ -85,7 +85,7 @@ int connect_kprobe(struct pt_regs *ctx)
 	}
 	if (!known && s->flags & SETTING_ALL)	/* a filter excludes it */
 		return 0;
-	if (!known && !opener_wanted(s))
+	if (!known && !opener_wanted(s, &skc))
 		return 0;
 	read_common(sk, &skc);
 	read_tuple(s, sk, &skc, &t);

@@ -134,7 +134,7 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 	/* The counters count only connects, from their first state on. */
 	if (!REPORT_ROWS && ch->newstate != TCP_SYN_SENT)
 		return false;
-	if (s->flags & SETTING_PID && (ch->oldstate != TCP_CLOSE || !opener_wanted(s)))
+	if (s->flags & SETTING_PID && (ch->oldstate != TCP_CLOSE || !opener_wanted(s, &skc)))
 		return false;
 	read_common(sk, &skc);
 	if (!family_wanted(s, skc.family))
