@@ -276,7 +276,7 @@ pid_namespace()
 	expect "PIDs" "$(sed 's/.* pid \([0-9]*\) .*/\1/' clients)" "$(awk 'NR > 1 { print $2 }' rows | sort -u)"
 }
 
-# pid_in_namespace - a shell in the namespace is number 1, the client that it becomes has that number too
+# pid_in_namespace - a shell waits in the namespace and becomes the client, which has its number there
 pid_in_namespace()
 {
 	local outer
@@ -284,9 +284,12 @@ pid_in_namespace()
 	mkfifo go
 	# shellcheck disable=SC2016 # the inner shell expands these
 	unshare --pid --fork --mount-proc --kill-child -- bash -c '
-		"$1" --cache-dir "$2" --no-realtime -a -D 7711 -p 3 >rows 2>err &
+		bash -c "read -r <go; exec \$1 -n 2 \$2" - "$3" "$4" >>clients &
+		waiter=$!
+		echo $waiter >number
+		"$1" --cache-dir "$2" --no-realtime -a -D 7711 -p $waiter >rows 2>err &
 		tool=$!
-		bash -c "read -r <go; exec \$1 -n 2 \$2" - "$3" "$4" >>clients
+		wait $waiter
 		"$3" "$4" >>others
 		kill -TERM $tool
 		wait $tool' - "$tool" "$cache" "$peers/client" "$place_4" &
@@ -297,7 +300,7 @@ pid_in_namespace()
 	client "$place_4"
 	: >go
 	wait "$outer"
-	expect "what the client calls itself" 3 "$(sed -n 's/.* pid \([0-9]*\) .*/\1/p' clients | tail -n 1)"
+	expect "what the client calls itself" "$(cat number)" "$(sed -n 's/.* pid \([0-9]*\) .*/\1/p' clients | tail -n 1)"
 	expect "rows" 10 "$(tail -n +2 rows | wc -l)"
 	expect "line on stderr" 1 "$(grep -c 'that of -p is the container.s$' err)"
 }
