@@ -7,6 +7,8 @@
  *   REPORT_ROWS, REPORT_COUNTS  1 or 0: send events for rows; count in maps
  *   READ_KERNEL       number of the helper that reads kernel memory: 113, or 4 (bpf_probe_read) before 5.5
  *   LRU_MAPS          this kernel has maps that drop their oldest elements: 4.10 and later
+ *   CGROUP_IDS        this kernel tells the control group of the current process: 4.18 and later
+ *   PIDS_IN_NAMESPACE this kernel tells the PID in a namespace: 5.7 and later
  *   RAW_TRACEPOINTS   this kernel has raw tracepoints: 4.17 and later
  *   SECOND_PROGRAM    a second program is attached after the one for state changes, see state.bpf.c
  *   DIRECTOR          with the programs for --director, see director.bpf.c
@@ -43,14 +45,25 @@
 #define VERIFIER_CHECKED(pointer) asm volatile("" : "+r"(pointer))
 
 static long (*read_kernel)(void *dst, u32 size, const void *src) = (void *)READ_KERNEL;
+#ifdef CGROUP_IDS
+static u64 (*current_cgroup_id)(void) = (void *)80;	/* by number: older libbcc does not know it */
+#endif
+#ifdef PIDS_IN_NAMESPACE
+struct namespace_pids {		/* struct bpf_pidns_info, include/uapi/linux/bpf.h */
+	u32 pid, tgid;
+};
+
+static long (*current_pids_in)(u64 dev, u64 ino, struct namespace_pids *to, u32 size) = (void *)120;
+#endif
 
 /* A tracked socket: shown or counted. */
 struct sock_entry {
 	struct conn conn;	/* first: before 4.9 the verifier forgets a map value once added to */
 	u64 since_ns;		/* start of the current state */
 	u64 established_ns;	/* start of ESTABLISHED; 0: not seen */
-	u32 err;		/* the last sk_err that the kernel reported to the socket's owner */
-	u32 connected;		/* 1: tcp_connect() was seen, so the addresses and ports are final */
+	u16 err;		/* the last sk_err that the kernel reported to the socket's owner */
+	u16 connected;		/* 1: tcp_connect() was seen, so the addresses and ports are final */
+	u32 cgroup;		/* as in struct event */
 };
 
 /* A connect in progress. */
@@ -59,10 +72,11 @@ struct connecting {
 	u64 since_ns;
 	struct owner owner;
 	u32 netns;		/* the socket's network namespace, inode number */
+	u32 cgroup;		/* as in struct event */
 	u32 err;		/* as in struct sock_entry */
 	u32 retransmits;	/* of its SYN, before the probes saw that IPVS handles it */
 	u8 family;
-	u8 pad[3];
+	u8 pad[7];
 };
 
 /* A connect that has left "connecting". It is in "clients" if IPVS handles it, or in "closed" if it was given up before
@@ -273,6 +287,26 @@ static inline bool vip_wanted(const struct settings *s, const struct tuple *t)
 	return !(s->flags & SETTING_VIPS) || address_wanted(t->raddr, t->rport, ADDRESS_VIP);
 }
 
+static inline bool netns_wanted(const struct settings *s, u32 netns)
+{
+	return !(s->flags & SETTING_NETNS) || netns == s->netns;
+}
+
+/* True if the current process may open sockets that are shown. @room: changed; the stack has little */
+static inline bool opener_wanted(const struct settings *s, struct common *room)
+{
+	if (!(s->flags & SETTING_PID))
+		return true;
+#ifdef PIDS_IN_NAMESPACE
+	if (s->pidns) {
+		struct namespace_pids *in = (struct namespace_pids *)room;
+
+		return !current_pids_in(s->pidns_dev, s->pidns, in, sizeof(*in)) && in->tgid == s->pid;
+	}
+#endif
+	return bpf_get_current_pid_tgid() >> 32 == s->pid;
+}
+
 static inline bool real_wanted(const struct settings *s, const struct real *real)
 {
 	return !(s->flags & SETTING_REALS) || address_wanted(real->addr, real->port, ADDRESS_REAL);
@@ -283,6 +317,16 @@ static inline void set_owner(struct owner *o)
 	o->pid = bpf_get_current_pid_tgid() >> 32;
 	o->uid = bpf_get_current_uid_gid();
 	bpf_get_current_comm(o->comm, sizeof(o->comm));
+}
+
+/* The control group of the process that opens a socket. */
+static inline u32 opener_cgroup(const struct settings *s)
+{
+#if defined(CGROUP_IDS) && !defined(EVENT_WITHOUT_CGROUP)
+	if (s->flags & SETTING_CGROUPS)
+		return current_cgroup_id();
+#endif
+	return 0;
 }
 
 /* True if going to CLOSE from this state is an orderly end. */

@@ -23,8 +23,10 @@ static inline bool await_ipvs(const struct settings *s, u64 sk, const struct tup
 
 	if (!(s->flags & SETTING_IPVS))
 		return false;
-	if (REPORT_ROWS)
+	if (REPORT_ROWS) {
 		set_owner(&c.owner);
+		c.cgroup = opener_cgroup(s);
+	}
 	return track_connect(t, &c);
 }
 
@@ -83,12 +85,13 @@ int connect_kprobe(struct pt_regs *ctx)
 	}
 	if (!known && s->flags & SETTING_ALL)	/* a filter excludes it */
 		return 0;
-	if (!known && s->flags & SETTING_PID && bpf_get_current_pid_tgid() >> 32 != s->pid)
+	if (!known && !opener_wanted(s, &skc))
 		return 0;
 	read_common(sk, &skc);
 	read_tuple(s, sk, &skc, &t);
 	t.netns = sock_netns(s, sk);
-	if (!family_wanted(s, skc.family) || !ports_wanted(s, t.lport, t.rport) || !vip_wanted(s, &t)) {
+	if (!family_wanted(s, skc.family) || !ports_wanted(s, t.lport, t.rport) || !vip_wanted(s, &t) ||
+	    !netns_wanted(s, t.netns)) {
 		if (known)
 			drop_pending(sk);
 		return 0;

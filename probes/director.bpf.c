@@ -34,7 +34,7 @@ static inline u8 family_of(const u32 addr[4])
 static inline bool forwarded_wanted(const struct settings *s, const struct conn *c)
 {
 	return family_wanted(s, c->family) && ports_wanted(s, c->tuple.lport, c->tuple.rport) && vip_wanted(s, &c->tuple) &&
-	       real_wanted(s, &c->real);
+	       real_wanted(s, &c->real) && netns_wanted(s, c->tuple.netns);
 }
 
 /* Reads the connection of entry @cp. Returns false if it is none that the filters let pass. */

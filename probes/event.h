@@ -8,6 +8,11 @@
 #ifndef IPVS_TCPSTATE_EVENT_H
 #define IPVS_TCPSTATE_EVENT_H
 
+/* With counters the programs' stack has no room for it, and no row is printed that could show it. */
+#if defined(REPORT_COUNTS) && REPORT_COUNTS
+#define EVENT_WITHOUT_CGROUP
+#endif
+
 /* The addresses and ports of a connection, as its client's socket has them. IPv4 addresses are
  * IPv4-mapped (::ffff:a.b.c.d), so an IPv4 connection of an IPv6 socket has the same key as in IPVS. */
 struct tuple {
@@ -115,7 +120,14 @@ struct event {
 	__u8 err_known;		/* 1: err was read */
 	__u32 err;		/* sk_err when the state became CLOSE; 0: none */
 	struct conn conn;
+#ifndef EVENT_WITHOUT_CGROUP
+	__u32 cgroup;		/* the owner's control group: lower half of its ID in the v2 hierarchy; 0: not known */
+	__u32 pad;
+#endif
 };
+
+/* Size of an event without control group: of programs that also count, and in older recordings. */
+#define EVENT_SIZE_OLD 128
 
 enum setting_flags {
 	SETTING_ALL = 1,	/* also sockets that IPVS does not handle */
@@ -131,9 +143,12 @@ enum setting_flags {
 	SETTING_STATE_TIMES = 1024, /* also count the time in each state */
 	SETTING_IPVS = 2048,	/* ip_vs_conn_new() is probed: the first row of a connect waits for IPVS */
 	SETTING_ENDS = 4096,	/* of IPVS's entries only begin and end */
+	SETTING_CGROUPS = 8192,	/* rows tell the owner's control group */
+	SETTING_NETNS = 16384,	/* only sockets in network namespace "netns"; entries of IPVS there */
 };
 
-#define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | SETTING_PID | SETTING_VIPS)
+#define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | SETTING_PID | SETTING_VIPS | \
+			 SETTING_NETNS)
 
 /* Offsets are in bytes, those of the running kernel; 0: not known. */
 struct settings {
@@ -141,7 +156,9 @@ struct settings {
 	__u32 pid;		/* thread group */
 	__u64 adopt;		/* PORT_BIT() of each service that may have pre-existing sockets, not tracked yet */
 	__u32 own_netns;	/* the tool's network namespace: COUNT_IPVS_CONNS counts only there; 0: it counts nothing */
-	__u32 pad0;
+	__u32 netns;		/* inode number */
+	__u32 pidns;		/* the namespace in which "pid" is a number, inode number; 0: the host's */
+	__u32 pidns_dev;
 	__u16 sk_err;		/* struct sock */
 	__u16 skc_net;		/* struct sock_common */
 	__u16 skc_v6_daddr;
@@ -314,8 +331,12 @@ _Static_assert(sizeof(struct tuple) == 40, "struct tuple has a hole");
 _Static_assert(sizeof(struct real) == 20, "struct real has a hole");
 _Static_assert(sizeof(struct forwarded) == sizeof(struct owner), "they share their place");
 _Static_assert(sizeof(struct conn) == 96, "struct conn has a hole");
-_Static_assert(sizeof(struct event) == 128, "struct event has a hole");
-_Static_assert(sizeof(struct settings) == 96, "struct settings has a hole");
+#ifdef EVENT_WITHOUT_CGROUP
+_Static_assert(sizeof(struct event) == EVENT_SIZE_OLD, "struct event has a hole");
+#else
+_Static_assert(sizeof(struct event) == 136, "struct event has a hole");
+#endif
+_Static_assert(sizeof(struct settings) == 104, "struct settings has a hole");
 _Static_assert(sizeof(struct conn_entry) == 56, "struct conn_entry has a hole");
 _Static_assert(sizeof(struct service) == 20, "struct service has a hole");
 _Static_assert(sizeof(struct tally_key) == 40, "struct tally_key has a hole");

@@ -88,6 +88,7 @@ static inline void set_from_connecting(struct client *cl, const struct connectin
 	cl->retransmits = c->retransmits;
 	cl->e.conn.tuple.netns = c->netns;
 	cl->e.conn.owner = c->owner;
+	cl->e.cgroup = c->cgroup;
 	cl->e.conn.family = c->family;
 	cl->e.conn.state = TCP_SYN_SENT;
 	cl->e.conn.flags = CONN_PENDING | (c->owner.pid ? CONN_OWNED : 0);
@@ -202,7 +203,7 @@ static inline bool syn_may_be_under_way(const struct settings *s, u64 sk, const 
 static inline bool unseen_wanted(const struct settings *s, const struct tuple *t, u16 family)
 {
 	return !(s->flags & SETTING_PID) && family_wanted(s, family) && ports_wanted(s, t->lport, t->rport) &&
-	       vip_wanted(s, t);
+	       vip_wanted(s, t) && netns_wanted(s, t->netns);
 }
 
 /* Fills in a connect whose tcp_connect() was not seen, but for which IPVS has an entry. */

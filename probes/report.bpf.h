@@ -16,6 +16,9 @@ static inline void emit_event(void *ctx, const struct sock_entry *e, u64 sk, u8 
 		.conn = e->conn,
 	};
 
+#ifndef EVENT_WITHOUT_CGROUP
+	ev.cgroup = e->cgroup;
+#endif
 	if (err != ERROR_UNKNOWN) {
 		ev.err = err;
 		ev.err_known = 1;

@@ -134,8 +134,7 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 	/* The counters count only connects, from their first state on. */
 	if (!REPORT_ROWS && ch->newstate != TCP_SYN_SENT)
 		return false;
-	if (s->flags & SETTING_PID &&
-	    (ch->oldstate != TCP_CLOSE || bpf_get_current_pid_tgid() >> 32 != s->pid))
+	if (s->flags & SETTING_PID && (ch->oldstate != TCP_CLOSE || !opener_wanted(s, &skc)))
 		return false;
 	read_common(sk, &skc);
 	if (!family_wanted(s, skc.family))
@@ -155,10 +154,13 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 	if (!vip_wanted(s, &e.conn.tuple))
 		return false;
 	e.conn.tuple.netns = sock_netns(s, sk);
+	if (!netns_wanted(s, e.conn.tuple.netns))
+		return false;
 	now = bpf_ktime_get_ns();
 	if (ch->oldstate == TCP_CLOSE && REPORT_ROWS) {
 		e.conn.flags = CONN_OWNED;
 		set_owner(&e.conn.owner);
+		e.cgroup = opener_cgroup(s);
 	}
 	e.since_ns = now;
 	if (waits)

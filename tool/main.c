@@ -6,6 +6,7 @@
 #include "build/probe_text.h"
 #include "cli/options.h"
 #include "host/host.h"
+#include "host/namespace.h"
 #include "trace/check.h"
 #include "trace/compile.h"
 #include "trace/counting.h"
@@ -49,6 +50,21 @@ static int open_metrics(struct trace *t, char *errmsg, size_t len)
 	return metrics_init(&t->metrics, &settings, errmsg, len);
 }
 
+/* Says that PIDs are the host's, if this process has others. Returns false if -p has a number that the kernel cannot tell. */
+static bool fits_namespace(const struct plan *plan, char *errmsg, size_t len)
+{
+	if (!namespace_own_pid().inum)
+		return true;
+	if (plan->options->pid && !plan->host->namespace_pids) {
+		snprintf(errmsg, len, "-p: this kernel cannot tell the PIDs of a container (5.7 and later can); run it in the host's "
+			 "PID namespace, or leave out -p");
+		return false;
+	}
+	log_info("in the PID namespace of a container: the PIDs in rows are the host's%s",
+		 plan->options->pid ? ", that of -p is the container's" : "");
+	return true;
+}
+
 static int run(const struct plan *plan, struct saved *saved, const volatile sig_atomic_t *stop)
 {
 	struct programs programs = PROGRAMS_NONE;
@@ -68,6 +84,8 @@ static int run(const struct plan *plan, struct saved *saved, const volatile sig_
 		status = FAILED;
 		goto fail;
 	}
+	if (!fits_namespace(plan, errmsg, sizeof(errmsg)))
+		goto fail;
 	kernel_choose(&t.kernel);
 	if (!plan_possible(plan, t.kernel.chosen, errmsg, sizeof(errmsg)))
 		goto fail;
@@ -218,6 +236,11 @@ int main(int argc, char *argv[])
 	if (!possible && !options.ebpf && !options.check) {
 		log_error("%s", missing);
 		return CANNOT;
+	}
+	if (options.netns && !options.netns_inum &&
+	    namespace_net(options.netns, options.proc_root, &options.netns_inum, missing, sizeof(missing))) {
+		log_error("%s", missing);
+		return USAGE;
 	}
 	if (options.save_programs && !options.ebpf && !options.check)
 		return save(&options, &host);

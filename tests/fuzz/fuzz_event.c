@@ -20,7 +20,7 @@ enum { HEAD = 9 };
 /* True if decode must accept it: the same rules again, by byte offsets. */
 static bool is_sound(const uint8_t *bytes, size_t len)
 {
-	return len >= 128 && len < 136 && bytes[24] >= 1 && bytes[24] <= 7 && bytes[25] < 16 && bytes[26] < 16 &&
+	return len >= 128 && len < 144 && bytes[24] >= 1 && bytes[24] <= 7 && bytes[25] < 16 && bytes[26] < 16 &&
 	       (bytes[116] == 2 || bytes[116] == 10) && (bytes[90] == 0 || bytes[90] == 2 || bytes[90] == 10);
 }
 
@@ -34,7 +34,7 @@ static void check_line(const struct output *o, char *text)
 	expect(lines_are_text(text, lines, o->screen.colour));
 	if (o->format == &output_csv)
 		expect(lines_fields(text) ==
-		       15U + o->settings.time + o->settings.timestamp + (o->settings.extended ? 4 : 0) + (o->settings.names ? 2 : 0) +
+		       15U + o->settings.time + o->settings.timestamp + (o->settings.extended ? 6 : 0) + (o->settings.names ? 2 : 0) +
 		       (o->settings.extended && o->settings.director ? 3 : 0));
 	else if (o->format == &output_json)
 		expect(lines_is_json(text));
@@ -147,9 +147,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct correlate c;
 	static struct output_settings settings;
 	unsigned events = 0, rows = 0;
+	size_t whole;
 
 	if (size < HEAD)
 		return 0;
+	whole = data[0] & 64 ? sizeof(struct event) : EVENT_SIZE_OLD;
 	settings.time = data[0] & 1;
 	settings.timestamp = data[0] & 2;
 	settings.extended = data[0] & 4;
@@ -161,7 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		expect(!correlate_init(&c));
 	data += HEAD;
 	for (size -= HEAD; size;) {
-		size_t len = size < sizeof(struct event) ? size : sizeof(struct event);
+		size_t len = size < whole ? size : whole;
 
 		if (add(&c, data, len)) {
 			events++;

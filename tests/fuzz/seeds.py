@@ -63,7 +63,8 @@ def command_lines():
     table = (tests.parent / "tool" / "cli" / "options.c").read_text(encoding="utf-8")
     values = {"FLAG": "", "PORTS": "80,443", "ENDS": "10.0.0.1:80,[fd00::1]", "NUMBER": "42", "SIZE": "64K",
               "CONNS": "1000", "FAILURES": "5", "STRING": "/tmp/x", "HOOKS": "kprobe", "DIRECTOR": "ends",
-              "FILES": "/tmp/x", "LABELS": "vip", "SETS": "100"}
+              "FILES": "/tmp/x", "LABELS": "vip", "SETS": "100",
+              "NETNS": "4026531833", "CONTAINER": "0123456789ab"}
     rows = re.findall(r"^\t\{ ([^,]+), \"([a-z-]+)\", ([A-Z]+),", table, re.M)
     if len(rows) < 25:
         sys.exit("tool/cli/options.c: its table is not found")
@@ -170,7 +171,17 @@ def names():
             add("comm", bytes([room, columns]) + name)
 
 
-for make in (recordings, command_lines, lists, files_of_names, formats, connections, objects, type_information, names):
+def groups():
+    source = (tests / "unit" / "host" / "test_container.c").read_text(encoding="utf-8")
+    words = dict(re.findall(r'^#define (\w+) "(.*)"$', source, re.M))
+    for path in re.findall(r'^\t\{ (.*?),(?: |$)', source, re.M):
+        path = "".join(words.get(word, word.strip('"')) for word in path.split())
+        add("container", b"0::" + path.encode() + b"\n")
+        add("container", b"3:cpu,cpuacct:" + path.encode() + b"\n0::/\n")
+
+
+for make in (recordings, command_lines, lists, files_of_names, formats, connections, objects, type_information,
+             names, groups):
     make()
 for target, inputs in seeds.items():
     folder = pathlib.Path(sys.argv[1]) / target

@@ -52,6 +52,7 @@ while_tracing()
 {
 	local kept=()
 	! has_kprobes || kept+=("$(of_kernel $perfmon)" "$sys_ptrace")
+	[[ $* != *-x* ]] || kept+=("$sys_ptrace")
 	! kprobes_need_admin || kept+=("$sys_admin")
 	! maps_need_bpf || kept+=("$(of_kernel $bpf)")
 	[[ $* != *--metrics* ]] || kept+=("$dac_override")
@@ -155,6 +156,7 @@ run_privilege()
 	run "privilege: what is left while it traces" traced while_tracing -a
 	run "privilege: what is left while it records" traced while_tracing -a --record recording
 	run "privilege: what is left while it writes metrics" traced while_tracing -a --metrics ipvs.prom
+	run "privilege: what is left while it finds containers" traced while_tracing -a -x
 	run "privilege: the compiler's" traced while_compiling
 	run "privilege: without root" traced without_root
 	run "privilege: without root, compiling" traced without_root --no-cache

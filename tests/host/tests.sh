@@ -508,6 +508,7 @@ run_host()
 	run_accounting
 	run_faults
 	run_privilege
+	run_containers
 	run_programs
 	run_sinks
 	run_soak

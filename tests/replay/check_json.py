@@ -28,7 +28,7 @@ def broken(line):
     for key in line:
         yield {k: v for k, v in line.items() if k != key}
         for wrong in (True, [], {}, -1, "\nno such value", None):
-            if key in ("netns", "real", "reason", "age_ms", "gone_ms", "raddr_name") and wrong is None:
+            if key in ("netns", "real", "reason", "age_ms", "gone_ms", "raddr_name", "container", "pod") and wrong is None:
                 continue
             yield {**line, key: wrong}
     yield {**line, "surprise": 1}

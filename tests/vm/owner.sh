@@ -3,6 +3,28 @@
 #
 # C-PID and C-COMM are those of the process that called connect, whichever process runs when the state changes.
 
+# containers_of_ipvs - clients of IPVS in control groups of both versions; the one in v2 is gone when its rows are printed
+containers_of_ipvs()
+{
+	mkdir v1 v2
+	mount -t cgroup2 none v2
+	mount -t cgroup -o pids none v1
+	network 4
+	service "$vip:80" "$real_1"
+	server "$real_1"
+	tool_start -x
+	make_group v2 "kubepods.slice/$pod_slice/cri-containerd-$container_id.scope"
+	client_in_group -q "$vip:80"
+	echo "$client_pid ${container_id:0:12} $pod_uid" >expected
+	rmdir "$cgroup_dir"
+	make_group v1 "docker/$container_id"
+	client_in_group -o 1000 "$vip:80"
+	echo "$client_pid ${container_id:0:12} -" >>expected
+	tool_stop
+	expect "PID, container, pod" "$(sort expected)" "$(owners text)"
+	expect "rows" 10 "$(tail -n +2 rows | wc -l)"
+}
+
 # busy - starts a process for each CPU that never sleeps, so that softirqs interrupt it
 busy()
 {

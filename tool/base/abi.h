@@ -57,7 +57,9 @@ enum {
 enum {
 	BPF_FUNC_map_lookup_elem = 1,	/* from 3.19 */
 	BPF_FUNC_probe_read = 4,	/* from 4.1 */
-	BPF_FUNC_probe_read_kernel = 113 /* from 5.5 */
+	BPF_FUNC_get_current_cgroup_id = 80, /* from 4.18 */
+	BPF_FUNC_probe_read_kernel = 113, /* from 5.5 */
+	BPF_FUNC_get_ns_current_pid_tgid = 120 /* from 5.7 */
 };
 
 #define BPF_OBJ_NAME_LEN 16U		/* from 4.15 */

@@ -143,6 +143,13 @@ int perfbuf_wait(struct perfbuf *p, int timeout_ms)
 	return epoll_wait(p->epoll_fd, &event, 1, timeout_ms) < 0 ? -errno : 0;
 }
 
+int perfbuf_wake_by(struct perfbuf *p, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
 /* Returns the record at @tail, in one piece. */
 static const struct perf_event_header *record_at(struct perfbuf *p, const char *data, uint64_t tail)
 {

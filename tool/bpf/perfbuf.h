@@ -48,6 +48,9 @@ int perfbuf_open(struct perfbuf *p, int map_fd, size_t size);
  */
 int perfbuf_wait(struct perfbuf *p, int timeout_ms);
 
+/** perfbuf_wake_by - wait no longer when @fd can be read; Return: 0 or a negative errno */
+int perfbuf_wake_by(struct perfbuf *p, int fd);
+
 /**
  * perfbuf_drain - pass all samples that the buffers hold now to @sample
  * Source: perf_output_begin(), kernel/events/ring_buffer.c; perf_event_mmap_page's own comments

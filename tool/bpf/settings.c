@@ -2,6 +2,7 @@
 #include "bpf/settings.h"
 
 #include "base/bpf.h"
+#include "host/namespace.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -21,6 +22,7 @@ bool settings_can_count_taken(const struct layout *layout)
 int settings_set(const struct loaded *l, const struct options *o, const struct layout *layout,
 	       bool connects, bool ipvs, uint64_t adopt)
 {
+	const struct namespace_pid own = namespace_own_pid();
 	const struct settings s = {
 		.flags = (options_every_socket(o) ? SETTING_ALL : 0U) | (o->ipv4 ? SETTING_IPV4 : 0U) |
 			 (o->ipv6 ? SETTING_IPV6 : 0U) | (o->lports.n ? SETTING_LPORTS : 0U) |
@@ -28,10 +30,14 @@ int settings_set(const struct loaded *l, const struct options *o, const struct l
 			 (connects && ipvs ? SETTING_IPVS : 0U) |
 			 (o->pid ? SETTING_PID : 0U) | (o->vips.n ? SETTING_VIPS : 0U) |
 			 (o->reals.n ? SETTING_REALS : 0U) |
-			 (o->retransmits ? SETTING_RETRANSMITS : 0U) |
+			 (o->retransmits ? SETTING_RETRANSMITS : 0U) | (options_containers(o) ? SETTING_CGROUPS : 0U) |
+			 (o->netns ? SETTING_NETNS : 0U) |
 			 (o->states ? SETTING_STATE_TIMES : 0U) |
 			 (o->director == DIRECTOR_ENDS ? SETTING_ENDS : 0U),
 		.pid = (uint32_t)o->pid,
+		.netns = o->netns_inum,
+		.pidns = own.inum,
+		.pidns_dev = own.dev,
 		.sk_err = layout->sk_err,
 		.skc_net = layout->skc_net,
 		.skc_v6_daddr = layout->skc_v6_daddr,

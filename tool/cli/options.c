@@ -17,9 +17,13 @@
 #define FAILURES_MAX 1000000
 #define LABELS_DEFAULT 512
 #define LABELS_MAX 65536
+#define CONTAINER_MIN 12	/* digits; fewer are not unique */
+#define CONTAINER_MAX 64
 #define INTERVAL_MAX 99999999	/* BCC's tools wait this long if no interval is given */
 
-enum value_kind { FLAG, PORTS, ENDS, NUMBER, CONNS, SIZE, FAILURES, STRING, HOOKS, DIRECTOR, FILES, LABELS, SETS };
+enum value_kind {
+	FLAG, PORTS, ENDS, NUMBER, CONNS, SIZE, FAILURES, STRING, HOOKS, DIRECTOR, FILES, LABELS, SETS, NETNS, CONTAINER
+};
 
 /* An option: the parser and --help both read it here, and only here. */
 struct option_row {
@@ -34,7 +38,7 @@ struct option_row {
 #define AT(member) offsetof(struct options, member)
 
 enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS, STATES, FORGET, NO_REALTIME, FORWARDED, PROGRAMS, SAVE_PROGRAMS,
-       NAMES, LABELS_OF, MAX_LABELS };
+       NAMES, LABELS_OF, MAX_LABELS, IN_NETNS, IN_CONTAINER };
 
 static const struct option_row rows[] = {
 	{ 'h', "help", FLAG, AT(help), NULL, "show this text and stop" },
@@ -44,7 +48,7 @@ static const struct option_row rows[] = {
 	{ 'w', "wide", FLAG, AT(wide), NULL, "wider columns (fit IPv6 addresses)" },
 	{ 's', "csv", FLAG, AT(csv), NULL, "comma-separated values" },
 	{ 'x', "extended", FLAG, AT(extended), NULL,
-	  "more columns: forwarding method, namespace, uid, age in IPVS" },
+	  "more columns: forwarding method, namespace, age in IPVS, container, ..." },
 	{ 'j', "json", FLAG, AT(json), NULL, "one JSON object a line" },
 	{ 'Y', "journal", FLAG, AT(journal), NULL, "also log rows to the systemd journal" },
 	{ NAMES, "names", FILES, AT(names), "FILE",
@@ -56,6 +60,8 @@ static const struct option_row rows[] = {
 	  "only these virtual IPs; [ADDR]:PORT for IPv6" },
 	{ 'R', "real", ENDS, AT(reals), "ADDR[:PORT],...", "only these real servers" },
 	{ 'p', "pid", NUMBER, AT(pid), "PID", "only sockets that this process opened" },
+	{ IN_NETNS, "netns", NETNS, AT(netns), "INODE|PID|PATH", "only this network namespace" },
+	{ IN_CONTAINER, "container", CONTAINER, AT(container), "ID", "only this container, 12 digits or more; or pod, by its UID" },
 	{ '4', "ipv4", FLAG, AT(ipv4), NULL, "only IPv4 sockets" },
 	{ '6', "ipv6", FLAG, AT(ipv6), NULL, "only IPv6 sockets" },
 	{ 'a', "all", FLAG, AT(all), NULL, "every TCP socket, not only those that IPVS handles" },
@@ -111,12 +117,12 @@ enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 static const char *const not_with_replay[] = {
 	"all", "real", "pid", "journal", "retransmits", "duration", "buffer-pages", "no-realtime", "record", "check",
 	"ebpf", "no-cache", "cache-dir", "max-conns", "proc-root", "hooks", "summary", "histogram", "states",
-	"metrics", "forget", "labels", "max-labels", "noclear", "milliseconds", "programs", "save-programs",
+	"metrics", "forget", "labels", "max-labels", "noclear", "milliseconds", "programs", "save-programs", "container",
 };
 
 /* Options that only matter for rows, which --summary, --histogram and --metrics do not print. */
 static const char *const only_for_rows[] = {
-	"timestamp", "wide", "extended", "journal", "retransmits", "count", "down",
+	"timestamp", "wide", "extended", "journal", "retransmits", "count", "down", "container",
 };
 
 static bool is_among(const char *const *names, size_t n, const struct option_row *row)
@@ -220,6 +226,33 @@ static int parse_file(struct options *o, const struct option_row *row, const cha
 	return 0;
 }
 
+#define PID_MAX 4194304	/* PID_MAX_LIMIT, include/linux/threads.h; inode numbers of namespaces are far above */
+
+static int parse_netns(struct options *o, const struct option_row *row, const char *text)
+{
+	uint64_t number;
+
+	if (!value_number(text, strlen(text), UINT32_MAX, &number) && number) {
+		if (number > PID_MAX)
+			o->netns_inum = (uint32_t)number;
+	} else if (!strchr(text, '/')) {
+		return usage_error(o, "--%s '%.64s': give an inode number, a PID or a path, as /run/netns/NAME", row->name, text);
+	}
+	o->netns = text;
+	return 0;
+}
+
+static int parse_container(struct options *o, const struct option_row *row, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len < CONTAINER_MIN || len > CONTAINER_MAX || strspn(text, "0123456789abcdef-") != len)
+		return usage_error(o, "--%s '%.64s': give the first %d digits of a container's ID, or more, or the UID of a pod",
+				   row->name, text, CONTAINER_MIN);
+	o->container = text;
+	return 0;
+}
+
 static int parse_value(struct options *o, const struct option_row *row, const char *text)
 {
 	void *target = (char *)o + row->offset;
@@ -272,6 +305,10 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 			return usage_error(o, "--labels '%.64s': give vip, real or both", text);
 		o->labels = *text == 'v' ? LABELS_VIP : *text == 'r' ? LABELS_REAL : LABELS_BOTH;
 		return 0;
+	case NETNS:
+		return parse_netns(o, row, text);
+	case CONTAINER:
+		return parse_container(o, row, text);
 	case DIRECTOR:
 		if (text && strcmp(text, "ends") != 0 && strcmp(text, "states") != 0)
 			return usage_error(o, "--director='%.64s': give states or ends", text);
@@ -440,6 +477,10 @@ int options_parse(struct options *o, int argc, char *const argv[])
 		return usage_error(o, "-4 and -6 exclude each other; give one, or none for both");
 	if (o->director && o->pid)
 		return usage_error(o, "--director and --pid exclude each other: forwarded connections have no process; give one");
+	if (o->director && o->container)
+		return usage_error(o, "--director and --container exclude each other: forwarded connections have no process; give one");
+	if (o->replay && o->netns && !o->netns_inum)
+		return usage_error(o, "--netns '%.64s': a recording has inode numbers only; give one, as -x shows them", o->netns);
 	if (o->director && o->retransmits && !o->all)
 		return usage_error(o, "--retransmits: --director shows SYNs sent again, and IPVS knows no others; leave it out, or "
 			    "add -a");
@@ -454,7 +495,8 @@ int options_parse(struct options *o, int argc, char *const argv[])
 void options_help(FILE *to, const char *name)
 {
 	fprintf(to, "usage: %s [-hTtwsxjYarv] [-L PORTS] [-D PORTS] [-4 | -6] [-V ADDR[:PORT],...]\n"
-		"          [-R ADDR[:PORT],...] [-p PID] [-n COUNT] [-d SECONDS] [-b SIZE]\n"
+		"          [-R ADDR[:PORT],...] [-p PID] [--netns INODE|PID|PATH] [--container ID]\n"
+		"          [-n COUNT] [-d SECONDS] [-b SIZE]\n"
 		"          [--director[=states|ends]] [--down[=N]] [--record FILE | --replay FILE]\n"
 		"          [--summary | --histogram [--states] [-m]] [-C] [--metrics FILE] [INTERVAL [COUNT]]\n\n"
 		"Trace TCP state changes with durations, and the IPVS real server of each connection.\n\n"

@@ -37,6 +37,9 @@ struct options {
 	struct port_list lports, rports;
 	struct address_list vips, reals;
 	uint64_t pid;				/* 0: every process */
+	const char *netns;			/* inode number, PID or path; NULL: every network namespace */
+	uint32_t netns_inum;			/* 0 for a PID or a path: main() finds it */
+	const char *container;			/* the begin of its ID, or the UID of a pod; NULL: all */
 	uint64_t count;				/* rows to print; 0: no limit */
 	uint64_t seconds;			/* time to trace; 0: no limit */
 	uint64_t buffer_bytes;			/* size of the perf buffer of each CPU; a power of two */
@@ -91,6 +94,12 @@ static inline bool options_counts(const struct options *o)
 static inline bool options_sends(const struct options *o)
 {
 	return !options_counts(o) || o->record;
+}
+
+/** options_containers - true if the tool looks for the containers of the processes that open sockets */
+static inline bool options_containers(const struct options *o)
+{
+	return !options_counts(o) && options_sockets(o) && (o->extended || o->json || o->journal || o->container);
 }
 
 /** options_tables - true if the tool prints the counts as tables */

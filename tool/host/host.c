@@ -117,6 +117,18 @@ found:
 	h->libbcc_found = true;
 }
 
+static int load_insns(enum bpf_prog_type type, const struct bpf_insn *insns, uint32_t n)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));	/* an initializer clears one member only, from gcc 15 on */
+	attr.prog_type = type;
+	attr.insn_cnt = n;
+	attr.insns = (uintptr_t)insns;
+	attr.license = (uintptr_t)"GPL";
+	return bpf_call(BPF_PROG_LOAD, &attr);
+}
+
 /* Loads "read 8 bytes of kernel memory; exit" with this helper. Returns the program's descriptor or a negative errno. */
 static int try_load(enum bpf_prog_type type, int helper)
 {
@@ -129,14 +141,27 @@ static int try_load(enum bpf_prog_type type, int helper)
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	union bpf_attr attr;
+	return load_insns(type, program, sizeof(program) / sizeof(program[0]));
+}
 
-	memset(&attr, 0, sizeof(attr));	/* an initializer clears one member only, from gcc 15 on */
-	attr.prog_type = type;
-	attr.insn_cnt = sizeof(program) / sizeof(program[0]);
-	attr.insns = (uintptr_t)program;
-	attr.license = (uintptr_t)"GPL";
-	return bpf_call(BPF_PROG_LOAD, &attr);
+/* Loads "ask for the PID in a namespace; exit". */
+static bool has_namespace_pids(void)
+{
+	const struct bpf_insn program[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_1, .imm = 0 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 0 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_3, .src_reg = BPF_REG_10 },
+		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_3, .imm = -8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_4, .imm = 8 },
+		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_get_ns_current_pid_tgid },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int fd = load_insns(BPF_PROG_TYPE_TRACEPOINT, program, sizeof(program) / sizeof(program[0]));
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 static bool can_load(enum bpf_prog_type type, int helper)
@@ -199,6 +224,8 @@ static void probe_bpf(struct host *h)
 	 * nothing on the host shows it. Perf's tracepoints still hold their CPU. */
 	h->raw_preemptible = strtoul(h->uts.release, NULL, 10) >= 7;
 	h->lru_maps = has_lru_maps();
+	h->cgroup_ids = can_load(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_get_current_cgroup_id);
+	h->namespace_pids = has_namespace_pids();
 }
 
 static bool is_off(const char *path)

@@ -211,6 +211,9 @@ static const struct call metrics_calls[] = {
 #endif
 };
 
+/* More calls, of cgroups_follow(): it watches each new control group. */
+static const struct call containers_calls[] = { ANY(inotify_add_watch), ANY(inotify_rm_watch) };
+
 /* Calls that no compiler needs, whoever wrote the files that it reads. */
 static const struct call refused_to_compiler[] = {
 	ANY(socket), ANY(socketpair), ANY(ptrace), ANY(process_vm_readv), ANY(process_vm_writev),
@@ -222,14 +225,16 @@ static const struct call refused_to_compiler[] = {
 
 #define LIST(calls) { calls, sizeof(calls) / sizeof((calls)[0]) }
 
-int privilege_trace_only(bool journal, bool metrics)
+int privilege_trace_only(bool journal, bool metrics, bool containers)
 {
-	struct calls lists[] = { LIST(trace_calls), LIST(journal_calls), LIST(metrics_calls) };
+	struct calls lists[] = { LIST(trace_calls), LIST(journal_calls), LIST(metrics_calls), LIST(containers_calls) };
 
 	if (!journal)
 		lists[1].n = 0;
 	if (!metrics)
 		lists[2].n = 0;
+	if (!containers)
+		lists[3].n = 0;
 	return syscalls_restrict(lists, sizeof(lists) / sizeof(lists[0]), true);
 }
 

@@ -52,9 +52,10 @@ int privilege_drop(uint64_t keep, const struct privilege_fallback *spare, size_t
  * Call privilege_drop() first. The process can still open files and write to them.
  * @journal: allow those of sd_journal_sendv() too
  * @metrics: allow those of metrics_write() too
+ * @containers: allow those of containers_follow() too
  * Return: as syscalls_restrict()
  */
-int privilege_trace_only(bool journal, bool metrics);
+int privilege_trace_only(bool journal, bool metrics, bool containers);
 
 /**
  * privilege_compile_only - restrict the process that loads libbcc: it keeps only privilege_bpf(), and cannot use the

@@ -41,8 +41,8 @@ static void csv_header(struct output *o)
 	put_text(o, "SKADDR,C-PID,C-COMM,IP,LADDR,LPORT,RADDR,RPORT,OLDSTATE,NEWSTATE,MS,"
 		    "REALADDR,REALPORT,METHOD,REASON");
 	if (o->settings.extended)
-		put_text(o, o->settings.director ? ",NETNS,UID,AGE-MS,GONE-MS,PACKETS,EXPIRES-MS,CONNECT-MS" :
-						   ",NETNS,UID,AGE-MS,GONE-MS");
+		put_text(o, o->settings.director ? ",NETNS,UID,AGE-MS,GONE-MS,PACKETS,EXPIRES-MS,CONNECT-MS,CONTAINER,POD" :
+						   ",NETNS,UID,AGE-MS,GONE-MS,CONTAINER,POD");
 	if (o->settings.names)
 		put_text(o, ",RADDR-NAME,REAL-NAME");
 	put_char(o, '\n');
@@ -85,6 +85,17 @@ static char *csv_put_name(const struct output *o, char *at, const struct endpoin
 	return at;
 }
 
+static char *csv_put_container(char *at, const struct container *c)
+{
+	put_one(&at, ',');
+	if (c)
+		put_raw(&at, c->id, strlen(c->id));
+	put_one(&at, ',');
+	if (c)
+		put_raw(&at, c->pod, strlen(c->pod));
+	return at;
+}
+
 static void csv_row(struct output *o, const struct row *r)
 {
 	char *at;
@@ -122,6 +133,8 @@ static void csv_row(struct output *o, const struct row *r)
 		at = put_extended(at, r);
 	if (o->settings.extended && o->settings.director)
 		at = csv_put_forwarded(at, r);
+	if (o->settings.extended)
+		at = csv_put_container(at, r->container);
 	if (o->settings.names) {
 		at = csv_put_name(o, at, &r->remote);
 		at = csv_put_name(o, at, &r->real);

@@ -177,4 +177,8 @@ void journal_entry_set(struct journal_entry *e, const char *name, const struct n
 		add_text(e, &o, "OBJECT_TCP_DESTINATION_NAME", output_name(&o, &r->remote));
 	if (output_name(&o, &r->real))
 		add_text(e, &o, "OBJECT_TCP_REAL_NAME", output_name(&o, &r->real));
+	if (r->container && *r->container->id)
+		add_text(e, &o, "OBJECT_CONTAINER_ID", r->container->id);
+	if (r->container && *r->container->pod)
+		add_text(e, &o, "OBJECT_POD_UID", r->container->pod);
 }

@@ -136,6 +136,10 @@ static void json_row(struct output *o, const struct row *r)
 		PUT(&at, ",\"raddr_name\":");
 		at = put_word(at, output_name(o, &r->remote));
 	}
+	PUT(&at, ",\"container\":");
+	at = put_word(at, r->container && *r->container->id ? r->container->id : NULL);
+	PUT(&at, ",\"pod\":");
+	at = put_word(at, r->container && *r->container->pod ? r->container->pod : NULL);
 	if (r->forwarded)
 		at = json_put_forwarded(at, r);
 	PUT(&at, "}\n");

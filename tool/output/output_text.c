@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #define REASON_WIDTH 14	/* fits no-destination */
+#define CONTAINER_WIDTH 12	/* as the runtimes show an ID */
 
 const struct text_widths output_widths_narrow = { 10, 10, 0, 15, 5, 11, 21 };
 const struct text_widths output_widths_wide = { 16, 16, 2, 26, 5, 11, 32 };
@@ -163,14 +164,14 @@ void text_header(struct output *o, const struct text_widths *w)
 		put_field(o, "NETNS", 10);
 		put_field(o, "UID", 5);
 		put_field(o, "AGE-MS", 8);
+		put_field(o, "GONE-MS", 8);
 		if (o->settings.director) {
-			put_field(o, "GONE-MS", 8);
 			put_field(o, "PACKETS", 8);
 			put_field(o, "EXPIRES-MS", 10);
-			put_text(o, "CONNECT-MS\n");
-		} else {
-			put_text(o, "GONE-MS\n");
+			put_field(o, "CONNECT-MS", 10);
 		}
+		put_field(o, "CONTAINER", CONTAINER_WIDTH);
+		put_text(o, "POD\n");
 	} else {
 		put_text(o, "REASON\n");
 	}
@@ -190,15 +191,31 @@ static void put_forwarded(struct output *o, const struct row *r)
 	if (!r->forwarded) {
 		put_field(o, "-", 8);
 		put_field(o, "-", 10);
-		put_char(o, '-');
+		put_field(o, "-", 10);
 		return;
 	}
 	text_put_optional(o, r->packets, 8);
 	text_put_optional(o, r->expires_ms, 10);
-	if (r->connect_us < 0)
-		put_char(o, '-');
-	else
+	if (r->connect_us < 0) {
+		put_field(o, "-", 10);
+	} else {
+		const char *start = o->at;
+
 		put_ms(o, (uint64_t)r->connect_us * 1000);
+		text_pad(&o->at, start, 10);
+	}
+}
+
+static void put_container(struct output *o, const struct container *c)
+{
+	const char *start = o->at;
+
+	if (c && *c->id)
+		put_raw(&o->at, c->id, CONTAINER_WIDTH);
+	else
+		put_char(o, '-');
+	text_pad(&o->at, start, CONTAINER_WIDTH);
+	put_text(o, c && *c->pod ? c->pod : "-");
 }
 
 void text_end(struct output *o, const struct row *r)
@@ -213,14 +230,10 @@ void text_end(struct output *o, const struct row *r)
 		text_put_optional(o, r->netns ? (int64_t)r->netns : -1, 10);
 		text_put_optional(o, r->forwarded ? -1 : (int64_t)r->uid, 5);
 		text_put_optional(o, r->age_ms, 8);
-		if (o->settings.director)
-			text_put_optional(o, r->gone_ms, 8);
-		else if (r->gone_ms < 0)
-			put_char(o, '-');
-		else
-			put_u64(o, (uint64_t)r->gone_ms);
+		text_put_optional(o, r->gone_ms, 8);
 		if (o->settings.director)
 			put_forwarded(o, r);
+		put_container(o, r->container);
 	}
 	put_char(o, '\n');
 }

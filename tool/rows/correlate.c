@@ -212,6 +212,9 @@ static void make_row(struct row *row, const struct event *ev)
 	row->skaddr = ev->skaddr;
 	row->span_ns = ev->span_ns;
 	row->netns = c->tuple.netns;
+	row->owned = ev->type < EVENT_FORWARDED && c->flags & CONN_OWNED;
+	row->cgroup = row->owned ? ev->cgroup : 0;
+	row->container = NULL;
 	set_row_endpoint(&row->local, c->tuple.laddr, c->tuple.lport, c->family);
 	set_row_endpoint(&row->remote, c->tuple.raddr, c->tuple.rport, c->family);
 	set_row_endpoint(&row->real, c->real.addr, c->real.port, c->real.family);

@@ -18,9 +18,10 @@ static int family_known(uint8_t family)
 
 int decode(struct event *ev, const void *data, size_t len)
 {
+	const size_t size = len < sizeof(*ev) ? EVENT_SIZE_OLD : sizeof(*ev);
 	uint8_t real;
 
-	if (len < sizeof(*ev) || len >= sizeof(*ev) + 8)
+	if (len < size || len >= size + 8)
 		return -EBADMSG;
 	if (BYTE(data, type) < EVENT_STATE || BYTE(data, type) >= EVENT_TYPES)
 		return -EBADMSG;
@@ -28,7 +29,8 @@ int decode(struct event *ev, const void *data, size_t len)
 	if (BYTE(data, oldstate) > 15 || BYTE(data, newstate) > 15 ||
 	    !family_known(BYTE(data, conn.family)) || (real && !family_known(real)))
 		return -EBADMSG;
-	memcpy(ev, data, sizeof(*ev));
+	ev->cgroup = ev->pad = 0;
+	memcpy(ev, data, size);
 	ev->conn.owner.comm[sizeof(ev->conn.owner.comm) - 1] = '\0';
 	return 0;
 }

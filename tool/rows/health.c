@@ -135,6 +135,7 @@ static void make_event(struct row *event, const struct row *row, const char *wor
 	*event = *row;
 	event->oldstate = row->newstate;
 	event->event = event->reason = word;
+	event->container = NULL;
 	event->span_ns = row->ts_ns - since_ns;
 	show_ipv4(&event->local);
 	show_ipv4(&event->remote);

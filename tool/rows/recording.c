@@ -267,6 +267,11 @@ static int read_bytes(struct recording_reader *r, void *to, size_t len, size_t *
 	return 0;
 }
 
+static size_t event_size(uint32_t version)
+{
+	return version < 5 ? EVENT_SIZE_OLD : sizeof(struct event);
+}
+
 static int check_head(const struct head *h, size_t got, char *errmsg, size_t len)
 {
 	if (!got) {
@@ -280,10 +285,10 @@ static int check_head(const struct head *h, size_t got, char *errmsg, size_t len
 			 "replay it on one like that");
 	} else if (h->byte_order == BYTE_ORDER_MARK &&
 		   (h->version < RECORDING_VERSION_OLDEST || h->version > RECORDING_VERSION ||
-		    h->event_size != sizeof(struct event))) {
-		snprintf(errmsg, len, "has format %u with events of %u bytes, this tool reads formats %d to %d with %zu; "
+		    h->event_size != event_size(h->version))) {
+		snprintf(errmsg, len, "has format %u with events of %u bytes, this tool reads formats %d to %d; "
 			 "replay it by the release that recorded it", h->version, h->event_size,
-			 RECORDING_VERSION_OLDEST, RECORDING_VERSION, sizeof(struct event));
+			 RECORDING_VERSION_OLDEST, RECORDING_VERSION);
 	} else if (h->byte_order != BYTE_ORDER_MARK || head_check(h) != h->check) {
 		snprintf(errmsg, len, "has a damaged header");
 	} else {

@@ -14,8 +14,8 @@
 #include <stdio.h>
 
 /* Raise it with every change of the file format, of struct event or of its values. */
-#define RECORDING_VERSION 4
-#define RECORDING_VERSION_OLDEST 3	/* can be read too: it has no CLOCK blocks */
+#define RECORDING_VERSION 5
+#define RECORDING_VERSION_OLDEST 3	/* can be read too: it has no CLOCK blocks; before 5 events have no control group */
 
 struct recording {
 	int fd;

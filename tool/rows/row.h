@@ -3,6 +3,8 @@
 #ifndef ROW_H
 #define ROW_H
 
+#include "host/container.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,6 +22,9 @@ struct row {
 	uint64_t span_ns;	/* time in the old state */
 	uint32_t pid, uid;
 	uint32_t netns;		/* inode number, 0: not known */
+	bool owned;		/* pid, uid and comm are of the process that opened the socket, else of the one that ran */
+	uint32_t cgroup;	/* lower half of the ID of the opener's control group; 0: not known */
+	const struct container *container;	/* the opener's; NULL: none or not known */
 	char comm[16];		/* NUL-terminated, otherwise any bytes */
 	struct endpoint local, remote, real;
 	uint8_t oldstate, newstate;	/* enum tcp_state; ROW_IPVS + enum ipvs_state */

@@ -38,7 +38,7 @@ struct reading {
 /* True if the filters let the connection pass, as unseen_wanted() and adopt() in probes/join.bpf.h decide at its end. */
 static bool is_wanted_entry(const struct options *o, const struct ipvs_entry *e)
 {
-	return !o->pid && filter_has_port(&o->lports, e->cport) && filter_has_port(&o->rports, e->vport) &&
+	return !o->pid && !o->netns && filter_has_port(&o->lports, e->cport) && filter_has_port(&o->rports, e->vport) &&
 	       filter_has_address(&o->vips, e->vaddr, e->vport) && filter_has_address(&o->reals, e->daddr, e->dport);
 }
 

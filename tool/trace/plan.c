@@ -76,6 +76,10 @@ void plan_add_defines(struct plan *p, bool rows, bool counts)
 		probe_text_add(&p->defines, "RAW_TRACEPOINTS");
 	if (p->host->raw_may_skip)
 		probe_text_add(&p->defines, "SECOND_PROGRAM");
+	if (p->host->cgroup_ids)
+		probe_text_add(&p->defines, "CGROUP_IDS");
+	if (p->host->namespace_pids)
+		probe_text_add(&p->defines, "PIDS_IN_NAMESPACE");
 	if (p->options->director)
 		probe_text_add(&p->defines, "DIRECTOR");
 }

@@ -28,6 +28,7 @@ static bool is_wanted_row(const struct options *o, const struct row *row)
 {
 	return !(o->ipv4 && row->local.family != AF_INET) &&
 	       !(o->ipv6 && row->local.family != AF_INET6) &&
+	       !(o->netns && row->netns != o->netns_inum) &&
 	       filter_has_port(&o->lports, row->local.port) && filter_has_port(&o->rports, row->remote.port) &&
 	       filter_has_address(&o->vips, row->remote.addr, row->remote.port);
 }

@@ -3,7 +3,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/namespace.h"
 #include "host/privilege.h"
+#include "probes/tcp_state.h"
 #include "trace/compile.h"
 #include "trace/printing.h"
 
@@ -82,6 +84,13 @@ int trace_load(struct trace *t, const struct object *programs, char *errmsg, siz
 	if (err)
 		return err;
 	err = correlate_init(&t->correlate);
+	if (!err && options_containers(o))
+		err = containers_open(&t->containers, namespace_host_proc() ? o->proc_root : NULL);
+	if (t->containers.groups.err)
+		log_warning("cannot watch all control groups: %s; containers may be missing in rows; see fs.inotify.max_user_watches",
+			    strerror(-t->containers.groups.err));
+	if (!err && t->containers.groups.fd > 0)
+		err = perfbuf_wake_by(&t->perfbuf, t->containers.groups.fd);
 	if (!err)
 		err = health_init(&t->health, o->down);
 	if (!err)
@@ -131,8 +140,10 @@ static void follow_layout(struct trace *t)
 	if (t->ready || !compile_follow(&t->kernel, &t->layout))
 		return;
 	t->ready = true;
+	if (t->options->netns && !(t->kernel.layout.skc_net && t->kernel.layout.net_inum))
+		log_warning("--netns: the layout of this kernel's sockets is not known, so no row is shown; see -v, and --check");
 	/* From here on the tool starts no process, loads nothing and writes no cache. */
-	err = privilege_trace_only(t->options->journal, t->metrics.settings.path);
+	err = privilege_trace_only(t->options->journal, t->metrics.settings.path, options_containers(t->options));
 	if (err)
 		log_debug("cannot restrict system calls: %s", err == -EINVAL ? "this kernel takes no seccomp filter" :
 										  strerror(-err));
@@ -174,9 +185,25 @@ static void write_row(struct trace *t, const struct row *row)
 		journal_row(&t->journal, row);
 }
 
-static void print_row(struct trace *t, const struct row *row)
+static void find_container(struct trace *t, struct row *row)
 {
+	const struct containers_query q = {
+		.now_ns = row->ts_ns, .cgroup = row->cgroup, .skaddr = row->skaddr, .netns = row->netns,
+		.pid = row->owned ? row->pid : 0, .opens = row->oldstate == TCP_CLOSE, .ends = row->newstate == TCP_CLOSE,
+	};
+
+	if (!row->forwarded)
+		row->container = containers_find(&t->containers, &q);
+}
+
+static void print_row(struct trace *t, struct row *row)
+{
+	const char *name = t->options->container;
 	struct row event;
+
+	find_container(t, row);
+	if (name && !(row->container && container_has_name(row->container, name)))
+		return;
 
 	write_row(t, row);
 	if (health_row(&t->health, row, &event) && !output_limit_reached(&t->output))
@@ -191,6 +218,7 @@ static int print_rows(struct trace *t, uint64_t settle_ns)
 	struct row row;
 	int err;
 
+	containers_follow(&t->containers);
 	perfbuf_drain(&t->perfbuf, on_sample, t);
 	correlate_sort(&t->correlate);
 	for (; !output_limit_reached(&t->output) && correlate_next(&t->correlate, before_ns, &row); rows++)
@@ -266,6 +294,8 @@ static void drop_privilege(const struct trace *t)
 	uint64_t keep = ipvs ? privilege_perfmon() | privilege_ptrace() : 0;
 	int err;
 
+	if (options_containers(t->options))	/* to see the namespaces of other users' processes */
+		keep |= privilege_ptrace();
 	if (t->metrics.settings.path)	/* its folder may be made again at any time, by another user */
 		keep |= privilege_write();
 	err = privilege_drop(keep, spare, sizeof(spare) / sizeof(spare[0]), (void *)t);
@@ -382,6 +412,7 @@ void trace_close(struct trace *t)
 	programs_close(&t->layout);
 	correlate_fini(&t->correlate);
 	health_fini(&t->health);
+	containers_close(&t->containers);
 	output_close(&t->output);
 	recording_close(&t->recording);
 	naming_end(&t->naming);

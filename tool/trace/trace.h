@@ -7,6 +7,7 @@
 #include "bpf/missed.h"
 #include "bpf/perfbuf.h"
 #include "counts/summary.h"
+#include "host/containers.h"
 #include "host/priority.h"
 #include "output/output.h"
 #include "output/output_journal.h"
@@ -30,6 +31,7 @@ struct trace {
 	struct perfbuf perfbuf;
 	struct correlate correlate;
 	struct health health;
+	struct containers containers;	/* used if options_containers() */
 
 	/* where rows and counts go */
 	struct naming naming;

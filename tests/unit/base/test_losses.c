@@ -79,7 +79,7 @@ static void what_to_do(void **state)
 static void recorded_as_ever(void **state)
 {
 	(void)state;
-	assert_int_equal(RECORDING_VERSION, 4);
+	assert_int_equal(RECORDING_VERSION, 5);
 	assert_int_equal(LOSSES_RECORDED, 5);
 	assert_string_equal(loss_causes[0].key, "lost_buffer_full");
 	assert_string_equal(loss_causes[1].key, "lost_missed");

@@ -436,6 +436,56 @@ static void hooks_and_cache_dir(void **state)
 	CHECK_ERROR("--cache-dir '': give a DIR", "--cache-dir", "");
 }
 
+static void netns(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(PARSE(&o), 0);
+	assert_null(o.netns);
+	assert_int_equal(PARSE(&o, "--netns", "4026531833", "--summary", "--director"), 0);
+	assert_int_equal(o.netns_inum, 4026531833U);
+	assert_int_equal(PARSE(&o, "--netns", "4194304"), 0);
+	assert_string_equal(o.netns, "4194304");
+	assert_int_equal(o.netns_inum, 0);
+	assert_int_equal(PARSE(&o, "--netns=/run/netns/pod"), 0);
+	assert_string_equal(o.netns, "/run/netns/pod");
+	assert_int_equal(o.netns_inum, 0);
+	CHECK_ERROR("--netns 'pod': give an inode number, a PID or a path, as /run/netns/NAME", "--netns", "pod");
+	CHECK_ERROR("--netns '0': give an inode number, a PID or a path, as /run/netns/NAME", "--netns", "0");
+	CHECK_ERROR("--netns '': give an inode number, a PID or a path, as /run/netns/NAME", "--netns=");
+	CHECK_ERROR("--netns '4294967296': give an inode number, a PID or a path, as /run/netns/NAME", "--netns", "4294967296");
+	assert_int_equal(PARSE(&o, "--netns", "4026531833", "--replay", "x"), 0);
+	CHECK_ERROR("--netns '7': a recording has inode numbers only; give one, as -x shows them", "--netns", "7", "--replay", "x");
+}
+
+static void container(void **state)
+{
+	static const char id[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0";
+	struct options o;
+
+	(void)state;
+	assert_int_equal(PARSE(&o), 0);
+	assert_null(o.container);
+	assert_false(options_containers(&o));
+	assert_int_equal(PARSE(&o, "--container", "0123456789ab"), 0);
+	assert_string_equal(o.container, "0123456789ab");
+	assert_true(options_containers(&o));
+	assert_int_equal(PARSE(&o, "--container", "01234567-89ab-cdef-0123-456789abcdef", "--record", "x"), 0);
+	CHECK_ERROR("--container '0123456789a': give the first 12 digits of a container's ID, or more, or the UID of a pod",
+		    "--container", "0123456789a");
+	CHECK_ERROR("--container '0123456789AB': give the first 12 digits of a container's ID, or more, or the UID of a pod",
+		    "--container", "0123456789AB");
+	CHECK_ERROR("--container '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef': give the first 12 digits of a "
+		    "container's ID, or more, or the UID of a pod", "--container", (char *)id);
+	CHECK_ERROR("--metrics and --container exclude each other: it prints no rows; give one", "--metrics", "x", "--container",
+		    "0123456789ab");
+	CHECK_ERROR("--director and --container exclude each other: forwarded connections have no process; give one",
+		    "--director", "-a", "--container", "0123456789ab");
+	CHECK_ERROR("--replay and --container exclude each other: a recording is printed as it was traced; give one",
+		    "--replay", "x", "--container", "0123456789ab");
+}
+
 static void director(void **state)
 {
 	struct options o;
@@ -757,7 +807,7 @@ static bool option_of_line(const char *line, char name[32], char value[16])
 
 static char *sample(const char *value)
 {
-	return !*value ? NULL : strcmp(value, "ADDR") ? "8" : "::1";
+	return !*value ? NULL : !strcmp(value, "ADDR") ? "::1" : !strcmp(value, "ID") ? "0123456789ab" : "8";
 }
 
 /* True if the option works without another one. */
@@ -855,6 +905,8 @@ int main(void)
 		cmocka_unit_test(buffer_size),
 		cmocka_unit_test(down),
 		cmocka_unit_test(hooks_and_cache_dir),
+		cmocka_unit_test(netns),
+		cmocka_unit_test(container),
 		cmocka_unit_test(director),
 		cmocka_unit_test(families_exclude_each_other),
 		cmocka_unit_test(formats_exclude_each_other),

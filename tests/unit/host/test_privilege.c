@@ -47,14 +47,14 @@ static int trace(void)
 {
 	int err = drop();
 
-	return err ? err : privilege_trace_only(false, false);
+	return err ? err : privilege_trace_only(false, false, false);
 }
 
 static int trace_with_journal(void)
 {
 	int err = drop();
 
-	return err ? err : privilege_trace_only(true, false);
+	return err ? err : privilege_trace_only(true, false, false);
 }
 
 static long make_socket(void)

@@ -27,6 +27,9 @@ static const struct row refused = {
 	.method = "masq", .reason = "refused",
 };
 
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define POD "01234567-89ab-cdef-0123-456789abcdef"
+
 static const struct row direct_v6 = {
 	.span_ns = 999, .pid = 7, .comm = "a b", .local = IPV6_LONG(1), .remote = IPV6_LONG(65535),
 	.oldstate = CLOSE, .newstate = SYN_SENT,
@@ -44,6 +47,21 @@ static void check(const struct row *row, const char *const expected[])
 		assert_memory_equal(e.field[i].iov_base, expected[i], e.field[i].iov_len);
 	}
 	assert_null(expected[e.n]);
+}
+
+static void container(void **state)
+{
+	static const struct container in = { .id = ID, .pod = POD };
+	struct journal_entry e;
+	struct row row = refused;
+
+	(void)state;
+	row.container = &in;
+	journal_entry_set(&e, "name", &row);
+	assert_in_range(e.n, 2, JOURNAL_FIELDS_MAX);
+	assert_memory_equal(e.field[e.n - 2].iov_base, "OBJECT_CONTAINER_ID=" ID "OBJECT_POD_UID=" POD, 20 + 64 + 15 + 36);
+	assert_int_equal(e.field[e.n - 2].iov_len, 20 + 64);
+	assert_int_equal(e.field[e.n - 1].iov_len, 15 + 36);
 }
 
 static void all_fields(void **state)
@@ -212,6 +230,7 @@ static void refused_rows_are_counted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(container),
 		cmocka_unit_test(all_fields),
 		cmocka_unit_test(what_is_not_known_is_left_out),
 		cmocka_unit_test(names_are_fields_too),

@@ -13,6 +13,9 @@
 
 static const struct output_settings json = { .json = true, .wide = true, .time = true };
 
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define POD "01234567-89ab-cdef-0123-456789abcdef"
+
 static const struct row sample = {
 	.ts_ns = 5000001234, .skaddr = 0xffff8f3a12345678, .span_ns = 12345678, .pid = 1234,
 	.uid = 1000, .netns = 4026531840, .comm = "curl",
@@ -67,7 +70,7 @@ static void state_change(void **state)
 	      "\"pid\":1234,\"comm\":\"curl\",\"uid\":1000,\"netns\":4026531840,\"ip\":4,"
 	      "\"laddr\":\"10.0.0.5\",\"lport\":45678,\"raddr\":\"10.96.0.1\",\"rport\":80,"
 	      "\"oldstate\":\"CLOSE\",\"newstate\":\"SYN_SENT\",\"ms\":12.345,"
-	      "\"real\":{\"addr\":\"10.244.1.7\",\"port\":8080,\"method\":\"masq\"},\"reason\":null,\"age_ms\":8,\"gone_ms\":null}\n");
+	      "\"real\":{\"addr\":\"10.244.1.7\",\"port\":8080,\"method\":\"masq\"},\"reason\":null,\"age_ms\":8,\"gone_ms\":null,\"container\":null,\"pod\":null}\n");
 }
 
 static void retransmit_and_unknowns(void **state)
@@ -87,7 +90,7 @@ static void retransmit_and_unknowns(void **state)
 	      "\"pid\":1234,\"comm\":\"curl\",\"uid\":1000,\"netns\":null,\"ip\":6,"
 	      "\"laddr\":\"fd00::1\",\"lport\":65535,\"raddr\":\"fd00::1\",\"rport\":65535,"
 	      "\"oldstate\":\"SYN_SENT\",\"newstate\":\"SYN_SENT\",\"ms\":12.345,"
-	      "\"real\":{\"addr\":\"fd00::1\",\"port\":65535,\"method\":null},\"reason\":\"retransmit\",\"age_ms\":8,\"gone_ms\":null}\n");
+	      "\"real\":{\"addr\":\"fd00::1\",\"port\":65535,\"method\":null},\"reason\":\"retransmit\",\"age_ms\":8,\"gone_ms\":null,\"container\":null,\"pod\":null}\n");
 }
 
 static void forwarded(void **state)
@@ -110,7 +113,7 @@ static void forwarded(void **state)
 	      "\"laddr\":\"10.0.0.5\",\"lport\":45678,\"raddr\":\"10.96.0.1\",\"rport\":80,"
 	      "\"oldstate\":\"SYN_RECV\",\"newstate\":\"ESTABLISHED\",\"ms\":12.345,"
 	      "\"real\":{\"addr\":\"10.244.1.7\",\"port\":8080,\"method\":\"masq\"},\"reason\":null,\"age_ms\":8,"
-	      "\"gone_ms\":null,\"packets\":2,\"expires_ms\":900000,\"connect_ms\":1.234,\"connect_to\":\"syn-ack\"}\n");
+	      "\"gone_ms\":null,\"container\":null,\"pod\":null,\"packets\":2,\"expires_ms\":900000,\"connect_ms\":1.234,\"connect_to\":\"syn-ack\"}\n");
 	r.expires_ms = r.connect_us = -1;
 	r.connect_to = NULL;
 	r.newstate = ROW_IPVS;
@@ -121,7 +124,7 @@ static void forwarded(void **state)
 	      "\"laddr\":\"10.0.0.5\",\"lport\":45678,\"raddr\":\"10.96.0.1\",\"rport\":80,"
 	      "\"oldstate\":\"SYN_RECV\",\"newstate\":\"NONE\",\"ms\":12.345,"
 	      "\"real\":{\"addr\":\"10.244.1.7\",\"port\":8080,\"method\":\"masq\"},\"reason\":\"no-answer\",\"age_ms\":8,"
-	      "\"gone_ms\":null,\"packets\":2,\"expires_ms\":null,\"connect_ms\":null,\"connect_to\":null}\n");
+	      "\"gone_ms\":null,\"container\":null,\"pod\":null,\"packets\":2,\"expires_ms\":null,\"connect_ms\":null,\"connect_to\":null}\n");
 }
 
 static void no_real_server(void **state)
@@ -134,7 +137,7 @@ static void no_real_server(void **state)
 	r.method = NULL;
 	r.reason = "refused";
 	text = written(&r, NULL);
-	assert_non_null(strstr(text, ",\"real\":null,\"reason\":\"refused\",\"age_ms\":8,\"gone_ms\":null}\n"));
+	assert_non_null(strstr(text, ",\"real\":null,\"reason\":\"refused\",\"age_ms\":8,\"gone_ms\":null,\"container\":null,\"pod\":null}\n"));
 	free(text);
 }
 
@@ -193,6 +196,8 @@ static void hostile_names(void **state)
 	}
 }
 
+static const struct container in_pod = { .id = ID, .pod = POD };
+
 static void longest_row(void **state)
 {
 	struct row r = sample;
@@ -210,10 +215,28 @@ static void longest_row(void **state)
 	r.reason = "no-destination";
 	r.event = "retransmit";
 	r.age_ms = r.gone_ms = INT64_MAX;
+	r.container = &in_pod;
 	text = written(&r, NULL);
 	assert_in_range(strlen(text), 500, OUTPUT_ROW_MAX - 100);
 	assert_non_null(strstr(text, ",\"reason\":\"no-destination\",\"age_ms\":9223372036854775807,"
-				     "\"gone_ms\":9223372036854775807}\n"));
+				     "\"gone_ms\":9223372036854775807,\"container\":\"" ID "\",\"pod\":\"" POD "\"}\n"));
+	free(text);
+}
+
+static void containers(void **state)
+{
+	static const struct container no_pod = { .id = ID }, no_id = { .pod = POD };
+	struct row r = sample;
+	char *text;
+
+	(void)state;
+	r.container = &no_pod;
+	text = written(&r, NULL);
+	assert_non_null(strstr(text, ",\"container\":\"" ID "\",\"pod\":null}\n"));
+	free(text);
+	r.container = &no_id;
+	text = written(&r, NULL);
+	assert_non_null(strstr(text, ",\"container\":null,\"pod\":\"" POD "\"}\n"));
 	free(text);
 }
 
@@ -279,6 +302,7 @@ int main(void)
 		cmocka_unit_test(time_runs_on),
 		cmocka_unit_test(hostile_names),
 		cmocka_unit_test(longest_row),
+		cmocka_unit_test(containers),
 		cmocka_unit_test(strings),
 		cmocka_unit_test(last_line),
 		cmocka_unit_test(line_of_losses),

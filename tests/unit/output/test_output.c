@@ -121,14 +121,19 @@ static void csv_golden(void **state)
 	      "ffff8f3a12345678,123456,fifteen-letters,6,fd00::1:2,45678,fd00::1:3,443,ESTABLISHED,FIN_WAIT1,3600000.000,fd00::1:4,8443,route,reset\n");
 }
 
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define POD "01234567-89ab-cdef-0123-456789abcdef"
+
 /* Rows of forwarded connections have no process; a socket's row has "-" in the columns that are for them. */
 static void forwarded_golden(void **state)
 {
 	static const struct output_settings plain = { .director = true }, o = { .extended = true, .director = true },
 					    csv = { .csv = true, .extended = true, .director = true };
+	static const struct container in = { .id = ID, .pod = POD };
 	struct row rows[] = { behind_ipvs, behind_ipvs };
 
 	(void)state;
+	rows[1].container = &in;
 	rows[0].forwarded = true;
 	rows[0].pid = rows[0].uid = 0;
 	memset(rows[0].comm, 0, sizeof(rows[0].comm));
@@ -144,17 +149,17 @@ static void forwarded_golden(void **state)
 	      "ffff8f3a12345678 -     -          10.0.0.5        45678 10.96.0.1       80    FIN_WAIT    -> CLOSE_WAIT  12.345      10.244.1.7:8080       client-fin\n");
 	check(&o, true, rows, 2,
 	      "SKADDR           C-PID C-COMM     LADDR           LPORT RADDR           RPORT OLDSTATE    -> NEWSTATE    MS          REAL                  "
-	      "REASON         METHOD NETNS      UID   AGE-MS   GONE-MS  PACKETS  EXPIRES-MS CONNECT-MS\n"
+	      "REASON         METHOD NETNS      UID   AGE-MS   GONE-MS  PACKETS  EXPIRES-MS CONNECT-MS CONTAINER    POD\n"
 	      "ffff8f3a12345678 -     -          10.0.0.5        45678 10.96.0.1       80    FIN_WAIT    -> CLOSE_WAIT  12.345      10.244.1.7:8080       "
-	      "client-fin     masq   4026531840 -     0        -        12       60000      1.500\n"
+	      "client-fin     masq   4026531840 -     0        -        12       60000      1.500      -            -\n"
 	      "ffff8f3a12345678 1234  curl       10.0.0.5        45678 10.96.0.1       80    CLOSE       -> SYN_SENT    12.345      10.244.1.7:8080       "
-	      "-              masq   4026531840 1000  0        -        -        -          -\n");
+	      "-              masq   4026531840 1000  0        -        -        -          -          0123456789ab " POD "\n");
 	check(&csv, true, rows, 2,
 	      "SKADDR,C-PID,C-COMM,IP,LADDR,LPORT,RADDR,RPORT,OLDSTATE,NEWSTATE,MS,REALADDR,REALPORT,METHOD,REASON,NETNS,UID,AGE-MS,GONE-MS,"
-	      "PACKETS,EXPIRES-MS,CONNECT-MS\n"
+	      "PACKETS,EXPIRES-MS,CONNECT-MS,CONTAINER,POD\n"
 	      "ffff8f3a12345678,,,4,10.0.0.5,45678,10.96.0.1,80,FIN_WAIT,CLOSE_WAIT,12.345,10.244.1.7,8080,masq,client-fin,4026531840,,0,,"
-	      "12,60000,1.500\n"
-	      "ffff8f3a12345678,1234,curl,4,10.0.0.5,45678,10.96.0.1,80,CLOSE,SYN_SENT,12.345,10.244.1.7,8080,masq,,4026531840,1000,0,,,,\n");
+	      "12,60000,1.500,,\n"
+	      "ffff8f3a12345678,1234,curl,4,10.0.0.5,45678,10.96.0.1,80,CLOSE,SYN_SENT,12.345,10.244.1.7,8080,masq,,4026531840,1000,0,,,,," ID "," POD "\n");
 }
 
 static void times_golden(void **state)

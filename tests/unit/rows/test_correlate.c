@@ -112,7 +112,7 @@ static void bytes_that_are_no_event(void **state)
 
 	(void)state;
 	assert_int_equal(correlate_init(&c), 0);
-	assert_int_equal(correlate_add(&c, &ev, sizeof(ev) - 1), -EBADMSG);
+	assert_int_equal(correlate_add(&c, &ev, EVENT_SIZE_OLD - 1), -EBADMSG);
 	ev.type = EVENT_TYPES;
 	assert_int_equal(correlate_add(&c, &ev, sizeof(ev)), -EBADMSG);
 	add_at(&c, 4, 2);

@@ -22,6 +22,7 @@ static struct event valid(void)
 			.owner = { .pid = 42, .uid = 1000, .comm = "curl" }, .family = AF_INET,
 			.flags = CONN_OWNED,
 		},
+		.cgroup = 0x12345678,
 	};
 
 	return ev;
@@ -50,7 +51,7 @@ static void check_taken(const struct event *ev)
 static void wire_layout(void **state)
 {
 	(void)state;
-	assert_int_equal(sizeof(struct event), 128);
+	assert_int_equal(sizeof(struct event), 136);
 	assert_int_equal(offsetof(struct event, type), 24);
 	assert_int_equal(offsetof(struct event, err), 28);
 	assert_int_equal(offsetof(struct event, conn), 32);
@@ -60,6 +61,8 @@ static void wire_layout(void **state)
 	assert_int_equal(offsetof(struct conn, forwarded.packets), 60);
 	assert_int_equal(offsetof(struct conn, forwarded.flags), 73);
 	assert_int_equal(offsetof(struct conn, family), 84);
+	assert_int_equal(offsetof(struct event, cgroup), 128);
+	assert_int_equal(EVENT_SIZE_OLD, 128);
 }
 
 static void whole_event(void **state)
@@ -90,9 +93,10 @@ static void every_length(void **state)
 		memcpy(bytes, &ev, len < sizeof(ev) ? len : sizeof(ev));
 		memset(&out, 0x5a, sizeof(out));
 		before = out;
-		if (len >= sizeof(ev) && len < sizeof(ev) + 8) {	/* the kernel pads to 8 bytes */
+		if (len >= EVENT_SIZE_OLD && len < sizeof(ev) + 8) {	/* the kernel pads to 8 bytes */
 			assert_int_equal(decode(&out, bytes, len), 0);
-			assert_memory_equal(&out, &ev, sizeof(ev));
+			assert_memory_equal(&out, &ev, EVENT_SIZE_OLD);
+			assert_int_equal(out.cgroup, len < sizeof(ev) ? 0 : 0x12345678);
 		} else {
 			assert_int_equal(decode(&out, bytes, len), -EBADMSG);
 			assert_memory_equal(&out, &before, sizeof(out));

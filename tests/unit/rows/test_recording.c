@@ -479,10 +479,10 @@ static void check_refused(struct place *p, const char *bytes, size_t len, const 
 		fail_msg("'%s' does not say '%s'", p->errmsg, errmsg);
 }
 
-/* Only formats 3 and 4 are read, whether or not the rest of the head is valid. */
+/* Only formats 3 to 5 are read, whether or not the rest of the head is valid. */
 static void other_formats(void **state)
 {
-	static const uint32_t formats[] = { 0, 1, 2, 5, 257, UINT32_MAX };
+	static const uint32_t formats[] = { 0, 1, 2, 6, 257, UINT32_MAX };
 	struct place *p = *state;
 	char bytes[8192], errmsg[192];
 	size_t len;
@@ -492,7 +492,7 @@ static void other_formats(void **state)
 	for (size_t i = 0; i < N_OF(formats); i++) {
 		uint64_t sum = 0xcbf29ce484222325, word;
 
-		snprintf(errmsg, sizeof(errmsg), "has format %u with events of 128 bytes, this tool reads formats 3 to 4 with 128; "
+		snprintf(errmsg, sizeof(errmsg), "has format %u with events of 136 bytes, this tool reads formats 3 to 5; "
 			 "replay it by the release that recorded it", formats[i]);
 		memcpy(bytes + 12, &formats[i], sizeof(formats[i]));
 		check_refused(p, bytes, len, errmsg);
@@ -522,8 +522,8 @@ static void foreign_files(void **state)
 	len = load(p, bytes, sizeof(bytes));
 
 	memcpy(changed, bytes, len);
-	changed[16] = (char)136;
-	check_refused(p, changed, len, "with events of 136 bytes");
+	changed[16] = (char)128;
+	check_refused(p, changed, len, "has format 5 with events of 128 bytes");
 	memcpy(changed, bytes, len);
 	for (int i = 0; i < 4; i++)
 		changed[8 + i] = bytes[11 - i];

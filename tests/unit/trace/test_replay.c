@@ -246,7 +246,7 @@ static void clock_and_losses(void **state)
 	text = replayed(p, 0);
 	assert_non_null(strstr(text, "{\"time\":\"2001-09-09T01:46:45.000001Z\",\"event\":\"state\""));
 	assert_non_null(strstr(text, "\"real\":{\"addr\":\"10.0.0.3\",\"port\":8080,\"method\":\"masq\"},"
-				     "\"reason\":\"reset\",\"age_ms\":null,\"gone_ms\":null}\n"));
+				     "\"reason\":\"reset\",\"age_ms\":null,\"gone_ms\":null,\"container\":null,\"pod\":null}\n"));
 	assert_non_null(strstr(text, "\n{\"event\":\"end\",\"rows\":1,\"lost\":3,\"lost_buffer_full\":1,"
 				     "\"lost_missed\":2,\"sockets_not_followed\":3,"
 				     "\"connects_without_real\":4,\"reasons_missed\":5,\"connections_not_read\":0,\"lost_damaged\":0,"
