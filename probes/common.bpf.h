@@ -50,7 +50,16 @@ struct sock_entry {
 	u64 since_ns;		/* start of the current state */
 	u64 established_ns;	/* start of ESTABLISHED; 0: not seen */
 	u32 err;		/* the last sk_err that the kernel reported to the socket's owner */
-	u32 connected;		/* 1: tcp_connect() was seen, so the addresses and ports are final */
+	u8 connected;		/* 1: tcp_connect() was seen, so the addresses and ports are final */
+	u8 before;		/* the state before the current one; 0: not seen */
+	u8 kept;		/* number of rows in map "paths" */
+	u8 pad;
+};
+
+/* With SETTING_WHOLE: the rows of a socket that are not sent, except the one that began its state. The latest is first. */
+struct path {
+	u64 at_ns[4];
+	u64 oldstates;		/* a byte for each */
 };
 
 /* A connect in progress. */
@@ -103,6 +112,9 @@ BPF_TABLE(LRU_OR_HASH, u64, u64, ending, 16384);
 BPF_TABLE(LRU_OR_HASH, struct tuple, struct client, closed, 16384);
 /* Tracked sockets, from their first event to CLOSE. If full: the socket is not tracked, but counted. */
 BPF_TABLE("hash", u64, struct sock_entry, sockets, 65536);
+/* Rows that wait for trouble, by socket, only with --failures. The tool sizes this map. If full: the rows are sent, and the
+ * tool keeps them. */
+BPF_TABLE("hash", u64, struct path, paths, 1);
 /* Virtual services that IPVS was seen to serve, only with -a. If full: a first row may lack its real server. */
 BPF_TABLE(LRU_OR_HASH, struct service, u8, services, 4096);
 /* Pre-existing connections that the tool has counted as open. The tool fills and sizes this map. */
@@ -283,13 +295,6 @@ static inline void set_owner(struct owner *o)
 	o->pid = bpf_get_current_pid_tgid() >> 32;
 	o->uid = bpf_get_current_uid_gid();
 	bpf_get_current_comm(o->comm, sizeof(o->comm));
-}
-
-/* True if going to CLOSE from this state is an orderly end. */
-static inline bool is_orderly_end(u8 state)
-{
-	return state != TCP_SYN_SENT && state != TCP_SYN_RECV && state != TCP_ESTABLISHED &&
-	       state != TCP_CLOSE_WAIT;
 }
 
 #define ERROR_UNKNOWN 0xffffffffU

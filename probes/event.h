@@ -71,6 +71,7 @@ enum conn_flags {
 	CONN_IPVS = 4,		/* IPVS handles it, and map "clients" has an element for it */
 	CONN_NO_DESTINATION = 8, /* IPVS had no real server for it */
 	CONN_SYN_LOST = 16,	/* IPVS handled it only at a later SYN; cleared when a row has reported that */
+	CONN_SHOWN = 32,	/* with SETTING_WHOLE: it had trouble, and each of its rows is sent at once */
 	CONN_COUNTED = 64,	/* its connect is counted in map "tallies", or was before the start */
 	CONN_OPEN = 128,	/* counted as open */
 };
@@ -131,6 +132,9 @@ enum setting_flags {
 	SETTING_STATE_TIMES = 1024, /* also count the time in each state */
 	SETTING_IPVS = 2048,	/* ip_vs_conn_new() is probed: the first row of a connect waits for IPVS */
 	SETTING_ENDS = 4096,	/* of IPVS's entries only begin and end */
+	SETTING_TROUBLE = 8192,	/* only rows that tell of trouble: a failure, or a connect that took "slow_ms" */
+	SETTING_FAILURES = 16384, /* failures are trouble */
+	SETTING_WHOLE = 32768,	/* also all other rows of a connection that has trouble */
 };
 
 #define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | SETTING_PID | SETTING_VIPS)
@@ -141,7 +145,7 @@ struct settings {
 	__u32 pid;		/* thread group */
 	__u64 adopt;		/* PORT_BIT() of each service that may have pre-existing sockets, not tracked yet */
 	__u32 own_netns;	/* the tool's network namespace: COUNT_IPVS_CONNS counts only there; 0: it counts nothing */
-	__u32 pad0;
+	__u32 slow_ms;		/* a connect that takes as long is trouble; 0: none is */
 	__u16 sk_err;		/* struct sock */
 	__u16 skc_net;		/* struct sock_common */
 	__u16 skc_v6_daddr;

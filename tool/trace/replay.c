@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "output/output.h"
 #include "rows/recording.h"
+#include "rows/trouble.h"
 #include "trace/printing.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@ struct replay {
 	const struct options *options;
 	struct recording_reader in;
 	struct correlate correlate;
+	struct trouble trouble;
 	struct health health;
 	struct output output;
 	struct losses lost;
@@ -30,13 +32,20 @@ static bool is_wanted_row(const struct options *o, const struct row *row)
 	       filter_has_address(&o->vips, row->remote.addr, row->remote.port);
 }
 
+static void write_recorded_row(void *cookie, const struct row *row)
+{
+	struct replay *r = cookie;
+
+	output_row(&r->output, row);
+}
+
 static void print_recorded_row(struct replay *r, const struct row *row)
 {
 	struct row event;
 
 	if (!is_wanted_row(r->options, row) || output_limit_reached(&r->output))
 		return;
-	output_row(&r->output, row);
+	trouble_row(&r->trouble, row, write_recorded_row, r);
 	if (health_row(&r->health, row, &event) && !output_limit_reached(&r->output))
 		output_row(&r->output, &event);
 }
@@ -104,6 +113,9 @@ static int open_all(struct replay *r, int fd, char *errmsg, size_t len)
 	if (err)
 		return err;
 	err = correlate_init(&r->correlate);
+	printing_correlate(&r->correlate, r->options);
+	if (!err)
+		err = trouble_init(&r->trouble, options_trouble(r->options), r->options->failures == FAILURES_WHOLE);
 	if (!err)
 		err = health_init(&r->health, r->options->down);
 	if (!err)
@@ -138,10 +150,13 @@ int replay_run(const struct options *options, int fd, const volatile sig_atomic_
 	} else {
 		if (r.health.forgotten)
 			log_warning(HEALTH_FORGOTTEN, r.health.forgotten);
+		if (r.trouble.forgotten)
+			log_warning(TROUBLE_FORGOTTEN, r.trouble.forgotten);
 		output_print_end(&r.output, &r.lost);
 	}
 	output_close(&r.output);
 	correlate_fini(&r.correlate);
+	trouble_fini(&r.trouble);
 	health_fini(&r.health);
 	recording_reader_close(&r.in);
 	return err;

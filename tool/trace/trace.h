@@ -14,6 +14,7 @@
 #include "rows/correlate.h"
 #include "rows/health.h"
 #include "rows/recording.h"
+#include "rows/trouble.h"
 #include "trace/kernel.h"
 #include "trace/watch.h"
 
@@ -28,6 +29,7 @@ struct trace {
 	/* from events to rows */
 	struct perfbuf perfbuf;
 	struct correlate correlate;
+	struct trouble trouble;
 	struct health health;
 
 	/* where rows and counts go */
