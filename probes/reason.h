@@ -119,7 +119,7 @@ static inline enum forwarded_reason why_forwarded(const struct conn *c, __u8 old
 	}
 }
 
-/* A reset after both FINs is none, nor is a packet of a connection whose real server gets no new ones. */
+/* True if it is a failure. None is what comes after both FINs, nor a packet of a connection whose real server gets no new ones. */
 static inline bool forwarded_failed(const struct conn *c, __u8 oldstate)
 {
 	switch (why_forwarded(c, oldstate)) {
@@ -130,6 +130,8 @@ static inline bool forwarded_failed(const struct conn *c, __u8 oldstate)
 	case FORWARDED_CLIENT_RESET:
 	case FORWARDED_SERVER_RESET:
 		return oldstate != IPVS_TIME_WAIT && oldstate != IPVS_LAST_ACK;
+	case FORWARDED_RESCHEDULED:
+		return oldstate == IPVS_SYN_RECV || oldstate == IPVS_ESTABLISHED;
 	case FORWARDED_DEST_REMOVED:
 		return c->forwarded.cause == CAUSE_EXPIRED;
 	default:
