@@ -505,6 +505,7 @@ run_host()
 	run_metrics
 	run_terminal
 	run_accounting
+	run_failures
 	run_faults
 	run_privilege
 	run_programs
