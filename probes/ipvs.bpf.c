@@ -72,7 +72,7 @@ static inline void claim_connecting(void *ctx, const struct settings *s, struct 
 	bool lost = elapsed(now, cl->e.since_ns) >= SYN_TIMEOUT_NS;
 	u64 sk = cl->sk;
 
-	if (s->flags & SETTING_WHOLE && (lost || cl->retransmits))
+	if (HOLDS_BACK(s) && s->flags & SETTING_WHOLE && (lost || cl->retransmits))
 		cl->e.conn.flags |= CONN_SHOWN;
 	if (put_client(cl))
 		return;		/* no room now: the socket side finds the entry, tries again, and counts a failure */
@@ -114,7 +114,7 @@ static inline void claim_closed(void *ctx, const struct settings *s, struct clie
 	if (HOLDS_BACK(s) && !(s->flags & SETTING_FAILURES) &&
 	    elapsed(cl->closed_ns, cl->e.since_ns) < s->slow_ms * 1000000ULL)
 		return;
-	if (s->flags & SETTING_WHOLE)
+	if (HOLDS_BACK(s) && s->flags & SETTING_WHOLE)
 		cl->e.conn.flags |= CONN_SHOWN;
 	report_syn_sent(ctx, s, &cl->e, cl->sk);
 	report_change(ctx, s, &cl->e, cl->sk, TCP_SYN_SENT, TCP_CLOSE, cl->closed_ns, s->sk_err ? 0 : ERROR_UNKNOWN);

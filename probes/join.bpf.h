@@ -296,7 +296,7 @@ static inline void follow_entry(const struct settings *s, struct sock_entry *e, 
 	if (counted)
 		tally_leave(&e->conn);
 	/* The rows that were kept had the real server before this one. */
-	if (!REPORT_COUNTS && s->flags & SETTING_WHOLE && e->conn.real.family)
+	if (HOLDS_BACK(s) && s->flags & SETTING_WHOLE && e->conn.real.family)
 		e->conn.flags |= CONN_SHOWN;
 	set_real(&e->conn, &n.real);
 	e->conn.flags &= ~CONN_NO_DESTINATION;
