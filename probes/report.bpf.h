@@ -77,6 +77,8 @@ static inline void send_kept(void *ctx, const struct sock_entry *e, u64 sk)
 	if (p && kept) {
 		VERIFIER_CHECKED(p);
 		path = *p;
+	} else {
+		kept = 0;
 	}
 #pragma unroll
 	for (int i = 3; i >= 0; i--) {
@@ -126,6 +128,14 @@ static inline bool is_trouble(const struct settings *s, const struct sock_entry 
 	if (newstate != TCP_CLOSE)
 		return e->conn.flags & CONN_SYN_LOST;
 	return closed_badly(oldstate, err == ERROR_UNKNOWN ? 0 : err);
+}
+
+/* Socket side: returns true if a change of state is to be reported now. */
+static inline bool sends_change(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk, u8 oldstate, u8 newstate,
+				u64 now, u32 err)
+{
+	return !HOLDS_BACK(s) ||
+	       sends_row(ctx, s, e, sk, is_trouble(s, e, oldstate, newstate, now, err), newstate == TCP_CLOSE);
 }
 
 static inline void report_change(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk, u8 oldstate,

@@ -124,7 +124,7 @@ static inline u32 change_error(const struct settings *s, const struct change *ch
  * excluded. Returns true if the caller must count this connect. */
 static inline bool first_change(void *ctx, const struct settings *s, const struct change *ch)
 {
-	struct sock_entry e = {};
+	struct sock_entry e = { .before = ch->oldstate };
 	struct common skc = {};
 	u64 sk = ch->sk, now;
 	u16 lport, rport;
@@ -161,7 +161,6 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 		set_owner(&e.conn.owner);
 	}
 	e.since_ns = now;
-	e.before = ch->oldstate;
 	if (waits)
 		e.conn.flags |= CONN_PENDING;
 	/* An update fails too while this program interrupts another one's update of the map: htab_lock_bucket(),
@@ -269,8 +268,7 @@ static inline void known_change(void *ctx, const struct settings *s, const struc
 	if (e->conn.flags & CONN_IPVS)
 		follow_entry(s, e, now);
 	err = change_error(s, ch, e);
-	if (!HOLDS_BACK(s) || sends_row(ctx, s, e, ch->sk, is_trouble(s, e, ch->oldstate, ch->newstate, now, err),
-					ch->newstate == TCP_CLOSE))
+	if (sends_change(ctx, s, e, ch->sk, ch->oldstate, ch->newstate, now, err))
 		report_change(ctx, s, e, ch->sk, ch->oldstate, ch->newstate, now, err);
 	if (ch->newstate == TCP_CLOSE) {
 		drop_socket(ch->sk, e);
