@@ -57,11 +57,14 @@ static uint32_t drop_rows(struct trouble *t, struct trouble_conn *c)
 	return n;
 }
 
-static void drop_conn(struct trouble *t, uint32_t *link)
+static void drop_conn(struct trouble *t, uint64_t skaddr)
 {
-	uint32_t at = *link;
-	struct trouble_conn *c = &t->conn[at - 1];
+	uint32_t *link = find_conn(t, skaddr), at = *link;
+	struct trouble_conn *c;
 
+	if (!at)
+		return;
+	c = &t->conn[at - 1];
 	drop_rows(t, c);
 	*link = c->next;
 	*(c->older ? &t->conn[c->older - 1].newer : &t->oldest) = c->newer;
@@ -75,12 +78,12 @@ static void forget_oldest(struct trouble *t)
 	struct trouble_conn *c = &t->conn[t->oldest - 1];
 
 	t->forgotten += drop_rows(t, c);
-	drop_conn(t, find_conn(t, c->skaddr));
+	drop_conn(t, c->skaddr);
 }
 
-static struct trouble_conn *add_conn(struct trouble *t, uint64_t skaddr)
+/* Returns the new connection, as next. */
+static uint32_t add_conn(struct trouble *t, uint64_t skaddr)
 {
-	struct trouble_conn *c;
 	uint32_t at, *head;
 
 	if (!t->free_conn && t->conns == TROUBLE_CONNS)
@@ -90,34 +93,31 @@ static struct trouble_conn *add_conn(struct trouble *t, uint64_t skaddr)
 		t->free_conn = t->conn[at - 1].next;
 	else
 		at = ++t->conns;
-	c = &t->conn[at - 1];
-	head = &t->head[hash_bytes(HASH_BEGIN, &skaddr, sizeof(skaddr)) % TROUBLE_CONNS];
-	*c = (struct trouble_conn){ .skaddr = skaddr, .next = *head, .older = t->newest };
+	head = find_conn(t, skaddr);	/* the end of the chain */
+	t->conn[at - 1] = (struct trouble_conn){ .skaddr = skaddr, .older = t->newest };
 	*head = at;
 	*(t->newest ? &t->conn[t->newest - 1].newer : &t->oldest) = at;
 	t->newest = at;
-	return c;
+	return at;
 }
 
 static void keep_waiting(struct trouble *t, const struct row *row)
 {
-	uint32_t at = *find_conn(t, row->skaddr);
-	struct trouble_conn *c = at ? &t->conn[at - 1] : NULL;
+	struct trouble_conn *c;
+	uint32_t conn, at;
 
-	/* The oldest may be this very connection. */
-	while (!t->free_row && t->rows == TROUBLE_ROWS) {
-		if (c && t->oldest == at)
-			c = NULL;
-		forget_oldest(t);
-	}
-	if (!c)
-		c = add_conn(t, row->skaddr);
+	while (!t->free_row && t->rows == TROUBLE_ROWS)
+		forget_oldest(t);	/* maybe this very connection */
+	conn = *find_conn(t, row->skaddr);
+	if (!conn)
+		conn = add_conn(t, row->skaddr);
 	at = t->free_row;
 	if (at)
 		t->free_row = t->row[at - 1].next;
 	else
 		at = ++t->rows;
 	t->row[at - 1] = (struct trouble_row){ .row = *row };
+	c = &t->conn[conn - 1];
 	*(c->last ? &t->row[c->last - 1].next : &c->first) = at;
 	c->last = at;
 }
@@ -145,8 +145,7 @@ static bool ends(const struct row *row)
 
 void trouble_row(struct trouble *t, const struct row *row, void (*show)(void *cookie, const struct row *row), void *cookie)
 {
-	struct trouble_conn *c;
-	uint32_t *link;
+	uint32_t conn;
 
 	/* A row without address is one of an entry that is not made yet. */
 	if (!t->on || !t->whole || !row->skaddr) {
@@ -154,26 +153,22 @@ void trouble_row(struct trouble *t, const struct row *row, void (*show)(void *co
 			show(cookie, row);
 		return;
 	}
-	link = find_conn(t, row->skaddr);
-	if (*link && begins(row)) {	/* the end of the one before was not seen */
-		drop_conn(t, link);
-		link = find_conn(t, row->skaddr);
-	}
-	c = *link ? &t->conn[*link - 1] : NULL;
-	if (row->trouble || (c && c->shown)) {
-		for (uint32_t at = c ? c->first : 0; at; at = t->row[at - 1].next)
+	if (begins(row))	/* the end of the one before may not have been seen */
+		drop_conn(t, row->skaddr);
+	conn = *find_conn(t, row->skaddr);
+	if (row->trouble || (conn && t->conn[conn - 1].shown)) {
+		for (uint32_t at = conn ? t->conn[conn - 1].first : 0; at; at = t->row[at - 1].next)
 			show(cookie, &t->row[at - 1].row);
 		show(cookie, row);
-		if (!c && !ends(row))
-			c = add_conn(t, row->skaddr);
-		if (c) {
-			drop_rows(t, c);
-			c->shown = true;
+		if (!conn && !ends(row))
+			conn = add_conn(t, row->skaddr);
+		if (conn) {
+			drop_rows(t, &t->conn[conn - 1]);
+			t->conn[conn - 1].shown = true;
 		}
 	} else if (!ends(row)) {
 		keep_waiting(t, row);
 	}
-	link = find_conn(t, row->skaddr);
-	if (*link && ends(row))
-		drop_conn(t, link);
+	if (ends(row))
+		drop_conn(t, row->skaddr);
 }
