@@ -53,8 +53,8 @@ all_kinds()
 	client -n 7 "$good"
 }
 
-# last_line - the last line of the tool, which has all the events that were sent
-last_line()
+# said_last - the last line of the tool, which has all the events that were sent
+said_last()
 {
 	sed -n '$s/.*: //p' err
 }
@@ -68,7 +68,7 @@ failures_only()
 	tool_stop
 	expect "rows with $1" "$2" "$(rows | cut -d ' ' -f 4-)"
 	# Nothing was sent for the good connections.
-	expect "the last line" "$(wc -l <<<"$2") rows, 0 lost" "$(last_line)"
+	expect "the last line" "$(wc -l <<<"$2") rows, 0 lost" "$(said_last)"
 	"$tool" --replay failures.rec >replayed
 	expect "the recording" "$(rows)" "$(rows replayed)"
 	"$tool" --replay failures.rec "$1" >replayed
@@ -159,7 +159,7 @@ good_load()
 	expect "what waits in the kernel" 1 "$(waiting_rows)"
 	tool_stop
 	expect rows "" "$(rows)"
-	expect "the last line" "0 rows, 0 lost" "$(last_line)"
+	expect "the last line" "0 rows, 0 lost" "$(said_last)"
 }
 
 # waiting_rows - prints the elements of each map "paths", and then 1 if there is such a map
