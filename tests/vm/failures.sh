@@ -4,10 +4,11 @@
 # --failures and --slow in the network of net.sh: one service for each way in which a connection ends, and a tool for each form
 # of the options. All see the same connections.
 
-# of_service N - prints the rows of tool N without process and client, those of a service together
+# of_service FILE - prints the rows without process and client, those of a service together. Each SYN that finds no real server
+# is a row of --director, so one of them is enough.
 of_service()
 {
-	rows "$1" | cut -d ' ' -f 4-8 | sort -s -t ' ' -k 1,1
+	rows "$1" | cut -d ' ' -f 4-8 | sort -s -t ' ' -k 1,1 | awk '!(/ no-destination$/ && seen[$0]++)'
 }
 
 # each_way FAMILY
