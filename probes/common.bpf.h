@@ -62,8 +62,16 @@ struct sock_entry {
 	u64 since_ns;		/* start of the current state */
 	u64 established_ns;	/* start of ESTABLISHED; 0: not seen */
 	u16 err;		/* the last sk_err that the kernel reported to the socket's owner */
-	u16 connected;		/* 1: tcp_connect() was seen, so the addresses and ports are final */
+	u8 connected;		/* 1: tcp_connect() was seen, so the addresses and ports are final */
+	u8 before : 4;		/* the state before the current one; 0: not seen */
+	u8 kept : 4;		/* number of rows in map "paths" */
 	u32 cgroup;		/* as in struct event */
+};
+
+/* With SETTING_WHOLE: the rows of a socket that are not sent, except the one that began its state. The latest is first. */
+struct path {
+	u64 at_ns[4];
+	u64 oldstates;		/* a byte for each */
 };
 
 /* A connect in progress. */
@@ -117,6 +125,9 @@ BPF_TABLE(LRU_OR_HASH, u64, u64, ending, 16384);
 BPF_TABLE(LRU_OR_HASH, struct tuple, struct client, closed, 16384);
 /* Tracked sockets, from their first event to CLOSE. If full: the socket is not tracked, but counted. */
 BPF_TABLE("hash", u64, struct sock_entry, sockets, 65536);
+/* Rows that wait for trouble, by socket, only with --failures. The tool sizes this map. If full: the rows are sent, and the
+ * tool keeps them. */
+BPF_TABLE("hash", u64, struct path, paths, 1);
 /* Virtual services that IPVS was seen to serve, only with -a. If full: a first row may lack its real server. */
 BPF_TABLE(LRU_OR_HASH, struct service, u8, services, 4096);
 /* Pre-existing connections that the tool has counted as open. The tool fills and sizes this map. */
@@ -327,13 +338,6 @@ static inline u32 opener_cgroup(const struct settings *s)
 		return current_cgroup_id();
 #endif
 	return 0;
-}
-
-/* True if going to CLOSE from this state is an orderly end. */
-static inline bool is_orderly_end(u8 state)
-{
-	return state != TCP_SYN_SENT && state != TCP_SYN_RECV && state != TCP_ESTABLISHED &&
-	       state != TCP_CLOSE_WAIT;
 }
 
 #define ERROR_UNKNOWN 0xffffffffU

@@ -53,7 +53,7 @@ static inline void connect_known(void *ctx, const struct settings *s, u64 sk, co
 	e->conn.tuple = *t;
 	e->connected = 1;
 	if (!await_ipvs(s, sk, t, family, e->since_ns)) {
-		report_syn_sent(ctx, e, sk);
+		report_syn_sent(ctx, s, e, sk);
 		return;
 	}
 	/* IPVS handles it for sure, but maybe after tcp_connect() has returned. */
@@ -126,6 +126,6 @@ int connect_return(struct pt_regs *ctx)
 	join(s, sk, &cl, true, AT_RETURN);
 	e = find_socket(sk);
 	if (e && e->conn.flags & CONN_PENDING)
-		report_syn_sent(ctx, e, sk);
+		report_syn_sent(ctx, s, e, sk);
 	return 0;
 }

@@ -70,11 +70,15 @@ static inline bool has_lost_server(const struct settings *s, u64 cp, bool weight
 	return is_removed(s, dest, weight);
 }
 
-static inline void send_forwarded(void *ctx, struct event *ev, u64 since_ns)
+static inline void send_forwarded(void *ctx, const struct settings *s, struct event *ev, u64 since_ns)
 {
 	if (!REPORT_ROWS)
 		return;
 	ev->span_ns = since_ns ? elapsed(ev->ts_ns, since_ns) : 0;
+	/* With SETTING_WHOLE the tool keeps the rows until there is trouble, but not those of a begin, whose entry it cannot tell. */
+	if (HOLDS_BACK(s) && (!(s->flags & SETTING_WHOLE) || s->flags & SETTING_ENDS) &&
+	    !tells_trouble(ev, s->flags & SETTING_FAILURES, s->slow_ms * 1000000ULL))
+		return;
 	if (events.perf_submit(ctx, ev, sizeof(*ev)))
 		count(COUNT_LOST);
 }
@@ -257,7 +261,7 @@ static inline void state_changes(void *ctx, const struct settings *s, struct pas
 	ev.conn.entry_at = e.made_ns ? ENTRY_TIME(e.made_ns) : 0;
 	if (REPORT_COUNTS)
 		tally_forwarded(s, &ev, &e, p->kept);
-	send_forwarded(ctx, &ev, e.since_ns);
+	send_forwarded(ctx, s, &ev, e.since_ns);
 }
 
 /* The real server answers the SYN. */

@@ -40,7 +40,7 @@ int forward_new_kprobe(struct pt_regs *ctx)
 		return 0;
 	ev.conn.forwarded.flags = is_removed(s, a.dest, true) ? FORWARDED_REMOVED : 0;
 	ev.conn.entry_at = ENTRY_TIME(ev.ts_ns);
-	send_forwarded(ctx, &ev, 0);
+	send_forwarded(ctx, s, &ev, 0);
 	return 0;
 }
 
@@ -64,7 +64,7 @@ int forward_refused_kprobe(struct pt_regs *ctx)
 	ev.ts_ns = bpf_ktime_get_ns();
 	if (REPORT_COUNTS && !has_counted_socket(&ev.conn.tuple))
 		tally_no_destination(&ev.conn);
-	send_forwarded(ctx, &ev, 0);
+	send_forwarded(ctx, s, &ev, 0);
 	return 0;
 }
 
@@ -166,7 +166,7 @@ static inline void entry_freed(void *ctx, const struct settings *s, u64 cp)
 	if (REPORT_COUNTS && (shown || e.flags & PASSING_OPEN))
 		tally_forwarded(s, &ev, &e, false);
 	if (shown)
-		send_forwarded(ctx, &ev, e.since_ns);
+		send_forwarded(ctx, s, &ev, e.since_ns);
 }
 
 int forward_free_kprobe(struct pt_regs *ctx)

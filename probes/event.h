@@ -76,6 +76,7 @@ enum conn_flags {
 	CONN_IPVS = 4,		/* IPVS handles it, and map "clients" has an element for it */
 	CONN_NO_DESTINATION = 8, /* IPVS had no real server for it */
 	CONN_SYN_LOST = 16,	/* IPVS handled it only at a later SYN; cleared when a row has reported that */
+	CONN_SHOWN = 32,	/* with SETTING_WHOLE: it had trouble, and each of its rows is sent at once */
 	CONN_COUNTED = 64,	/* its connect is counted in map "tallies", or was before the start */
 	CONN_OPEN = 128,	/* counted as open */
 };
@@ -145,6 +146,9 @@ enum setting_flags {
 	SETTING_ENDS = 4096,	/* of IPVS's entries only begin and end */
 	SETTING_CGROUPS = 8192,	/* rows tell the owner's control group */
 	SETTING_NETNS = 16384,	/* only sockets in network namespace "netns"; entries of IPVS there */
+	SETTING_TROUBLE = 32768,	/* only rows that tell of trouble: a failure, or a connect that took "slow_ms" */
+	SETTING_FAILURES = 65536,	/* failures are trouble */
+	SETTING_WHOLE = 131072,	/* also all other rows of a connection that has trouble */
 };
 
 #define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | SETTING_PID | SETTING_VIPS | \
@@ -159,6 +163,7 @@ struct settings {
 	__u32 netns;		/* inode number */
 	__u32 pidns;		/* the namespace in which "pid" is a number, inode number; 0: the host's */
 	__u32 pidns_dev;
+	__u32 slow_ms;		/* a connect that takes as long is trouble; 0: none is */
 	__u16 sk_err;		/* struct sock */
 	__u16 skc_net;		/* struct sock_common */
 	__u16 skc_v6_daddr;
@@ -193,7 +198,6 @@ struct settings {
 	__u16 pd_timeouts;
 	__u16 skb_len;		/* struct sk_buff; data_len follows it */
 	__u16 transition_args;	/* number of arguments of tcp_state_transition(); 5: the last is the IP header's length */
-	__u16 pad1[2];
 };
 
 /* A key of map "addresses". */

@@ -67,10 +67,13 @@ static inline u32 ipvs_netns(const struct settings *s, u64 ipvs)
 
 /* Reports connect @cl, for which IPVS has created an entry, unless the socket side claims it first.
  * @key_netns: the namespace in the key of its element in "connecting" */
-static inline void claim_connecting(void *ctx, struct client *cl, u32 key_netns, u64 now)
+static inline void claim_connecting(void *ctx, const struct settings *s, struct client *cl, u32 key_netns, u64 now)
 {
+	bool lost = elapsed(now, cl->e.since_ns) >= SYN_TIMEOUT_NS;
 	u64 sk = cl->sk;
 
+	if (HOLDS_BACK(s) && s->flags & SETTING_WHOLE && (lost || cl->retransmits))
+		cl->e.conn.flags |= CONN_SHOWN;
 	if (put_client(cl))
 		return;		/* no room now: the socket side finds the entry, tries again, and counts a failure */
 	if (!claim(&cl->e.conn.tuple, key_netns, sk)) {
@@ -79,11 +82,12 @@ static inline void claim_connecting(void *ctx, struct client *cl, u32 key_netns,
 			drop_client(&cl->e.conn.tuple, sk);
 		return;
 	}
-	if (elapsed(now, cl->e.since_ns) >= SYN_TIMEOUT_NS)
+	if (lost)
 		cl->e.conn.flags |= CONN_SYN_LOST;
-	report_syn_sent(ctx, &cl->e, sk);
+	report_syn_sent(ctx, s, &cl->e, sk);
 	cl->e.conn.flags &= ~CONN_SYN_LOST;
-	if (cl->retransmits)	/* a kprobe saw it before the packet reached IPVS */
+	/* A kprobe saw it before the packet reached IPVS. */
+	if (cl->retransmits && (!HOLDS_BACK(s) || s->flags & SETTING_FAILURES))
 		report_retransmit(ctx, &cl->e, sk, TCP_SYN_SENT, now);
 }
 
@@ -107,18 +111,23 @@ static inline void claim_closed(void *ctx, const struct settings *s, struct clie
 	set_real(&cl->e.conn, &real);
 	cl->e.conn.flags |= CONN_IPVS;
 	cl->e.conn.entry_at = ENTRY_TIME(now);
-	report_syn_sent(ctx, &cl->e, cl->sk);
+	if (HOLDS_BACK(s) && !(s->flags & SETTING_FAILURES) &&
+	    elapsed(cl->closed_ns, cl->e.since_ns) < s->slow_ms * 1000000ULL)
+		return;
+	if (HOLDS_BACK(s) && s->flags & SETTING_WHOLE)
+		cl->e.conn.flags |= CONN_SHOWN;
+	report_syn_sent(ctx, s, &cl->e, cl->sk);
 	report_change(ctx, s, &cl->e, cl->sk, TCP_SYN_SENT, TCP_CLOSE, cl->closed_ns, s->sk_err ? 0 : ERROR_UNKNOWN);
 }
 
 /* Reports that the connection of socket @sk has another real server. The socket's next event updates its element. */
-static inline void report_moved(void *ctx, struct client *cl, u64 sk, u64 now)
+static inline void report_moved(void *ctx, const struct settings *s, struct client *cl, u64 sk, u64 now)
 {
 	u32 ports = ENTRY_PORTS(&cl->e.conn.tuple);
 	struct real real = cl->e.conn.real;
 	struct sock_entry *found = find_socket(sk);
 
-	if (!found)
+	if (!found || (HOLDS_BACK(s) && !(s->flags & SETTING_FAILURES)))
 		return;
 	VERIFIER_CHECKED(found);
 	cl->e = *found;
@@ -190,14 +199,14 @@ static inline void handle_conn(void *ctx, const struct settings *s, struct clien
 		cl->e.conn.flags |= CONN_IPVS;
 		cl->e.conn.entry_at = ENTRY_TIME(now);
 		if (wanted)
-			claim_connecting(ctx, cl, key_netns, now);
+			claim_connecting(ctx, s, cl, key_netns, now);
 		return;
 	}
 	sk = client_of(&cl->e.conn.tuple);
 	if (!sk && wanted)
 		claim_closed(ctx, s, cl, now);
 	if (sk && REPORT_ROWS)
-		report_moved(ctx, cl, sk, now);
+		report_moved(ctx, s, cl, sk, now);
 }
 
 struct new_args {

@@ -93,6 +93,7 @@ static inline void set_from_connecting(struct client *cl, const struct connectin
 	cl->e.conn.state = TCP_SYN_SENT;
 	cl->e.conn.flags = CONN_PENDING | (c->owner.pid ? CONN_OWNED : 0);
 	cl->e.since_ns = c->since_ns;
+	cl->e.before = TCP_CLOSE;
 	if (c->err)
 		cl->e.err = c->err;
 	cl->e.connected = 1;
@@ -295,6 +296,9 @@ static inline void follow_entry(const struct settings *s, struct sock_entry *e, 
 	counted = REPORT_COUNTS && e->conn.flags & CONN_COUNTED;
 	if (counted)
 		tally_leave(&e->conn);
+	/* The rows that were kept had the real server before this one. */
+	if (HOLDS_BACK(s) && s->flags & SETTING_WHOLE && e->conn.real.family)
+		e->conn.flags |= CONN_SHOWN;
 	set_real(&e->conn, &n.real);
 	e->conn.flags &= ~CONN_NO_DESTINATION;
 	if (counted)
@@ -357,10 +361,12 @@ static inline void adopt(const struct settings *s, struct client *cl)
 static inline void drop_socket(u64 sk, struct sock_entry *e)
 {
 	struct tuple t = e->conn.tuple;
-	u8 flags = e->conn.flags;
+	u8 flags = e->conn.flags, kept = e->kept;
 
 	e->conn.state = TCP_CLOSE;
 	sockets.delete(&sk);
+	if (!REPORT_COUNTS && kept)
+		paths.delete(&sk);
 	if (flags & CONN_IPVS)
 		drop_client(&t, sk);
 }

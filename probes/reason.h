@@ -33,10 +33,7 @@ static inline enum close_reason why_closed(const struct conn *c, __u8 oldstate, 
 	case 0:
 		if (oldstate == TCP_SYN_SENT && !c->tuple.lport)
 			return CLOSE_NO_PORT;
-		if (oldstate == TCP_ESTABLISHED || oldstate == TCP_SYN_SENT ||
-		    oldstate == TCP_SYN_RECV || oldstate == TCP_CLOSE_WAIT)
-			return CLOSE_ABORTED;
-		return CLOSE_ORDERLY;
+		return is_orderly_end(oldstate) ? CLOSE_ORDERLY : CLOSE_ABORTED;
 	case ECONNREFUSED:
 		return CLOSE_REFUSED;
 	case ECONNRESET:
@@ -74,6 +71,18 @@ enum forwarded_reason {
 	FORWARDED_DEST_REMOVED,
 };
 
+/* True if a socket's end is a failure: all but CLOSE_ORDERLY. @err: 0 if it is not known; then the state decides */
+static inline bool closed_badly(__u8 oldstate, __u32 err)
+{
+	return err || !is_orderly_end(oldstate);
+}
+
+/* True if a connect took @slow_ns, whatever became of it. */
+static inline bool was_slow(__u8 oldstate, __u8 newstate, __u64 span_ns, __u64 slow_ns)
+{
+	return slow_ns && oldstate == TCP_SYN_SENT && newstate != TCP_SYN_SENT && span_ns >= slow_ns;
+}
+
 /* Why an entry ended in SYN_RECV. In direct routing the answers do not pass: one SYN and no more probably means that the
  * client got a reset. */
 static inline enum forwarded_reason why_not_connected(const struct conn *c)
@@ -107,6 +116,56 @@ static inline enum forwarded_reason why_forwarded(const struct conn *c, __u8 old
 		return FORWARDED_NORMAL;
 	default:
 		return removed ? FORWARDED_DEST_REMOVED : FORWARDED_NORMAL;
+	}
+}
+
+/* True if it is a failure. None is what comes after both FINs, nor a packet of a connection whose real server gets no new ones. */
+static inline bool forwarded_failed(const struct conn *c, __u8 oldstate)
+{
+	switch (why_forwarded(c, oldstate)) {
+	case FORWARDED_NORMAL:
+	case FORWARDED_CLIENT_FIN:
+	case FORWARDED_SERVER_FIN:
+		return false;
+	case FORWARDED_CLIENT_RESET:
+	case FORWARDED_SERVER_RESET:
+		return oldstate != IPVS_TIME_WAIT && oldstate != IPVS_LAST_ACK;
+	case FORWARDED_RESCHEDULED:
+		return oldstate == IPVS_SYN_RECV || oldstate == IPVS_ESTABLISHED;
+	case FORWARDED_DEST_REMOVED:
+		return c->forwarded.cause == CAUSE_EXPIRED;
+	default:
+		return true;
+	}
+}
+
+/* As was_slow(). What is known best is the time until the real server's SYN-ACK. */
+static inline bool forwarded_slowly(const struct event *ev, __u64 slow_ns)
+{
+	__u64 span_ns = ev->span_ns;
+
+	if (!slow_ns || ev->oldstate != IPVS_SYN_RECV || ev->newstate == IPVS_SYN_RECV)
+		return false;
+	if (ev->newstate == IPVS_ESTABLISHED && ev->conn.forwarded.connect_us)
+		span_ns = ev->conn.forwarded.connect_us * 1000ULL;
+	return span_ns >= slow_ns;
+}
+
+/* True if the row of @ev tells of a failure, with @failures, or of a connect that took @slow_ns, if that is not 0. */
+static inline bool tells_trouble(const struct event *ev, bool failures, __u64 slow_ns)
+{
+	switch (ev->type) {
+	case EVENT_STATE:
+		if (was_slow(ev->oldstate, ev->newstate, ev->span_ns, slow_ns))
+			return true;
+		return failures && (ev->newstate == TCP_CLOSE ? closed_badly(ev->oldstate, ev->err) :
+							       (ev->conn.flags & CONN_SYN_LOST) != 0);
+	case EVENT_FORWARDED:
+		return forwarded_slowly(ev, slow_ns) || (failures && forwarded_failed(&ev->conn, ev->oldstate));
+	case EVENT_FORWARDED_NEW:
+		return false;
+	default:	/* a SYN that is sent again, another real server, no real server */
+		return failures;
 	}
 }
 

@@ -30,6 +30,117 @@ static inline void emit_event(void *ctx, const struct sock_entry *e, u64 sk, u8 
 		count(COUNT_LOST);
 }
 
+/* Only rows can be held back; counters count everything. Before 4.17 the tool chooses among all rows: there the verifier takes
+ * only smaller programs. */
+#ifdef RAW_TRACEPOINTS
+#define HOLDS_BACK(s) (!REPORT_COUNTS && (s)->flags & SETTING_TROUBLE)
+#else
+#define HOLDS_BACK(s) ((void)(s), false)
+#endif
+
+/* Keeps the row that began the socket's state, as another one follows. Returns false if there is no room. */
+static inline bool keep_row(struct sock_entry *e, u64 sk)
+{
+	struct path first = {}, *p;
+
+	if (!e->before)
+		return true;
+	if (!e->kept) {
+		first.at_ns[0] = e->since_ns;
+		first.oldstates = e->before;
+		if (paths.update(&sk, &first))
+			return false;
+	} else {
+		p = paths.lookup(&sk);
+		if (!p)
+			return false;
+		VERIFIER_CHECKED(p);
+		p->at_ns[3] = p->at_ns[2];
+		p->at_ns[2] = p->at_ns[1];
+		p->at_ns[1] = p->at_ns[0];
+		p->at_ns[0] = e->since_ns;
+		p->oldstates = p->oldstates << 8 | e->before;
+	}
+	e->kept++;
+	return true;
+}
+
+/* Sends the rows that were kept, the oldest first, and the one that began the state. */
+static inline void send_kept(void *ctx, const struct sock_entry *e, u64 sk)
+{
+	struct event ev = { .skaddr = sk, .type = EVENT_STATE, .newstate = e->before, .conn = e->conn };
+	struct path *p = paths.lookup(&sk), path = {};
+	u8 kept = e->kept;
+
+	if (!e->before)
+		return;
+	ev.conn.flags &= ~CONN_SYN_LOST;
+	if (!(ev.conn.flags & CONN_OWNED))
+		set_owner(&ev.conn.owner);
+	if (p && kept) {
+		VERIFIER_CHECKED(p);
+		path = *p;
+	} else {
+		kept = 0;
+	}
+#pragma unroll
+	for (int i = 3; i >= 0; i--) {
+		if (i >= kept)
+			continue;
+		if (ev.ts_ns)
+			ev.span_ns = elapsed(path.at_ns[i], ev.ts_ns);
+		ev.ts_ns = path.at_ns[i];
+		ev.oldstate = path.oldstates >> (8 * i);
+		ev.newstate = i ? path.oldstates >> (8 * i - 8) : e->before;
+		if (events.perf_submit(ctx, &ev, sizeof(ev)))
+			count(COUNT_LOST);
+	}
+	if (ev.ts_ns)
+		ev.span_ns = elapsed(e->since_ns, ev.ts_ns);
+	ev.ts_ns = e->since_ns;
+	ev.oldstate = e->before;
+	ev.newstate = e->conn.state;
+	if (events.perf_submit(ctx, &ev, sizeof(ev)))
+		count(COUNT_LOST);
+}
+
+/* Socket side, with SETTING_TROUBLE: returns true if a row is to be sent, after the rows before it.
+ * @trouble: it tells of trouble; @last: it is not kept, if it does not */
+static inline bool sends_row(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk, bool trouble, bool last)
+{
+	if (!(s->flags & SETTING_WHOLE))
+		return trouble;
+	if (e->conn.flags & CONN_SHOWN)
+		return true;
+	if (!trouble && (last || keep_row(e, sk)))
+		return false;
+	send_kept(ctx, e, sk);
+	e->conn.flags |= CONN_SHOWN;
+	return true;
+}
+
+/* As tells_trouble() in reason.h, of a change of state. */
+static inline bool is_trouble(const struct settings *s, const struct sock_entry *e, u8 oldstate, u8 newstate, u64 now, u32 err)
+{
+	u64 span_ns = e->since_ns ? elapsed(now, e->since_ns) : 0;
+
+	if (was_slow(oldstate, newstate, span_ns, s->slow_ms * 1000000ULL))
+		return true;
+	if (!(s->flags & SETTING_FAILURES))
+		return false;
+	if (newstate != TCP_CLOSE)
+		return e->conn.flags & CONN_SYN_LOST;
+	return closed_badly(oldstate, err == ERROR_UNKNOWN ? 0 : err);
+}
+
+/* Socket side: returns true if a change of state is to be reported now. */
+static inline bool sends_change(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk, u8 oldstate, u8 newstate,
+				u64 now, u32 err)
+{
+	return !HOLDS_BACK(s) ||
+	       sends_row(ctx, s, e, sk, is_trouble(s, e, oldstate, newstate, now, err), newstate == TCP_CLOSE);
+}
+
 static inline void report_change(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk, u8 oldstate,
 				 u8 newstate, u64 now, u32 err)
 {
@@ -48,11 +159,13 @@ static inline void report_retransmit(void *ctx, const struct sock_entry *e, u64 
 }
 
 /* Reports the row CLOSE -> SYN_SENT, which was held back until port and real server are known. */
-static inline void report_syn_sent(void *ctx, struct sock_entry *e, u64 sk)
+static inline void report_syn_sent(void *ctx, const struct settings *s, struct sock_entry *e, u64 sk)
 {
 	e->conn.flags &= ~CONN_PENDING;
 	if (REPORT_COUNTS)
 		tally_connect(&e->conn);
-	if (REPORT_ROWS)
+	if (HOLDS_BACK(s) && s->flags & SETTING_FAILURES && e->conn.flags & CONN_SYN_LOST)
+		e->conn.flags |= CONN_SHOWN;
+	if (REPORT_ROWS && (!HOLDS_BACK(s) || e->conn.flags & CONN_SHOWN))
 		emit_event(ctx, e, sk, EVENT_STATE, TCP_CLOSE, TCP_SYN_SENT, e->since_ns, 0, ERROR_UNKNOWN);
 }

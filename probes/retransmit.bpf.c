@@ -73,11 +73,12 @@ static inline int retransmit(void *ctx, u64 sk)
 	if (state != TCP_SYN_SENT && !(s->flags & SETTING_RETRANSMITS))
 		return 0;
 	if (e->conn.flags & CONN_PENDING)
-		report_syn_sent(ctx, e, sk);
+		report_syn_sent(ctx, s, e, sk);
 	now = bpf_ktime_get_ns();
 	if (e->conn.flags & CONN_IPVS)
 		follow_entry(s, e, now);
-	report_retransmit(ctx, e, sk, state, now);
+	if (!HOLDS_BACK(s) || sends_row(ctx, s, e, sk, s->flags & SETTING_FAILURES, true))
+		report_retransmit(ctx, e, sk, state, now);
 	e->conn.flags &= ~CONN_SYN_LOST;
 	return 0;
 }

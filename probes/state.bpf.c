@@ -124,7 +124,7 @@ static inline u32 change_error(const struct settings *s, const struct change *ch
  * excluded. Returns true if the caller must count this connect. */
 static inline bool first_change(void *ctx, const struct settings *s, const struct change *ch)
 {
-	struct sock_entry e = {};
+	struct sock_entry e = { .before = ch->oldstate };
 	struct common skc = {};
 	u64 sk = ch->sk, now;
 	u16 lport, rport;
@@ -173,7 +173,8 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 		count_by(COUNT_NESTED, -1);
 		return false;
 	}
-	if (REPORT_ROWS && !waits)
+	if (REPORT_ROWS && !waits &&
+	    (!HOLDS_BACK(s) || is_trouble(s, &e, ch->oldstate, ch->newstate, now, change_error(s, ch, &e))))
 		emit_event(ctx, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now, 0, change_error(s, ch, &e));
 	/* Count each socket once: its next changes reach this point too. */
 	if (!kept && (ch->oldstate == TCP_CLOSE || ch->oldstate == TCP_LISTEN))
@@ -255,23 +256,27 @@ static inline bool needs_time(const struct settings *s, u8 newstate)
 static inline void known_change(void *ctx, const struct settings *s, const struct change *ch, struct sock_entry *e)
 {
 	u64 now;
+	u32 err;
 
 	/* Counters need only the remote address and port, and whether a failed connect had a local port. */
 	if (!e->connected && tuple_may_change(ch->oldstate) && (REPORT_ROWS || ch->newstate != TCP_ESTABLISHED))
 		refresh_tuple(ctx, s, ch, &e->conn);
 	if (e->conn.flags & CONN_PENDING)
-		report_syn_sent(ctx, e, ch->sk);
+		report_syn_sent(ctx, s, e, ch->sk);
 	now = needs_time(s, ch->newstate) ? bpf_ktime_get_ns() : 0;
 	VERIFIER_FORGET(now);
 	if (e->conn.state == TCP_SYN_SENT && s->flags & SETTING_ALL && s->flags & SETTING_IPVS && !(e->conn.flags & CONN_IPVS))
 		join_late(s, ch->sk, e);
 	if (e->conn.flags & CONN_IPVS)
 		follow_entry(s, e, now);
-	report_change(ctx, s, e, ch->sk, ch->oldstate, ch->newstate, now, change_error(s, ch, e));
+	err = change_error(s, ch, e);
+	if (sends_change(ctx, s, e, ch->sk, ch->oldstate, ch->newstate, now, err))
+		report_change(ctx, s, e, ch->sk, ch->oldstate, ch->newstate, now, err);
 	if (ch->newstate == TCP_CLOSE) {
 		drop_socket(ch->sk, e);
 	} else {
 		e->since_ns = now;
+		e->before = ch->oldstate;
 		e->conn.state = ch->newstate;
 		e->conn.flags &= ~CONN_SYN_LOST;
 	}

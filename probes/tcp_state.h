@@ -17,6 +17,12 @@ enum tcp_state {
 	TCP_CLOSING,
 };
 
+/* Not 0 if going to CLOSE from this state is an orderly end. */
+static inline int is_orderly_end(unsigned char state)
+{
+	return state != TCP_SYN_SENT && state != TCP_SYN_RECV && state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT;
+}
+
 enum ipvs_state {		/* IP_VS_TCP_S_NONE and others, include/net/ip_vs.h; the same from 3.10 to 7.x */
 	IPVS_NONE,
 	IPVS_ESTABLISHED,

@@ -356,6 +356,7 @@ three_entries()
 	-L 7711,7712 -D 80,443 -6
 	-V 10.99.0.1:80,[fd99::1] -r -x -j
 	-p 1 --down
+	--failures --slow 10
 	-b 1 --max-conns 4
 	--record states.rec
 	--summary

@@ -61,7 +61,7 @@ static bool load(struct plan *p, const struct object *object, enum hook_choice w
 	struct loaded loaded;
 	char errmsg[512] = "";
 	const struct map_sizes sizes = { .conns = (uint32_t)p->options->max_conns, .open_before = 1,
-					 .tallies = 1, .buckets = 1, .cpus = 1 };
+					 .paths = 1, .tallies = 1, .buckets = 1, .cpus = 1 };
 	bool ok;
 
 	hooks_choose(wish, has_any, p, chosen);

@@ -506,6 +506,7 @@ run_host()
 	run_names
 	run_terminal
 	run_accounting
+	run_failures
 	run_faults
 	run_privilege
 	run_containers

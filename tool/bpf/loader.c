@@ -20,6 +20,8 @@ static uint32_t map_size(const struct object_map *m, const struct map_sizes *siz
 	/* Each CPU keeps some free elements for itself: LOCAL_FREE_TARGET, kernel/bpf/bpf_lru_list.c */
 	if (!strcmp(m->name, "entries"))
 		return sizes->conns + sizes->cpus * 128;
+	if (!strcmp(m->name, "paths"))
+		return sizes->paths;
 	if (!strcmp(m->name, "tallies"))
 		return sizes->tallies;
 	if (!strcmp(m->name, "buckets"))

@@ -24,6 +24,7 @@ struct loaded {
 struct map_sizes {
 	uint32_t conns;			/* connections tracked at a time */
 	uint32_t open_before;		/* pre-existing connections that may count as open; 1 if nothing is counted */
+	uint32_t paths;			/* connections of which rows wait; 1 if none does */
 	uint32_t tallies, buckets;	/* for counting; 1 if nothing is counted */
 	uint32_t cpus;
 };

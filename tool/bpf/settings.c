@@ -33,7 +33,11 @@ int settings_set(const struct loaded *l, const struct options *o, const struct l
 			 (o->retransmits ? SETTING_RETRANSMITS : 0U) | (options_containers(o) ? SETTING_CGROUPS : 0U) |
 			 (o->netns ? SETTING_NETNS : 0U) |
 			 (o->states ? SETTING_STATE_TIMES : 0U) |
-			 (o->director == DIRECTOR_ENDS ? SETTING_ENDS : 0U),
+			 (o->director == DIRECTOR_ENDS ? SETTING_ENDS : 0U) |
+			 (options_hold_back(o) ? SETTING_TROUBLE : 0U) |
+			 (options_hold_back(o) && o->failures ? SETTING_FAILURES : 0U) |
+			 (options_hold_back(o) && o->failures == FAILURES_WHOLE ? SETTING_WHOLE : 0U),
+		.slow_ms = options_hold_back(o) ? (uint32_t)o->slow : 0,
 		.pid = (uint32_t)o->pid,
 		.netns = o->netns_inum,
 		.pidns = own.inum,

@@ -22,7 +22,8 @@
 #define INTERVAL_MAX 99999999	/* BCC's tools wait this long if no interval is given */
 
 enum value_kind {
-	FLAG, PORTS, ENDS, NUMBER, CONNS, SIZE, FAILURES, STRING, HOOKS, DIRECTOR, FILES, LABELS, SETS, NETNS, CONTAINER
+	FLAG, PORTS, ENDS, NUMBER, CONNS, SIZE, FAILURES, STRING, HOOKS, DIRECTOR, FORM, FILES, LABELS, SETS, NETNS,
+	CONTAINER
 };
 
 /* An option: the parser and --help both read it here, and only here. */
@@ -38,7 +39,7 @@ struct option_row {
 #define AT(member) offsetof(struct options, member)
 
 enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS, STATES, FORGET, NO_REALTIME, FORWARDED, PROGRAMS, SAVE_PROGRAMS,
-       NAMES, LABELS_OF, MAX_LABELS, IN_NETNS, IN_CONTAINER };
+       NAMES, LABELS_OF, MAX_LABELS, IN_NETNS, IN_CONTAINER, FAILED, SLOW };
 
 static const struct option_row rows[] = {
 	{ 'h', "help", FLAG, AT(help), NULL, "show this text and stop" },
@@ -71,6 +72,9 @@ static const struct option_row rows[] = {
 	  "every retransmit, not only those of the first SYN" },
 	{ DOWN, "down", FAILURES, AT(down), "[=N]",
 	  "also a row when a real server goes down (N connects failed, 3) or up" },
+	{ FAILED, "failures", FORM, AT(failures), "[=FORM]",
+	  "only connections that fail: all their rows (whole), or the end" },
+	{ SLOW, "slow", NUMBER, AT(slow), "MS", "only connects that took MS milliseconds or more" },
 	{ SUMMARY, "summary", FLAG, AT(summary), NULL,
 	  "counts for each real server, every INTERVAL seconds" },
 	{ HISTOGRAM, "histogram", FLAG, AT(histogram), NULL,
@@ -122,7 +126,7 @@ static const char *const not_with_replay[] = {
 
 /* Options that only matter for rows, which --summary, --histogram and --metrics do not print. */
 static const char *const only_for_rows[] = {
-	"timestamp", "wide", "extended", "journal", "retransmits", "count", "down", "container",
+	"timestamp", "wide", "extended", "journal", "retransmits", "count", "down", "failures", "slow", "container",
 };
 
 static bool is_among(const char *const *names, size_t n, const struct option_row *row)
@@ -314,6 +318,11 @@ static int parse_value(struct options *o, const struct option_row *row, const ch
 			return usage_error(o, "--director='%.64s': give states or ends", text);
 		o->director = !text ? DIRECTOR_DEFAULT : *text == 'e' ? DIRECTOR_ENDS : DIRECTOR_STATES;
 		return 0;
+	case FORM:
+		if (text && strcmp(text, "whole") != 0 && strcmp(text, "end") != 0)
+			return usage_error(o, "--failures='%.64s': give whole or end", text);
+		o->failures = text && *text == 'e' ? FAILURES_END : FAILURES_WHOLE;
+		return 0;
 	case HOOKS:
 		if (!strcmp(text, "raw"))
 			o->hooks = HOOK_CHOICE_RAW;
@@ -484,6 +493,9 @@ int options_parse(struct options *o, int argc, char *const argv[])
 	if (o->director && o->retransmits && !o->all)
 		return usage_error(o, "--retransmits: --director shows SYNs sent again, and IPVS knows no others; leave it out, or "
 			    "add -a");
+	if (o->slow && o->director == DIRECTOR_ENDS)
+		return usage_error(o, "--slow and --director=ends exclude each other: begin and end do not tell how long a connect "
+			    "took; give --director=states");
 	if (o->replay && unfit)
 		return usage_error(o, "--replay and --%s exclude each other: a recording is printed as it was traced; "
 			    "give one", unfit->name);
@@ -497,7 +509,8 @@ void options_help(FILE *to, const char *name)
 	fprintf(to, "usage: %s [-hTtwsxjYarv] [-L PORTS] [-D PORTS] [-4 | -6] [-V ADDR[:PORT],...]\n"
 		"          [-R ADDR[:PORT],...] [-p PID] [--netns INODE|PID|PATH] [--container ID]\n"
 		"          [-n COUNT] [-d SECONDS] [-b SIZE]\n"
-		"          [--director[=states|ends]] [--down[=N]] [--record FILE | --replay FILE]\n"
+		"          [--director[=states|ends]] [--failures[=whole|end]] [--slow MS] [--down[=N]]\n"
+		"          [--record FILE | --replay FILE]\n"
 		"          [--summary | --histogram [--states] [-m]] [-C] [--metrics FILE] [INTERVAL [COUNT]]\n\n"
 		"Trace TCP state changes with durations, and the IPVS real server of each connection.\n\n"
 		"options:\n", name);
@@ -521,8 +534,9 @@ void options_help(FILE *to, const char *name)
 		"  %s -Y        # also to the systemd journal\n"
 		"  %s -D 80,443 # only remote ports 80 and 443\n"
 		"  %s --down    # also report real servers that go down or up\n"
+		"  %s --failures # only connections that fail\n"
 		"  %s -n 1      # stop after one row\n"
 		"  %s --summary 5      # counts for each real server, every 5 seconds\n"
 		"  %s --histogram 10 1 # connect times, once, after 10 seconds\n",
-		name, name, name, name, name, name, name, name, name, name, name);
+		name, name, name, name, name, name, name, name, name, name, name, name);
 }

@@ -24,6 +24,8 @@ enum director {
 #endif
 };
 
+enum failures { FAILURES_OFF, FAILURES_WHOLE, FAILURES_END };
+
 struct options {
 	bool help, version, ebpf, verbose;
 	bool time, timestamp, wide, csv, json;
@@ -34,6 +36,8 @@ struct options {
 	enum director director;			/* rows of IPVS's own entries */
 	bool retransmits;			/* of every segment, not only of the first SYN */
 	uint64_t down;				/* failed connects in a row until a real server is down; 0: not reported */
+	enum failures failures;			/* only connections that fail: all their rows, or those of the failure */
+	uint64_t slow;				/* milliseconds: only connects that took as long; 0: all */
 	struct port_list lports, rports;
 	struct address_list vips, reals;
 	uint64_t pid;				/* 0: every process */
@@ -100,6 +104,18 @@ static inline bool options_sends(const struct options *o)
 static inline bool options_containers(const struct options *o)
 {
 	return !options_counts(o) && options_sockets(o) && (o->extended || o->json || o->journal || o->container);
+}
+
+/** options_trouble - true if the tool shows only what has failed or was slow */
+static inline bool options_trouble(const struct options *o)
+{
+	return o->failures || o->slow;
+}
+
+/** options_hold_back - true if the BPF programs send no other rows; --down needs the connects that succeed, too */
+static inline bool options_hold_back(const struct options *o)
+{
+	return options_trouble(o) && !o->down;
 }
 
 /** options_tables - true if the tool prints the counts as tables */

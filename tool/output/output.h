@@ -93,7 +93,7 @@ static inline void output_room(struct output *o)
 /** output_limit_reached - true if there are as many rows as -n asks for */
 static inline bool output_limit_reached(const struct output *o)
 {
-	return o->settings.limit && o->rows == o->settings.limit;
+	return o->settings.limit && o->rows >= o->settings.limit;
 }
 
 /** output_row - add a row; writes only if the buffer is full */

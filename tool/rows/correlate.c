@@ -203,40 +203,43 @@ static void set_forwarded(struct row *row, const struct event *ev)
 	row->connect_to = !f->connect_us ? NULL : f->flags & FORWARDED_SYN_ACK ? "syn-ack" : "ack";
 }
 
-static void make_row(struct row *row, const struct event *ev)
+static void make_row(const struct correlate *c, struct row *row, const struct event *ev)
 {
-	const struct conn *c = &ev->conn;
-	uint32_t now;
+	const struct conn *conn = &ev->conn;
+	uint32_t now, gone_at;
 
 	row->ts_ns = ev->ts_ns;
 	row->skaddr = ev->skaddr;
 	row->span_ns = ev->span_ns;
-	row->netns = c->tuple.netns;
-	row->owned = ev->type < EVENT_FORWARDED && c->flags & CONN_OWNED;
+	row->netns = conn->tuple.netns;
+	row->owned = ev->type < EVENT_FORWARDED && conn->flags & CONN_OWNED;
 	row->cgroup = row->owned ? ev->cgroup : 0;
 	row->container = NULL;
-	set_row_endpoint(&row->local, c->tuple.laddr, c->tuple.lport, c->family);
-	set_row_endpoint(&row->remote, c->tuple.raddr, c->tuple.rport, c->family);
-	set_row_endpoint(&row->real, c->real.addr, c->real.port, c->real.family);
+	set_row_endpoint(&row->local, conn->tuple.laddr, conn->tuple.lport, conn->family);
+	set_row_endpoint(&row->remote, conn->tuple.raddr, conn->tuple.rport, conn->family);
+	set_row_endpoint(&row->real, conn->real.addr, conn->real.port, conn->real.family);
 	row->oldstate = ev->oldstate;
 	row->newstate = ev->newstate;
-	row->method = method_word(&c->real);
+	row->method = method_word(&conn->real);
 	row->event = event_word(ev);
 	row->reason = reason_word(ev);
+	row->trouble = tells_trouble(ev, c->failures, c->slow_ns);
 	now = ENTRY_TIME(ev->ts_ns);
-	row->age_ms = elapsed_ms(c->entry_at, c->gone_at ? c->gone_at : now);
-	row->gone_ms = elapsed_ms(c->gone_at, now);
+	/* A row that was held back until later may be older than the end of the entry; the clocks of two CPUs may differ a bit. */
+	gone_at = conn->gone_at && now + 2 - conn->gone_at < UINT32_MAX / 2 ? conn->gone_at : 0;
+	row->age_ms = elapsed_ms(conn->entry_at, gone_at ? gone_at : now);
+	row->gone_ms = elapsed_ms(gone_at, now);
 	if (ev->type >= EVENT_FORWARDED)
 		set_forwarded(row, ev);
 	else
-		set_socket(row, &c->owner);
+		set_socket(row, &conn->owner);
 }
 
 bool correlate_next(struct correlate *c, uint64_t before_ns, struct row *row)
 {
 	if (c->next == c->n || c->order[c->next].ts_ns >= before_ns)
 		return false;
-	make_row(row, &c->events[c->order[c->next].at]);
+	make_row(c, row, &c->events[c->order[c->next].at]);
 	c->next++;
 	return true;
 }

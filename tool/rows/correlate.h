@@ -21,6 +21,8 @@ struct correlate {
 	struct order *order, *spare;
 	uint32_t n, size;	/* events held, and room for how many */
 	uint32_t next;		/* index in order of the next row to take */
+	bool failures;		/* the caller sets these two: what makes a row one of trouble */
+	uint64_t slow_ns;	/* 0: no connect is too slow */
 };
 
 /** correlate_init - start without events; Return: 0 or -ENOMEM; the caller calls correlate_fini() in either case */

@@ -34,6 +34,7 @@ struct row {
 	int64_t age_ms;		/* age of IPVS's entry, until its end; negative: not known */
 	int64_t gone_ms;	/* time since its end; negative: it has not ended, or not known */
 	const char *reason;	/* one word, NULL: none; static */
+	bool trouble;		/* it tells of what --failures or --slow ask for */
 	/* Only if forwarded: */
 	uint32_t packets;	/* from the client */
 	int64_t expires_ms;	/* from the last packet until IPVS ends the entry; negative: not known, or it has ended */

@@ -54,6 +54,7 @@ int kernel_load(struct kernel *k, const struct object *programs, char *errmsg, s
 	struct map_sizes sizes = {
 		.conns = (uint32_t)o->max_conns,
 		.open_before = options_counts(o) && options_sockets(o) ? (uint32_t)o->max_conns : 1,
+		.paths = options_hold_back(o) && o->failures == FAILURES_WHOLE ? (uint32_t)o->max_conns : 1,
 		.tallies = 1,
 		.buckets = 1,
 		.cpus = (uint32_t)cpus_possible(),

@@ -5,6 +5,14 @@
 
 #include "cli/options.h"
 #include "output/output.h"
+#include "rows/correlate.h"
+
+/** printing_correlate - the settings for trouble that the options ask for; after correlate_init() */
+static inline void printing_correlate(struct correlate *c, const struct options *o)
+{
+	c->failures = o->failures;
+	c->slow_ns = o->slow * 1000000;
+}
 
 /** printing_settings - the settings of the printers that the options ask for; @names: kept; NULL: none */
 static inline struct output_settings printing_settings(const struct options *o, const struct names *names)

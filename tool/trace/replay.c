@@ -7,6 +7,7 @@
 #include "output/output.h"
 #include "rows/recording.h"
 #include "trace/naming.h"
+#include "rows/trouble.h"
 #include "trace/printing.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@ struct replay {
 	const struct options *options;
 	struct recording_reader in;
 	struct correlate correlate;
+	struct trouble trouble;
 	struct health health;
 	struct naming naming;
 	struct output output;
@@ -33,13 +35,20 @@ static bool is_wanted_row(const struct options *o, const struct row *row)
 	       filter_has_address(&o->vips, row->remote.addr, row->remote.port);
 }
 
+static void write_recorded_row(void *cookie, const struct row *row)
+{
+	struct replay *r = cookie;
+
+	output_row(&r->output, row);
+}
+
 static void print_recorded_row(struct replay *r, const struct row *row)
 {
 	struct row event;
 
 	if (!is_wanted_row(r->options, row) || output_limit_reached(&r->output))
 		return;
-	output_row(&r->output, row);
+	trouble_row(&r->trouble, row, write_recorded_row, r);
 	if (health_row(&r->health, row, &event) && !output_limit_reached(&r->output))
 		output_row(&r->output, &event);
 }
@@ -108,6 +117,9 @@ static int open_all(struct replay *r, int fd, char *errmsg, size_t len)
 	if (err)
 		return err;
 	err = correlate_init(&r->correlate);
+	printing_correlate(&r->correlate, r->options);
+	if (!err)
+		err = trouble_init(&r->trouble, options_trouble(r->options), r->options->failures == FAILURES_WHOLE);
 	if (!err)
 		err = health_init(&r->health, r->options->down);
 	if (!err)
@@ -147,12 +159,15 @@ int replay_run(const struct options *options, int fd, const volatile sig_atomic_
 	} else {
 		if (r.health.forgotten)
 			log_warning(HEALTH_FORGOTTEN, r.health.forgotten);
+		if (r.trouble.forgotten)
+			log_warning(TROUBLE_FORGOTTEN, r.trouble.forgotten);
 		output_print_end(&r.output, &r.lost);
 	}
 out:
 	naming_end(&r.naming);
 	output_close(&r.output);
 	correlate_fini(&r.correlate);
+	trouble_fini(&r.trouble);
 	health_fini(&r.health);
 	recording_reader_close(&r.in);
 	return err;

@@ -91,6 +91,9 @@ int trace_load(struct trace *t, const struct object *programs, char *errmsg, siz
 			    strerror(-t->containers.groups.err));
 	if (!err && t->containers.groups.fd > 0)
 		err = perfbuf_wake_by(&t->perfbuf, t->containers.groups.fd);
+	printing_correlate(&t->correlate, o);
+	if (!err)
+		err = trouble_init(&t->trouble, options_trouble(o), o->failures == FAILURES_WHOLE);
 	if (!err)
 		err = health_init(&t->health, o->down);
 	if (!err)
@@ -178,8 +181,10 @@ static void follow_clock(struct trace *t)
 		check_recording(t, recording_clock(&t->recording, wall->changed_ns, wall->realtime_ns));
 }
 
-static void write_row(struct trace *t, const struct row *row)
+static void write_row(void *cookie, const struct row *row)
 {
+	struct trace *t = cookie;
+
 	output_row(&t->output, row);
 	if (t->options->journal)
 		journal_row(&t->journal, row);
@@ -204,8 +209,7 @@ static void print_row(struct trace *t, struct row *row)
 	find_container(t, row);
 	if (name && !(row->container && container_has_name(row->container, name)))
 		return;
-
-	write_row(t, row);
+	trouble_row(&t->trouble, row, write_row, t);
 	if (health_row(&t->health, row, &event) && !output_limit_reached(&t->output))
 		write_row(t, &event);
 }
@@ -401,6 +405,8 @@ void trace_print_end(const struct trace *t)
 		log_info("%" PRIu64 " entries came from another director", synced);
 	if (t->health.forgotten)
 		log_warning(HEALTH_FORGOTTEN, t->health.forgotten);
+	if (t->trouble.forgotten)
+		log_warning(TROUBLE_FORGOTTEN, t->trouble.forgotten);
 	output_print_end(&t->output, &t->lost);
 }
 
@@ -411,6 +417,7 @@ void trace_close(struct trace *t)
 	kernel_close(&t->kernel);
 	programs_close(&t->layout);
 	correlate_fini(&t->correlate);
+	trouble_fini(&t->trouble);
 	health_fini(&t->health);
 	containers_close(&t->containers);
 	output_close(&t->output);

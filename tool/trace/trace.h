@@ -15,6 +15,7 @@
 #include "rows/correlate.h"
 #include "rows/health.h"
 #include "rows/recording.h"
+#include "rows/trouble.h"
 #include "trace/kernel.h"
 #include "trace/naming.h"
 #include "trace/watch.h"
@@ -30,6 +31,7 @@ struct trace {
 	/* from events to rows */
 	struct perfbuf perfbuf;
 	struct correlate correlate;
+	struct trouble trouble;
 	struct health health;
 	struct containers containers;	/* used if options_containers() */
 

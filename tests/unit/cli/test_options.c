@@ -418,6 +418,35 @@ static void down(void **state)
 	CHECK_ERROR("unexpected word '5'; see --help", "--down", "5");
 }
 
+static void trouble(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(PARSE(&o, "-a"), 0);
+	assert_false(options_trouble(&o));
+	assert_int_equal(PARSE(&o, "--failures"), 0);
+	assert_int_equal(o.failures, FAILURES_WHOLE);
+	assert_int_equal(PARSE(&o, "--failures=whole", "-r"), 0);
+	assert_int_equal(o.failures, FAILURES_WHOLE);
+	assert_int_equal(PARSE(&o, "--failures=end", "-n", "1"), 0);
+	assert_int_equal(o.failures, FAILURES_END);
+	assert_true(options_hold_back(&o));
+	assert_int_equal(PARSE(&o, "--slow", "10", "--down"), 0);
+	assert_int_equal(o.slow, 10);
+	assert_true(options_trouble(&o));
+	assert_false(options_hold_back(&o));	/* --down needs the connects that succeed */
+	assert_int_equal(PARSE(&o, "--replay", "x", "--failures", "--slow=1"), 0);
+	CHECK_ERROR("--failures='ends': give whole or end", "--failures=ends");
+	CHECK_ERROR("--failures='': give whole or end", "--failures=");
+	CHECK_ERROR("--slow '0': give a whole number from 1 to 4294967295", "--slow", "0");
+	CHECK_ERROR("--slow '1.5': give a whole number from 1 to 4294967295", "--slow", "1.5");
+	CHECK_ERROR("--summary and --failures exclude each other: it prints no rows; give one", "--summary", "--failures");
+	CHECK_ERROR("--metrics and --slow exclude each other: it prints no rows; give one", "--metrics", "x", "--slow", "1");
+	CHECK_ERROR("--slow and --director=ends exclude each other: begin and end do not tell how long a connect took; give "
+		    "--director=states", "--director=ends", "--slow", "1");
+}
+
 static void hooks_and_cache_dir(void **state)
 {
 	struct options o;
@@ -904,6 +933,7 @@ int main(void)
 		cmocka_unit_test(real_servers_take_all_back),
 		cmocka_unit_test(buffer_size),
 		cmocka_unit_test(down),
+		cmocka_unit_test(trouble),
 		cmocka_unit_test(hooks_and_cache_dir),
 		cmocka_unit_test(netns),
 		cmocka_unit_test(container),

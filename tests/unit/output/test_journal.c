@@ -57,7 +57,7 @@ static void container(void **state)
 
 	(void)state;
 	row.container = &in;
-	journal_entry_set(&e, "name", &row);
+	journal_entry_set(&e, "name", NULL, &row);
 	assert_in_range(e.n, 2, JOURNAL_FIELDS_MAX);
 	assert_memory_equal(e.field[e.n - 2].iov_base, "OBJECT_CONTAINER_ID=" ID "OBJECT_POD_UID=" POD, 20 + 64 + 15 + 36);
 	assert_int_equal(e.field[e.n - 2].iov_len, 20 + 64);

@@ -238,6 +238,21 @@ static struct row row_of(const struct event *ev)
 	return row;
 }
 
+static bool is_trouble(const struct event *ev, bool failures, uint64_t slow_ns)
+{
+	struct correlate c;
+	struct row row;
+
+	assert_int_equal(correlate_init(&c), 0);
+	c.failures = failures;
+	c.slow_ns = slow_ns;
+	add(&c, ev);
+	correlate_sort(&c);
+	assert_true(correlate_next(&c, UINT64_MAX, &row));
+	correlate_fini(&c);
+	return row.trouble;
+}
+
 static void check_reason(uint8_t oldstate, int err, const char *reason)
 {
 	struct event ev = event_at(1, 1);
@@ -255,11 +270,89 @@ static void check_reason(uint8_t oldstate, int err, const char *reason)
 	} else {
 		assert_null(row.reason);
 	}
+	assert_int_equal(is_trouble(&ev, true, 0), reason != NULL);	/* every end with a reason is a failure */
+	assert_false(is_trouble(&ev, false, 0));
 	ev.err_known = 0;	/* then there is no reason */
 	assert_null(row_of(&ev).reason);
 	ev.err_known = 1;
 	ev.newstate = FIN_WAIT1;	/* not an end, so no reason */
 	assert_null(row_of(&ev).reason);
+	assert_false(is_trouble(&ev, true, 0));
+}
+
+static void failures_without_an_error(void **state)
+{
+	static const uint8_t bad[] = { SYN_SENT, SYN_RECV, ESTABLISHED, CLOSE_WAIT };
+	struct event ev = event_at(1, 1);
+
+	(void)state;
+	ev.newstate = CLOSE;	/* the error is not known */
+	for (uint8_t old = ESTABLISHED; old <= CLOSING; old++) {
+		ev.oldstate = old;
+		assert_int_equal(is_trouble(&ev, true, 0), memchr(bad, old, sizeof(bad)) != NULL);
+	}
+	ev.oldstate = SYN_SENT;
+	ev.conn.flags = CONN_NO_DESTINATION;
+	assert_true(is_trouble(&ev, true, 0));
+}
+
+static void failures_before_the_end(void **state)
+{
+	struct event ev = event_at(1, 1);
+
+	(void)state;
+	ev.type = EVENT_RETRANSMIT;
+	ev.oldstate = ev.newstate = SYN_SENT;
+	assert_true(is_trouble(&ev, true, 0));
+	assert_false(is_trouble(&ev, false, 1));
+	ev.type = EVENT_MOVED;
+	assert_true(is_trouble(&ev, true, 0));
+	ev = event_at(1, 1);
+	ev.oldstate = CLOSE;
+	ev.newstate = SYN_SENT;
+	assert_false(is_trouble(&ev, true, 0));
+	ev.conn.flags = CONN_SYN_LOST;
+	assert_true(is_trouble(&ev, true, 0));
+	assert_false(is_trouble(&ev, false, 1));
+}
+
+static void slow_connects(void **state)
+{
+	struct event ev = event_at(1, 1);	/* SYN_SENT -> ESTABLISHED */
+
+	(void)state;
+	ev.span_ns = 9999999;
+	assert_false(is_trouble(&ev, false, 10000000));
+	assert_false(is_trouble(&ev, true, 10000000));
+	ev.span_ns = 10000000;
+	assert_true(is_trouble(&ev, false, 10000000));
+	assert_false(is_trouble(&ev, true, 0));
+	ev.newstate = CLOSE;
+	assert_true(is_trouble(&ev, false, 10000000));
+	ev.oldstate = ESTABLISHED;	/* a long life is no slow connect */
+	ev.newstate = FIN_WAIT1;
+	assert_false(is_trouble(&ev, false, 10000000));
+	ev.oldstate = SYN_RECV;		/* nor is that of a server */
+	ev.newstate = ESTABLISHED;
+	assert_false(is_trouble(&ev, false, 10000000));
+}
+
+/* With gone_at: a row that was held back until after the end of its entry. */
+static void older_than_the_end_of_the_entry(void **state)
+{
+	struct event ev = event_at(5000 * 1048576ULL, 1);
+	struct row row;
+
+	(void)state;
+	ev.conn.entry_at = ENTRY_TIME(2000 * 1048576ULL);
+	ev.conn.gone_at = ENTRY_TIME(4000 * 1048576ULL);
+	row = row_of(&ev);
+	assert_int_equal(row.age_ms, 2000 * 1048576 / 1000000);
+	assert_int_equal(row.gone_ms, 1000 * 1048576 / 1000000);
+	ev.ts_ns = 3000 * 1048576ULL;
+	row = row_of(&ev);
+	assert_int_equal(row.age_ms, 1000 * 1048576 / 1000000);
+	assert_int_equal(row.gone_ms, -1);
 }
 
 static void reasons_of_an_end(void **state)
@@ -432,26 +525,29 @@ static void reasons_of_forwarded(void **state)
 		uint8_t oldstate, newstate, cause, flags, method;
 		uint32_t packets;
 		const char *reason;
+		bool failure;
 	} cases[] = {
-		{ IPVS_NONE, IPVS_SYN_RECV, CAUSE_NONE, 0, METHOD_MASQ, 1, NULL },
-		{ IPVS_NONE, IPVS_SYN_RECV, CAUSE_NONE, REMOVED, METHOD_MASQ, 1, "removed" },
-		{ IPVS_SYN_RECV, IPVS_ESTABLISHED, CAUSE_NONE, SYN_ACK, METHOD_MASQ, 2, NULL },
-		{ IPVS_ESTABLISHED, IPVS_CLOSE_WAIT, CAUSE_CLIENT_FIN, 0, METHOD_MASQ, 3, "client-fin" },
-		{ IPVS_ESTABLISHED, IPVS_FIN_WAIT, CAUSE_SERVER_FIN, 0, METHOD_MASQ, 3, "server-fin" },
-		{ IPVS_ESTABLISHED, IPVS_CLOSE, CAUSE_CLIENT_RESET, REMOVED, METHOD_MASQ, 3, "client-reset" },
-		{ IPVS_ESTABLISHED, IPVS_CLOSE, CAUSE_SERVER_RESET, 0, METHOD_MASQ, 3, "server-reset" },
-		{ IPVS_SYN_RECV, IPVS_CLOSE, CAUSE_SERVER_RESET, 0, METHOD_MASQ, 1, "refused" },
-		{ IPVS_SYN_RECV, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_MASQ, 3, "no-answer" },
-		{ IPVS_SYN_RECV, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_MASQ, 1, "no-answer" },
-		{ IPVS_SYN_RECV, IPVS_NONE, CAUSE_EXPIRED, SYN_ACK, METHOD_MASQ, 1, "no-ack" },
-		{ IPVS_SYN_RECV, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_ROUTE, 1, "refused" },
-		{ IPVS_SYN_RECV, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_TUNNEL, 2, "no-answer" },
-		{ IPVS_ESTABLISHED, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_ROUTE, 9, "idle" },
-		{ IPVS_ESTABLISHED, IPVS_NONE, CAUSE_EXPIRED, REMOVED, METHOD_ROUTE, 9, "removed" },
-		{ IPVS_TIME_WAIT, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_MASQ, 9, NULL },
-		{ IPVS_TIME_WAIT, IPVS_NONE, CAUSE_EXPIRED, REMOVED, METHOD_MASQ, 9, NULL },
-		{ IPVS_TIME_WAIT, IPVS_NONE, CAUSE_THROWN_OUT, 0, METHOD_MASQ, 9, "rescheduled" },
-		{ IPVS_ESTABLISHED, IPVS_NONE, CAUSE_THROWN_OUT, REMOVED, METHOD_MASQ, 9, "rescheduled" },
+		{ IPVS_NONE, IPVS_SYN_RECV, CAUSE_NONE, 0, METHOD_MASQ, 1, NULL, false },
+		{ IPVS_NONE, IPVS_SYN_RECV, CAUSE_NONE, REMOVED, METHOD_MASQ, 1, "removed", false },
+		{ IPVS_SYN_RECV, IPVS_ESTABLISHED, CAUSE_NONE, SYN_ACK, METHOD_MASQ, 2, NULL, false },
+		{ IPVS_ESTABLISHED, IPVS_CLOSE_WAIT, CAUSE_CLIENT_FIN, 0, METHOD_MASQ, 3, "client-fin", false },
+		{ IPVS_ESTABLISHED, IPVS_FIN_WAIT, CAUSE_SERVER_FIN, 0, METHOD_MASQ, 3, "server-fin", false },
+		{ IPVS_ESTABLISHED, IPVS_CLOSE, CAUSE_CLIENT_RESET, REMOVED, METHOD_MASQ, 3, "client-reset", true },
+		{ IPVS_ESTABLISHED, IPVS_CLOSE, CAUSE_SERVER_RESET, 0, METHOD_MASQ, 3, "server-reset", true },
+		{ IPVS_TIME_WAIT, IPVS_CLOSE, CAUSE_SERVER_RESET, 0, METHOD_MASQ, 5, "server-reset", false },
+		{ IPVS_LAST_ACK, IPVS_CLOSE, CAUSE_CLIENT_RESET, 0, METHOD_MASQ, 5, "client-reset", false },
+		{ IPVS_SYN_RECV, IPVS_CLOSE, CAUSE_SERVER_RESET, 0, METHOD_MASQ, 1, "refused", true },
+		{ IPVS_SYN_RECV, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_MASQ, 3, "no-answer", true },
+		{ IPVS_SYN_RECV, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_MASQ, 1, "no-answer", true },
+		{ IPVS_SYN_RECV, IPVS_NONE, CAUSE_EXPIRED, SYN_ACK, METHOD_MASQ, 1, "no-ack", true },
+		{ IPVS_SYN_RECV, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_ROUTE, 1, "refused", true },
+		{ IPVS_SYN_RECV, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_TUNNEL, 2, "no-answer", true },
+		{ IPVS_ESTABLISHED, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_ROUTE, 9, "idle", true },
+		{ IPVS_ESTABLISHED, IPVS_NONE, CAUSE_EXPIRED, REMOVED, METHOD_ROUTE, 9, "removed", true },
+		{ IPVS_TIME_WAIT, IPVS_NONE, CAUSE_EXPIRED, 0, METHOD_MASQ, 9, NULL, false },
+		{ IPVS_TIME_WAIT, IPVS_NONE, CAUSE_EXPIRED, REMOVED, METHOD_MASQ, 9, NULL, false },
+		{ IPVS_TIME_WAIT, IPVS_NONE, CAUSE_THROWN_OUT, 0, METHOD_MASQ, 9, "rescheduled", false },
+		{ IPVS_ESTABLISHED, IPVS_NONE, CAUSE_THROWN_OUT, REMOVED, METHOD_MASQ, 9, "rescheduled", true },
 	};
 
 	(void)state;
@@ -475,7 +571,38 @@ static void reasons_of_forwarded(void **state)
 			assert_string_equal(row.reason, cases[i].reason);
 		else
 			assert_null(row.reason);
+		assert_int_equal(is_trouble(&ev, true, 0), cases[i].failure);
 	}
+}
+
+static void forwarded_trouble(void **state)
+{
+	struct event ev = event_at(1, 1);
+
+	(void)state;
+	ev.type = EVENT_FORWARDED_SYN;
+	ev.oldstate = ev.newstate = IPVS_SYN_RECV;
+	assert_true(is_trouble(&ev, true, 0));
+	ev.type = EVENT_FORWARDED_REFUSED;
+	ev.oldstate = ev.newstate = IPVS_NONE;
+	assert_true(is_trouble(&ev, true, 0));
+	ev.type = EVENT_FORWARDED_NEW;
+	ev.conn.forwarded.flags = FORWARDED_REMOVED;
+	assert_false(is_trouble(&ev, true, 1));
+	ev.type = EVENT_FORWARDED;
+	ev.conn.forwarded.flags = 0;
+	ev.oldstate = IPVS_SYN_RECV;
+	ev.newstate = IPVS_ESTABLISHED;
+	ev.span_ns = 20000000;
+	assert_true(is_trouble(&ev, false, 20000000));
+	ev.conn.forwarded.connect_us = 19999;	/* the SYN-ACK came before that, only the client was late */
+	assert_false(is_trouble(&ev, false, 20000000));
+	ev.newstate = IPVS_NONE;
+	assert_true(is_trouble(&ev, false, 20000000));
+	assert_false(is_trouble(&ev, false, 20000001));
+	ev.oldstate = IPVS_ESTABLISHED;
+	ev.newstate = IPVS_FIN_WAIT;
+	assert_false(is_trouble(&ev, false, 1));
 }
 
 static void fields_of_forwarded(void **state)
@@ -553,6 +680,10 @@ int main(void)
 		cmocka_unit_test(grows_beyond_its_first_room),
 		cmocka_unit_test(reasons_of_an_end),
 		cmocka_unit_test(ends_without_an_error),
+		cmocka_unit_test(failures_without_an_error),
+		cmocka_unit_test(failures_before_the_end),
+		cmocka_unit_test(slow_connects),
+		cmocka_unit_test(older_than_the_end_of_the_entry),
 		cmocka_unit_test(connect_without_a_port),
 		cmocka_unit_test(retransmits),
 		cmocka_unit_test(moved),
@@ -562,6 +693,7 @@ int main(void)
 		cmocka_unit_test(ages_at_the_edges),
 		cmocka_unit_test(methods),
 		cmocka_unit_test(reasons_of_forwarded),
+		cmocka_unit_test(forwarded_trouble),
 		cmocka_unit_test(fields_of_forwarded),
 	};
 
