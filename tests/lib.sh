@@ -154,14 +154,14 @@ one_test()
 
 clean_up()
 {
-	local status=$? file
+	local status=$? file function
 	trap - ERR EXIT
 	set +e
 	[ ! -e server_pids ] || mapfile -t -O ${#pids[@]} pids <server_pids
 	[ ${#pids[@]} = 0 ] || kill -KILL "${pids[@]}" 2>/dev/null
-	if declare -F undo >/dev/null; then
-		undo
-	fi
+	for function in undo remove_groups; do
+		! declare -F "$function" >/dev/null || "$function"
+	done
 	if [ $status != 0 ] && [ $status != 4 ]; then
 		for file in rows err out clients servers; do
 			[ -s "$file" ] || continue

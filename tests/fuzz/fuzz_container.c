@@ -18,12 +18,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	expect(!*c.pod || strlen(c.pod) == 32 || strlen(c.pod) == 36);
 	expect(strspn(c.pod, "0123456789abcdef-") == strlen(c.pod));
 	for (size_t i = 0; i < sizeof(pod); i++)
-		pod[i] = c.pod[i] == '-' ? '_' : c.pod[i];
+		pod[i] = (char)(c.pod[i] == '-' ? '_' : c.pod[i]);
 	expect(strstr(text, c.pod) || strstr(text, pod) || (strchr(text, '_') && strchr(text, '-')));
 	path = container_unified_path(text, &len);
 	expect(!path || (path >= text && path + len <= text + strlen(text)));
 	if (path)
-		c = container_from_path(path, len);
+		(void)container_from_path(path, len);
 	free(text);
 	return 0;
 }

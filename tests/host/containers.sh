@@ -8,8 +8,8 @@ container_id=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 pod_uid=01234567-89ab-cdef-0123-456789abcdef
 pod_slice=kubepods-burstable-pod${pod_uid//-/_}.slice
 
-# undo - removes the groups of this test; a test function runs in a process of its own
-undo()
+# remove_groups - removes the control groups of the test; clean_up() calls it
+remove_groups()
 {
 	local dir
 	wait	# a process that was killed is in its group for a moment
