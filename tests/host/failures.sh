@@ -4,7 +4,7 @@
 # --failures and --slow, with -a. All namespaces of this machine are traced, so tests select their connections by the remote
 # port. Routes to 203.0.113.0/24 lead back to this namespace, which drops what is not its own.
 
-good=127.99.0.1:7721 nobody=127.99.0.1:7722 resetting=127.99.0.1:7723 late=203.0.113.9:7724
+good=127.99.0.1:7721 unused=127.99.0.1:7722 resetting=127.99.0.1:7723 late=203.0.113.9:7724
 
 # failing_network - servers for all that answer
 failing_network()
@@ -46,7 +46,7 @@ syn_is_sent()
 all_kinds()
 {
 	client -n 11 "$good"
-	client_fails "$nobody"
+	client_fails "$unused"
 	client -wb1 "$resetting"
 	client_fails -g 1500 203.0.113.8:7724
 	comes_late
@@ -75,8 +75,8 @@ failures_only()
 	expect "the recording with $1" "$(rows)" "$(rows replayed)"
 }
 
-failures_whole="$nobody CLOSE SYN_SENT - -
-$nobody SYN_SENT CLOSE - refused
+failures_whole="$unused CLOSE SYN_SENT - -
+$unused SYN_SENT CLOSE - refused
 $resetting CLOSE SYN_SENT - -
 $resetting SYN_SENT ESTABLISHED - -
 $resetting ESTABLISHED CLOSE - reset
@@ -89,7 +89,7 @@ $late SYN_SENT ESTABLISHED - -
 $late ESTABLISHED FIN_WAIT1 - -
 $late FIN_WAIT1 FIN_WAIT2 - -
 $late FIN_WAIT2 CLOSE - -"
-failures_end="$nobody SYN_SENT CLOSE - refused
+failures_end="$unused SYN_SENT CLOSE - refused
 $resetting ESTABLISHED CLOSE - reset
 203.0.113.8:7724 SYN_SENT SYN_SENT - retransmit
 203.0.113.8:7724 SYN_SENT CLOSE - aborted
@@ -142,7 +142,7 @@ waits_for_the_next()
 	failing_network
 	traced_failures --failures -n 1
 	client -n 5 "$good"
-	client_fails "$nobody"
+	client_fails "$unused"
 	tool_end
 	expect rows "$(head -n 2 <<<"$failures_whole")" "$(rows | cut -d ' ' -f 4-)"
 }
