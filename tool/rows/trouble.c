@@ -117,6 +117,10 @@ static void keep_waiting(struct trouble *t, const struct row *row)
 	else
 		at = ++t->rows;
 	t->row[at - 1] = (struct trouble_row){ .row = *row };
+	if (row->container) {	/* it is valid for this row only */
+		t->row[at - 1].container = *row->container;
+		t->row[at - 1].row.container = &t->row[at - 1].container;
+	}
 	c = &t->conn[conn - 1];
 	*(c->last ? &t->row[c->last - 1].next : &c->first) = at;
 	c->last = at;

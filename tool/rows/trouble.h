@@ -20,6 +20,7 @@
 
 struct trouble_row {
 	struct row row;
+	struct container container;	/* what row.container points to */
 	uint32_t next;			/* of the same connection or of the free list: index + 1; 0: none */
 };
 

@@ -57,6 +57,33 @@ static void check_nothing(const struct shown *s)
 	assert_int_equal(s->n, 0);
 }
 
+static void expect_container(void *cookie, const struct row *row)
+{
+	const char *const *id = cookie;
+
+	assert_non_null(row->container);
+	assert_string_equal(row->container->id, *id);
+}
+
+/* The caller's container changes with each row. */
+static void waiting_rows_keep_their_container(void **state)
+{
+	struct container now = { .id = "first" }, at_last = { .id = "first" };
+	struct row row = row_at(1, 7, TCP_CLOSE, TCP_SYN_SENT, false);
+	const char *id = "first";
+	struct trouble t;
+
+	(void)state;
+	assert_int_equal(trouble_init(&t, true, true), 0);
+	row.container = &now;
+	trouble_row(&t, &row, expect_container, &id);
+	now = (struct container){ .id = "second" };
+	row = row_at(2, 7, TCP_SYN_SENT, TCP_CLOSE, true);
+	row.container = &at_last;
+	trouble_row(&t, &row, expect_container, &id);
+	trouble_fini(&t);
+}
+
 static void switched_off(void **state)
 {
 	struct shown s = { .n = 0 };
@@ -250,6 +277,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(switched_off),
+		cmocka_unit_test(waiting_rows_keep_their_container),
 		cmocka_unit_test(only_trouble),
 		cmocka_unit_test_setup_teardown(whole, begin, end),
 		cmocka_unit_test_setup_teardown(goes_on, begin, end),
