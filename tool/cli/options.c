@@ -1,40 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/options.h"
 
+#include "cli/parse.h"
 #include "cli/value.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CONNS_DEFAULT 65536
-#define CONNS_MAX 16777216
-#define BUFFER_DEFAULT (1024 * 1024)
-#define BUFFER_MAX (64 * 1024 * 1024)
-#define FAILURES_DEFAULT 3
-#define FAILURES_MAX 1000000
-#define LABELS_DEFAULT 512
-#define LABELS_MAX 65536
-#define CONTAINER_MIN 12	/* digits; fewer are not unique */
-#define CONTAINER_MAX 64
 #define INTERVAL_MAX 99999999	/* BCC's tools wait this long if no interval is given */
-
-enum value_kind {
-	FLAG, PORTS, ENDS, NUMBER, CONNS, SIZE, FAILURES, STRING, HOOKS, DIRECTOR, FORM, FILES, LABELS, SETS, NETNS,
-	CONTAINER
-};
-
-/* An option: the parser and --help both read it here, and only here. */
-struct option_row {
-	int letter;			/* below 256: short option */
-	const char *name;
-	enum value_kind kind;
-	size_t offset;			/* of its member in struct options */
-	const char *value;		/* name of its value in --help; [=N]: optional */
-	const char *help;		/* NULL: not shown */
-};
 
 #define AT(member) offsetof(struct options, member)
 
@@ -150,193 +125,6 @@ static const struct abbreviation {
 
 enum { N_ABBREVIATIONS = sizeof(abbreviations) / sizeof(abbreviations[0]) };
 
-__attribute__((format(printf, 2, 3)))
-static int usage_error(struct options *o, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(o->error, sizeof(o->error), fmt, args);
-	va_end(args);
-	return -EINVAL;
-}
-
-/* Returns the next entry of a list, without the blanks around it: tcpstates accepts them too. */
-static const char *next_entry(const char **rest, size_t *len)
-{
-	const char *entry = *rest + strspn(*rest, " ");
-
-	*len = strcspn(entry, ",");
-	*rest = entry + *len;
-	while (*len && entry[*len - 1] == ' ')
-		--*len;
-	return entry;
-}
-
-static int parse_ports(struct options *o, const struct option_row *row, const char *text)
-{
-	struct port_list *list = (struct port_list *)((char *)o + row->offset);
-	const char *rest = text;
-
-	for (;;) {
-		uint64_t port;
-		size_t len;
-		const char *from = next_entry(&rest, &len);
-
-		if (!len)
-			return usage_error(o, "--%s '%.64s': empty entry; give ports as 80,443", row->name, text);
-		if (value_number(from, len, 65535, &port) || !port)
-			return usage_error(o, "--%s '%.*s': not a port; give numbers from 1 to 65535",
-				    row->name, (int)(len < 64 ? len : 64), from);
-		if (list->n == FILTER_PORTS_MAX)
-			return usage_error(o, "--%s: more than %d ports; give fewer", row->name,
-				    FILTER_PORTS_MAX);
-		list->port[list->n++] = (uint16_t)port;
-		if (!*rest)
-			return 0;
-		rest++;
-	}
-}
-
-static int parse_addresses(struct options *o, const struct option_row *row, const char *text)
-{
-	struct address_list *list = (struct address_list *)((char *)o + row->offset);
-
-	for (const char *from = text;; from++) {
-		size_t len = strcspn(from, ",");
-
-		if (list->n == FILTER_ADDRESSES_MAX)
-			return usage_error(o, "--%s: more than %d addresses; give fewer", row->name,
-				    FILTER_ADDRESSES_MAX);
-		if (value_address(from, len, list->end[list->n].addr, &list->end[list->n].port))
-			return usage_error(o, "--%s '%.*s': not an address; give them as 10.0.0.1:80,[fd00::1]:80",
-				    row->name, (int)(len < 64 ? len : 64), from);
-		list->n++;
-		from += len;
-		if (!*from)
-			return 0;
-	}
-}
-
-static int parse_file(struct options *o, const struct option_row *row, const char *text)
-{
-	struct file_list *list = (struct file_list *)((char *)o + row->offset);
-
-	if (!*text)
-		return usage_error(o, "--%s '': give a %s", row->name, row->value);
-	if (list->n == FILTER_FILES_MAX)
-		return usage_error(o, "--%s: more than %d files; give fewer", row->name, FILTER_FILES_MAX);
-	list->path[list->n++] = text;
-	return 0;
-}
-
-#define PID_MAX 4194304	/* PID_MAX_LIMIT, include/linux/threads.h; inode numbers of namespaces are far above */
-
-static int parse_netns(struct options *o, const struct option_row *row, const char *text)
-{
-	uint64_t number;
-
-	if (!value_number(text, strlen(text), UINT32_MAX, &number) && number) {
-		if (number > PID_MAX)
-			o->netns_inum = (uint32_t)number;
-	} else if (!strchr(text, '/')) {
-		return usage_error(o, "--%s '%.64s': give an inode number, a PID or a path, as /run/netns/NAME", row->name, text);
-	}
-	o->netns = text;
-	return 0;
-}
-
-static int parse_container(struct options *o, const struct option_row *row, const char *text)
-{
-	size_t len = strlen(text);
-
-	if (len < CONTAINER_MIN || len > CONTAINER_MAX || strspn(text, "0123456789abcdef-") != len)
-		return usage_error(o, "--%s '%.64s': give the first %d digits of a container's ID, or more, or the UID of a pod",
-				   row->name, text, CONTAINER_MIN);
-	o->container = text;
-	return 0;
-}
-
-static int parse_value(struct options *o, const struct option_row *row, const char *text)
-{
-	void *target = (char *)o + row->offset;
-	uint64_t number;
-	unsigned max;
-
-	switch (row->kind) {
-	case FLAG:
-		*(bool *)target = true;
-		return 0;
-	case PORTS:
-		return parse_ports(o, row, text);
-	case ENDS:
-		return parse_addresses(o, row, text);
-	case NUMBER:
-		if (value_number(text, strlen(text), UINT32_MAX, &number) || !number)
-			return usage_error(o, "--%s '%.64s': give a whole number from 1 to %u", row->name,
-				    text, UINT32_MAX);
-		*(uint64_t *)target = number;
-		return 0;
-	case FAILURES:
-		if (!text)
-			*(uint64_t *)target = FAILURES_DEFAULT;
-		else if (value_number(text, strlen(text), FAILURES_MAX, target) || !*(uint64_t *)target)
-			return usage_error(o, "--%s='%.64s': give a whole number from 1 to %d", row->name, text,
-				    FAILURES_MAX);
-		return 0;
-	case CONNS:
-	case SETS:
-		max = row->kind == CONNS ? CONNS_MAX : LABELS_MAX;
-		if (value_number(text, strlen(text), max, &number) || !number)
-			return usage_error(o, "--%s '%.64s': give a whole number from 1 to %u", row->name, text, max);
-		*(uint64_t *)target = number;
-		return 0;
-	case SIZE:
-		if (value_size(text, BUFFER_MAX, &number) || number < VALUE_PAGE || number & (number - 1))
-			return usage_error(o, "--%s '%.64s': give a power of two, in pages of 4 KiB from 1 to %d, or with a suffix "
-				    "from %dK to %dM", row->name, text, BUFFER_MAX / VALUE_PAGE, VALUE_PAGE >> 10, BUFFER_MAX >> 20);
-		*(uint64_t *)target = number;
-		return 0;
-	case STRING:
-		if (!*text)
-			return usage_error(o, "--%s '': give a %s", row->name, row->value);
-		*(const char **)target = text;
-		return 0;
-	case FILES:
-		return parse_file(o, row, text);
-	case LABELS:
-		if (strcmp(text, "vip") != 0 && strcmp(text, "real") != 0 && strcmp(text, "both") != 0)
-			return usage_error(o, "--labels '%.64s': give vip, real or both", text);
-		o->labels = *text == 'v' ? LABELS_VIP : *text == 'r' ? LABELS_REAL : LABELS_BOTH;
-		return 0;
-	case NETNS:
-		return parse_netns(o, row, text);
-	case CONTAINER:
-		return parse_container(o, row, text);
-	case DIRECTOR:
-		if (text && strcmp(text, "ends") != 0 && strcmp(text, "states") != 0)
-			return usage_error(o, "--director='%.64s': give states or ends", text);
-		o->director = !text ? DIRECTOR_DEFAULT : *text == 'e' ? DIRECTOR_ENDS : DIRECTOR_STATES;
-		return 0;
-	case FORM:
-		if (text && strcmp(text, "whole") != 0 && strcmp(text, "end") != 0)
-			return usage_error(o, "--failures='%.64s': give whole or end", text);
-		o->failures = text && *text == 'e' ? FAILURES_END : FAILURES_WHOLE;
-		return 0;
-	case HOOKS:
-		if (!strcmp(text, "raw"))
-			o->hooks = HOOK_CHOICE_RAW;
-		else if (!strcmp(text, "tracepoint"))
-			o->hooks = HOOK_CHOICE_TRACEPOINT;
-		else if (!strcmp(text, "kprobe"))
-			o->hooks = HOOK_CHOICE_KPROBE;
-		else
-			return usage_error(o, "--hooks '%.64s': give raw, tracepoint or kprobe", text);
-		return 0;
-	}
-	return 0;
-}
-
 /* Returns has_arg of struct option, for getopt_long(). */
 static int has_value(const struct option_row *row)
 {
@@ -356,12 +144,12 @@ static int refuse(struct options *o, int what, const char *word)
 	const struct option_row *row = find_row(optopt);
 
 	if (what == ':' && row)
-		return usage_error(o, "--%s: value missing; give --%s %s", row->name, row->name, row->value);
+		return parse_error(o, "--%s: value missing; give --%s %s", row->name, row->name, row->value);
 	if (row && row->kind == FLAG)
-		return usage_error(o, "'%.64s': --%s takes no value", word, row->name);
+		return parse_error(o, "'%.64s': --%s takes no value", word, row->name);
 	if (optopt > 0 && optopt < 128)
-		return usage_error(o, "unknown option '-%c'; see --help", optopt);
-	return usage_error(o, "unknown or ambiguous option '%.64s'; see --help", word);
+		return parse_error(o, "unknown option '-%c'; see --help", optopt);
+	return parse_error(o, "unknown or ambiguous option '%.64s'; see --help", word);
 }
 
 /* Arguments that belong to no option. */
@@ -383,12 +171,12 @@ static int parse_words(struct options *o, const struct words *w)
 	uint64_t *targets[] = { &o->interval, &o->tables };
 
 	if (w->n && !options_counts(o))
-		return usage_error(o, "unexpected word '%.64s'; see --help", w->word[0]);
+		return parse_error(o, "unexpected word '%.64s'; see --help", w->word[0]);
 	if (w->n > 2)
-		return usage_error(o, "unexpected word '%.64s'; see --help", w->word[2]);
+		return parse_error(o, "unexpected word '%.64s'; see --help", w->word[2]);
 	for (size_t i = 0; i < w->n; i++)
 		if (value_number(w->word[i], strlen(w->word[i]), INTERVAL_MAX, targets[i]) || !*targets[i])
-			return usage_error(o, "%s '%.64s': give a number from 1 to %d", names[i], w->word[i], INTERVAL_MAX);
+			return parse_error(o, "%s '%.64s': give a number from 1 to %d", names[i], w->word[i], INTERVAL_MAX);
 	return 0;
 }
 
@@ -398,21 +186,21 @@ static int check_counting(struct options *o, const struct option_row *rows_optio
 	const char *name = o->summary ? "summary" : o->histogram ? "histogram" : "metrics";
 
 	if (o->summary && o->histogram)
-		return usage_error(o, "--summary and --histogram exclude each other; give one");
+		return parse_error(o, "--summary and --histogram exclude each other; give one");
 	if (options_counts(o) && rows_option)
-		return usage_error(o, "--%s and --%s exclude each other: it prints no rows; give one", name, rows_option->name);
+		return parse_error(o, "--%s and --%s exclude each other: it prints no rows; give one", name, rows_option->name);
 	if ((o->noclear || o->milliseconds) && !options_tables(o))
-		return usage_error(o, "--%s: goes with --summary or --histogram only",
+		return parse_error(o, "--%s: goes with --summary or --histogram only",
 			    o->noclear ? "noclear" : "milliseconds");
 	if (o->forget && !o->metrics)
-		return usage_error(o, "--forget: goes with --metrics only");
-	if ((o->labels || o->max_labels != LABELS_DEFAULT) && !o->metrics)
-		return usage_error(o, "--%s: goes with --metrics only", o->labels ? "labels" : "max-labels");
+		return parse_error(o, "--forget: goes with --metrics only");
+	if ((o->labels || o->max_labels != PARSE_LABELS_DEFAULT) && !o->metrics)
+		return parse_error(o, "--%s: goes with --metrics only", o->labels ? "labels" : "max-labels");
 	if (options_counts(o) && o->director == DIRECTOR_ENDS)
-		return usage_error(o, "--%s and --director=ends exclude each other: begin and end do not tell what became of a "
+		return parse_error(o, "--%s and --director=ends exclude each other: begin and end do not tell what became of a "
 			    "connection; give --director=states", name);
 	if (o->states && !o->histogram)
-		return usage_error(o, "--states: goes with --histogram only");
+		return parse_error(o, "--states: goes with --histogram only");
 	return 0;
 }
 
@@ -426,9 +214,9 @@ int options_parse(struct options *o, int argc, char *const argv[])
 	int c, err;
 
 	memset(o, 0, sizeof(*o));
-	o->buffer_bytes = BUFFER_DEFAULT;
-	o->max_conns = CONNS_DEFAULT;
-	o->max_labels = LABELS_DEFAULT;
+	o->buffer_bytes = PARSE_BUFFER_DEFAULT;
+	o->max_conns = PARSE_CONNS_DEFAULT;
+	o->max_labels = PARSE_LABELS_DEFAULT;
 	o->proc_root = "/proc";
 	shorts[len++] = '-';	/* words are returned in order, as option 1; argv is not changed */
 	shorts[len++] = ':';
@@ -481,26 +269,26 @@ int options_parse(struct options *o, int argc, char *const argv[])
 	if (err)
 		return err;
 	if (o->csv && o->json)
-		return usage_error(o, "-s and -j exclude each other; give one");
+		return parse_error(o, "-s and -j exclude each other; give one");
 	if (o->ipv4 && o->ipv6)
-		return usage_error(o, "-4 and -6 exclude each other; give one, or none for both");
+		return parse_error(o, "-4 and -6 exclude each other; give one, or none for both");
 	if (o->director && o->pid)
-		return usage_error(o, "--director and --pid exclude each other: forwarded connections have no process; give one");
+		return parse_error(o, "--director and --pid exclude each other: forwarded connections have no process; give one");
 	if (o->director && o->container)
-		return usage_error(o, "--director and --container exclude each other: forwarded connections have no process; give one");
+		return parse_error(o, "--director and --container exclude each other: forwarded connections have no process; give one");
 	if (o->replay && o->netns && !o->netns_inum)
-		return usage_error(o, "--netns '%.64s': a recording has inode numbers only; give one, as -x shows them", o->netns);
+		return parse_error(o, "--netns '%.64s': a recording has inode numbers only; give one, as -x shows them", o->netns);
 	if (o->director && o->retransmits && !o->all)
-		return usage_error(o, "--retransmits: --director shows SYNs sent again, and IPVS knows no others; leave it out, or "
+		return parse_error(o, "--retransmits: --director shows SYNs sent again, and IPVS knows no others; leave it out, or "
 			    "add -a");
 	if (o->slow && o->director == DIRECTOR_ENDS)
-		return usage_error(o, "--slow and --director=ends exclude each other: begin and end do not tell how long a connect "
+		return parse_error(o, "--slow and --director=ends exclude each other: begin and end do not tell how long a connect "
 			    "took; give --director=states");
 	if (o->replay && unfit)
-		return usage_error(o, "--replay and --%s exclude each other: a recording is printed as it was traced; "
+		return parse_error(o, "--replay and --%s exclude each other: a recording is printed as it was traced; "
 			    "give one", unfit->name);
 	if (o->programs && o->save_programs)
-		return usage_error(o, "--programs and --save-programs exclude each other; give one");
+		return parse_error(o, "--programs and --save-programs exclude each other; give one");
 	return check_counting(o, rows_option);
 }
 
