@@ -71,7 +71,7 @@ static bool is_text(const char *bytes, size_t size, size_t len)
 }
 
 /* Reads the head of the entry at @*at and moves there behind it. Returns its key, or NULL if the entry is not whole. */
-static const char *next_entry(const char **at, const char *end, struct entry *e)
+static const char *next_saved(const char **at, const char *end, struct entry *e)
 {
 	const char *key;
 
@@ -85,7 +85,7 @@ static const char *next_entry(const char **at, const char *end, struct entry *e)
 	return key;
 }
 
-static bool read_block(struct block *b, const char *bytes, size_t len)
+static bool parse_block(struct block *b, const char *bytes, size_t len)
 {
 	const char *at = bytes + sizeof(*b), *end;
 	struct entry e;
@@ -99,7 +99,7 @@ static bool read_block(struct block *b, const char *bytes, size_t len)
 	end = bytes + b->size;
 	at += b->kernel_size;
 	while (at < end)
-		if (!next_entry(&at, end, &e))
+		if (!next_saved(&at, end, &e))
 			return false;
 	return true;
 }
@@ -136,7 +136,7 @@ int saved_take(struct saved *s, const void *bytes, size_t len)
 	while (len && !err) {
 		struct block b;
 
-		err = read_block(&b, at, len) ? take_block(s, at, &b) : -EBADMSG;
+		err = parse_block(&b, at, len) ? take_block(s, at, &b) : -EBADMSG;
 		if (err)
 			break;
 		at += b.size;
@@ -164,7 +164,7 @@ static int check_trust(struct saved *s, int fd, const char *path)
 }
 
 /* @explicit: the user named this file; else it is one of a folder, and files of other kinds are ignored */
-static int read_file(struct saved *s, int dir_fd, const char *name, const char *path, bool explicit)
+static int read_saved_file(struct saved *s, int dir_fd, const char *name, const char *path, bool explicit)
 {
 	int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), err;
 	char *bytes = NULL;
@@ -214,7 +214,7 @@ static int read_folder(struct saved *s, int dir_fd, const char *path)
 
 		snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
 		if (entry->d_name[0] != '.' && !fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode))
-			err = read_file(s, dir_fd, entry->d_name, file, false);
+			err = read_saved_file(s, dir_fd, entry->d_name, file, false);
 	}
 	closedir(dir);
 	return err;
@@ -237,7 +237,7 @@ static int read_path(struct saved *s, const char *path)
 		return saved_failed(s, -errno, "cannot open folder %.512s: %s", real, strerror(errno));
 	err = check_trust(s, dir_fd, *real ? real : "/");
 	if (!err)
-		err = name ? read_file(s, dir_fd, name, path, true) : read_folder(s, dir_fd, path);
+		err = name ? read_saved_file(s, dir_fd, name, path, true) : read_folder(s, dir_fd, path);
 	close(dir_fd);
 	return err;
 }
@@ -298,7 +298,7 @@ int saved_find(const struct saved *s, const char *kind, const char *key, struct 
 	struct entry e;
 	int best = 0, err;
 
-	while (at < end && (has = next_entry(&at, end, &e))) {
+	while (at < end && (has = next_saved(&at, end, &e))) {
 		int found = match(has, kind, key);
 
 		if (found > best)

@@ -204,6 +204,33 @@ static int check_counting(struct options *o, const struct option_row *rows_optio
 	return 0;
 }
 
+/* @unfit: an option that does not go with --replay; NULL: none was given */
+static int check_pairs(struct options *o, const struct option_row *unfit)
+{
+	if (o->csv && o->json)
+		return parse_error(o, "-s and -j exclude each other; give one");
+	if (o->ipv4 && o->ipv6)
+		return parse_error(o, "-4 and -6 exclude each other; give one, or none for both");
+	if (o->director && o->pid)
+		return parse_error(o, "--director and --pid exclude each other: forwarded connections have no process; give one");
+	if (o->director && o->container)
+		return parse_error(o, "--director and --container exclude each other: forwarded connections have no process; give one");
+	if (o->replay && o->netns && !o->netns_inum)
+		return parse_error(o, "--netns '%.64s': a recording has inode numbers only; give one, as -x shows them", o->netns);
+	if (o->director && o->retransmits && !o->all)
+		return parse_error(o, "--retransmits: --director shows SYNs sent again, and IPVS knows no others; leave it out, or "
+			    "add -a");
+	if (o->slow && o->director == DIRECTOR_ENDS)
+		return parse_error(o, "--slow and --director=ends exclude each other: begin and end do not tell how long a connect "
+			    "took; give --director=states");
+	if (o->replay && unfit)
+		return parse_error(o, "--replay and --%s exclude each other: a recording is printed as it was traced; "
+			    "give one", unfit->name);
+	if (o->programs && o->save_programs)
+		return parse_error(o, "--programs and --save-programs exclude each other; give one");
+	return 0;
+}
+
 int options_parse(struct options *o, int argc, char *const argv[])
 {
 	struct option longs[N_ROWS + N_ABBREVIATIONS + 1] = { 0 };
@@ -268,28 +295,8 @@ int options_parse(struct options *o, int argc, char *const argv[])
 	err = parse_words(o, &words);
 	if (err)
 		return err;
-	if (o->csv && o->json)
-		return parse_error(o, "-s and -j exclude each other; give one");
-	if (o->ipv4 && o->ipv6)
-		return parse_error(o, "-4 and -6 exclude each other; give one, or none for both");
-	if (o->director && o->pid)
-		return parse_error(o, "--director and --pid exclude each other: forwarded connections have no process; give one");
-	if (o->director && o->container)
-		return parse_error(o, "--director and --container exclude each other: forwarded connections have no process; give one");
-	if (o->replay && o->netns && !o->netns_inum)
-		return parse_error(o, "--netns '%.64s': a recording has inode numbers only; give one, as -x shows them", o->netns);
-	if (o->director && o->retransmits && !o->all)
-		return parse_error(o, "--retransmits: --director shows SYNs sent again, and IPVS knows no others; leave it out, or "
-			    "add -a");
-	if (o->slow && o->director == DIRECTOR_ENDS)
-		return parse_error(o, "--slow and --director=ends exclude each other: begin and end do not tell how long a connect "
-			    "took; give --director=states");
-	if (o->replay && unfit)
-		return parse_error(o, "--replay and --%s exclude each other: a recording is printed as it was traced; "
-			    "give one", unfit->name);
-	if (o->programs && o->save_programs)
-		return parse_error(o, "--programs and --save-programs exclude each other; give one");
-	return check_counting(o, rows_option);
+	err = check_pairs(o, unfit);
+	return err ? err : check_counting(o, rows_option);
 }
 
 void options_help(FILE *to, const char *name)

@@ -27,7 +27,7 @@ int parse_error(struct options *o, const char *fmt, ...)
 }
 
 /* Returns the next entry of a list, without the blanks around it: tcpstates accepts them too. */
-static const char *next_entry(const char **rest, size_t *len)
+static const char *next_port(const char **rest, size_t *len)
 {
 	const char *entry = *rest + strspn(*rest, " ");
 
@@ -46,7 +46,7 @@ static int parse_ports(struct options *o, const struct option_row *row, const ch
 	for (;;) {
 		uint64_t port;
 		size_t len;
-		const char *from = next_entry(&rest, &len);
+		const char *from = next_port(&rest, &len);
 
 		if (!len)
 			return parse_error(o, "--%s '%.64s': empty entry; give ports as 80,443", row->name, text);
@@ -122,6 +122,40 @@ static int parse_container(struct options *o, const struct option_row *row, cons
 	return 0;
 }
 
+/* @text: NULL: none given, where that is allowed */
+static int parse_word(struct options *o, enum value_kind kind, const char *text)
+{
+	switch (kind) {
+	case DIRECTOR:
+		if (text && strcmp(text, "ends") != 0 && strcmp(text, "states") != 0)
+			return parse_error(o, "--director='%.64s': give states or ends", text);
+		o->director = !text ? DIRECTOR_DEFAULT : *text == 'e' ? DIRECTOR_ENDS : DIRECTOR_STATES;
+		return 0;
+	case FORM:
+		if (text && strcmp(text, "whole") != 0 && strcmp(text, "end") != 0)
+			return parse_error(o, "--failures='%.64s': give whole or end", text);
+		o->failures = text && *text == 'e' ? FAILURES_END : FAILURES_WHOLE;
+		return 0;
+	case HOOKS:
+		if (!strcmp(text, "raw"))
+			o->hooks = HOOK_CHOICE_RAW;
+		else if (!strcmp(text, "tracepoint"))
+			o->hooks = HOOK_CHOICE_TRACEPOINT;
+		else if (!strcmp(text, "kprobe"))
+			o->hooks = HOOK_CHOICE_KPROBE;
+		else
+			return parse_error(o, "--hooks '%.64s': give raw, tracepoint or kprobe", text);
+		return 0;
+	case LABELS:
+		if (strcmp(text, "vip") != 0 && strcmp(text, "real") != 0 && strcmp(text, "both") != 0)
+			return parse_error(o, "--labels '%.64s': give vip, real or both", text);
+		o->labels = *text == 'v' ? LABELS_VIP : *text == 'r' ? LABELS_REAL : LABELS_BOTH;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
 int parse_value(struct options *o, const struct option_row *row, const char *text)
 {
 	void *target = (char *)o + row->offset;
@@ -169,35 +203,15 @@ int parse_value(struct options *o, const struct option_row *row, const char *tex
 		return 0;
 	case FILES:
 		return parse_file(o, row, text);
-	case LABELS:
-		if (strcmp(text, "vip") != 0 && strcmp(text, "real") != 0 && strcmp(text, "both") != 0)
-			return parse_error(o, "--labels '%.64s': give vip, real or both", text);
-		o->labels = *text == 'v' ? LABELS_VIP : *text == 'r' ? LABELS_REAL : LABELS_BOTH;
-		return 0;
 	case NETNS:
 		return parse_netns(o, row, text);
 	case CONTAINER:
 		return parse_container(o, row, text);
 	case DIRECTOR:
-		if (text && strcmp(text, "ends") != 0 && strcmp(text, "states") != 0)
-			return parse_error(o, "--director='%.64s': give states or ends", text);
-		o->director = !text ? DIRECTOR_DEFAULT : *text == 'e' ? DIRECTOR_ENDS : DIRECTOR_STATES;
-		return 0;
 	case FORM:
-		if (text && strcmp(text, "whole") != 0 && strcmp(text, "end") != 0)
-			return parse_error(o, "--failures='%.64s': give whole or end", text);
-		o->failures = text && *text == 'e' ? FAILURES_END : FAILURES_WHOLE;
-		return 0;
 	case HOOKS:
-		if (!strcmp(text, "raw"))
-			o->hooks = HOOK_CHOICE_RAW;
-		else if (!strcmp(text, "tracepoint"))
-			o->hooks = HOOK_CHOICE_TRACEPOINT;
-		else if (!strcmp(text, "kprobe"))
-			o->hooks = HOOK_CHOICE_KPROBE;
-		else
-			return parse_error(o, "--hooks '%.64s': give raw, tracepoint or kprobe", text);
-		return 0;
+	case LABELS:
+		return parse_word(o, row->kind, text);
 	}
 	return 0;
 }

@@ -54,7 +54,7 @@ static int read_lines(const struct namespaces *all, int fd, uint32_t netns)
 	return (int)n;
 }
 
-static int read_file(const struct namespaces *all, const char *path, uint32_t netns)
+static int read_ipvs_file(const struct namespaces *all, const char *path, uint32_t netns)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
 
@@ -113,7 +113,7 @@ static int read_processes(struct namespaces *all)
 		if (!inum || !add_namespace(all, inum))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s/net/%s", all->proc_root, process->d_name, all->name);
-		ret = read_file(all, path, inum);
+		ret = read_ipvs_file(all, path, inum);
 		if (!err)
 			err = ret;
 	}
@@ -134,7 +134,7 @@ static int read_mounted(const struct namespaces *all, const char *mount, uint32_
 		err = -errno;
 	} else {
 		snprintf(path, sizeof(path), "%s/thread-self/net/%s", all->proc_root, all->name);
-		err = read_file(all, path, inum);
+		err = read_ipvs_file(all, path, inum);
 		if (setns(home, CLONE_NEWNET))
 			err = -errno;
 	}

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Where an error is. */
+/* The line that is being read, and room for a message about it. */
 struct place {
 	const char *path;
 	size_t line;
@@ -220,7 +220,7 @@ static ssize_t read_all(int fd, char **text)
 	return -EFBIG;
 }
 
-static int read_file(struct names *n, const char *path, bool again, char *errmsg, size_t len)
+static int read_names_file(struct names *n, const char *path, bool again, char *errmsg, size_t len)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (again ? O_NONBLOCK : 0));
 	ssize_t got = -errno;
@@ -252,7 +252,7 @@ int names_read(struct names *n, const char *const *paths, size_t n_paths, bool a
 	int err = 0;
 
 	for (size_t i = 0; i < n_paths && !err; i++)
-		err = read_file(&fresh, paths[i], again, errmsg, len);
+		err = read_names_file(&fresh, paths[i], again, errmsg, len);
 	if (err) {
 		names_free(&fresh);
 		return err;

@@ -30,7 +30,7 @@ struct names {
 
 /**
  * names_add_text - add the names of a file's text; pure
- * Of several names on a line the first one counts; of several lines with the same ADDR[:PORT] the first one.
+ * The first name on a line counts, and the first line for the same ADDR[:PORT].
  * @path:   for @errmsg
  * @text:   @len bytes
  * @errmsg: one line with file and number of the line, set on failure

@@ -35,7 +35,7 @@ struct checker {
 
 static const char *const words[] = { "ok", "warning", "missing" };
 
-static void print_text(struct output *o, const struct finding *f)
+static void print_finding_text(struct output *o, const struct finding *f)
 {
 	const char *start = o->at;
 
@@ -76,7 +76,7 @@ static void report_finding(struct checker *c, struct finding *f)
 	if (c->plan->options->json)
 		print_json(c->out, f);
 	else
-		print_text(c->out, f);
+		print_finding_text(c->out, f);
 	output_flush(c->out);
 }
 
