@@ -161,7 +161,17 @@ static inline void mirror(const struct conn *c, u64 now)
 	put_entry(&c->tuple, &n);
 }
 
-/* Copies the connect in progress with these addresses and ports. Returns false if there is none on this host. */
+/* True if connection @t has a socket in IPVS's own namespace, which is in @t. */
+static inline bool has_own_client(const struct tuple *t)
+{
+	struct tuple key = *t;
+	struct client *cl = find_client(&key);
+
+	return cl && cl->e.conn.tuple.netns == t->netns;
+}
+
+/* Copies the connect in progress with these addresses and ports. Returns false if there is none on this host. A connection of
+ * IPVS's own namespace, which gets another real server, goes before a connect with the same numbers in another namespace. */
 static inline bool copy_waiting(struct client *cl, u32 *key_netns)
 {
 	struct tuple key = cl->e.conn.tuple;
@@ -170,6 +180,14 @@ static inline bool copy_waiting(struct client *cl, u32 *key_netns)
 	if (!c)
 		return false;
 	VERIFIER_CHECKED(c);
+	if (c->netns != cl->e.conn.tuple.netns) {
+		if (has_own_client(&cl->e.conn.tuple))
+			return false;
+		c = connecting.lookup(&key);	/* again: before 4.10 the verifier forgets what was checked before */
+		if (!c)
+			return false;
+		VERIFIER_CHECKED(c);
+	}
 	set_from_connecting(cl, c);
 	*key_netns = key.netns;
 	return true;

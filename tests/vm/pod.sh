@@ -319,6 +319,52 @@ twin_rows()
 	expected_rows "$vip:80" "$answered" "$real_2"
 }
 
+# IPVS gives a connection another real server while, in another namespace, a connect with the same numbers waits: it drops all
+# of that one's SYNs. The new entry must not be taken for that connect's.
+moved_beside_twin()
+{
+	local netns first second
+	netns=$(inode_of_namespace)
+	network 4
+	ipvsadm --set 1 1 1
+	echo 1 >/proc/sys/net/ipv4/vs/sloppy_tcp
+	service "$vip:80" "$real_1" "$real_2"
+	server --hold "$real_1" "$real_2"
+	ip netns add t$$
+	nsenter "--net=/run/netns/t$$" "$self" --call dropping_twin
+	tool_start -x
+	client_begin -p 41000 -o 4500 -b 5 -lw "$vip:80"
+	wait_for has_rows 2
+	sleep 3	# until the entry is gone
+	while sleep 0.01; do
+		nsenter "--net=/run/netns/t$$" "$peers/client" -p 41000 -g 900 "$vip:80" >>clients.twin || :
+	done &
+	pids+=($!)
+	wait_for reset_in "$netns"
+	tool_stop
+	kill $!
+	first=$(awk '{ print $4 }' servers)
+	second=$([ "$first" = "$real_1" ] && echo "$real_2" || echo "$real_1")
+	expect "states, real server, reason" "CLOSE SYN_SENT $first -
+SYN_SENT ESTABLISHED $first -
+ESTABLISHED ESTABLISHED $second moved
+ESTABLISHED CLOSE $second reset" "$(awk -v netns="$netns" '$15 == netns { print $8, $10, $12, $13 }' rows)"
+}
+
+# reset_in NETNS - true if a connection there has been reset
+reset_in()
+{
+	awk -v netns="$1" '$15 == netns && $13 == "reset" { found = 1 } END { exit !found }' rows
+}
+
+dropping_twin()
+{
+	network 4
+	service "$vip:80" "$real_2"
+	echo 1 >/proc/sys/net/ipv4/vs/am_droprate
+	echo 3 >/proc/sys/net/ipv4/vs/drop_packet
+}
+
 run_pod()
 {
 	local ip
@@ -334,4 +380,5 @@ run_pod()
 		pod_refused_at_tracepoint
 	[ "${hooks-}" ] || run "no destination, skipped, ip_vs loaded anew: counted" pod_refused_anew
 	together "the same connection in two namespaces" twins
+	[ "${hooks-}" ] || run "moved, while a connect in another namespace has the same numbers" moved_beside_twin
 }
