@@ -12,6 +12,7 @@ pod_slice=kubepods-burstable-pod${pod_uid//-/_}.slice
 remove_groups()
 {
 	local dir
+	[ ${#group_roots[@]} != 0 ] || return 0
 	wait	# a process that was killed is in its group for a moment
 	for dir in "${group_roots[@]}"; do
 		[ ! -d "$dir" ] || find "$dir" -depth -type d -exec rmdir {} + || :

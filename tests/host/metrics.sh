@@ -94,6 +94,7 @@ file_of_metrics()
 	mkdir textfile
 	umask 077
 	tool_start -a -D "$port" --metrics textfile/ipvs.prom 1 --record recording
+	wait_for test -e textfile/ipvs.prom
 	expect "first file" 0 "$(awk '/^ipvs_tcp_/' textfile/ipvs.prom | wc -l)"
 	traffic
 	tool_stop
@@ -118,6 +119,7 @@ beside_a_table()
 	own_port
 	server "127.99.0.1:$port"
 	tool_start -a -D "$port" --summary --metrics ipvs.prom
+	wait_for test -e ipvs.prom	# the first one is written when tracing has begun
 	client -n 23 "127.99.0.1:$port"
 	expect "no new file within 15 seconds" 0 "$(awk '/^ipvs_tcp_/' ipvs.prom | wc -l)"
 	tool_stop

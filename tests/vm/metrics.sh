@@ -67,6 +67,7 @@ metrics_of_troubles()
 	server_elsewhere "$real_2"
 	mkdir ipvs
 	tool_start --metrics ipvs/ipvs.prom 1 --record record
+	wait_for test -e ipvs/ipvs.prom
 	expect "first file" 0 "$(awk '/^ipvs_tcp_/' ipvs/ipvs.prom | wc -l)"
 
 	# The slow real server does not answer the first two SYNs. A permanent neighbour entry avoids a search for its
