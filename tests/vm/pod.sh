@@ -333,9 +333,8 @@ moved_beside_twin()
 	ip netns add t$$
 	nsenter "--net=/run/netns/t$$" "$self" --call dropping_twin
 	tool_start -x
-	client_begin -p 41000 -o 4500 -b 5 -lw "$vip:80"
+	client_begin -p 41000 -o 7000 -b 5 -lw "$vip:80"	# its entry is gone after two seconds
 	wait_for has_rows 2
-	sleep 3	# until the entry is gone
 	while sleep 0.01; do
 		nsenter "--net=/run/netns/t$$" "$peers/client" -p 41000 -g 900 "$vip:80" >>clients.twin || :
 	done &
