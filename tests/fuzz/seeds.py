@@ -60,14 +60,14 @@ def recordings():
 
 
 def command_lines():
-    table = (tests.parent / "tool" / "cli" / "options.c").read_text(encoding="utf-8")
+    table = (tests.parent / "tool" / "cli" / "command_line.c").read_text(encoding="utf-8")
     values = {"FLAG": "", "PORTS": "80,443", "ENDS": "10.0.0.1:80,[fd00::1]", "NUMBER": "42", "SIZE": "64K",
               "CONNS": "1000", "FAILURES": "5", "STRING": "/tmp/x", "HOOKS": "kprobe", "DIRECTOR": "ends",
               "FILES": "/tmp/x", "LABELS": "vip", "SETS": "100",
               "NETNS": "4026531833", "CONTAINER": "0123456789ab"}
     rows = re.findall(r"^\t\{ ([^,]+), \"([a-z-]+)\", ([A-Z]+),", table, re.M)
     if len(rows) < 25:
-        sys.exit("tool/cli/options.c: its table is not found")
+        sys.exit("tool/cli/command_line.c: its table is not found")
     for letter, name, kind in rows:
         value = values[kind]
         add("options", b"\0".join(([f"--{name}".encode(), value.encode()] if value else [f"--{name}".encode()])))
