@@ -30,7 +30,7 @@ SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-o
 LIBS := -ldl -lpthread
 
 PROBES := event.h tcp_state.h common.bpf.h reason.h bucket.h conns.bpf.h tally.bpf.h report.bpf.h join.bpf.h \
-	state.bpf.c connect.bpf.c retransmit.bpf.c error.bpf.c ipvs.bpf.c no_destination.bpf.c expiry.bpf.c \
+	change.bpf.h state.bpf.c connect.bpf.c retransmit.bpf.c error.bpf.c ipvs.bpf.c no_destination.bpf.c expiry.bpf.c \
 	passing.bpf.h director_tally.bpf.h director.bpf.c director_entries.bpf.c
 SOURCES := $(sort $(wildcard tool/*.c tool/*/*.c))
 EMBEDDED := embedded_main embedded_layout

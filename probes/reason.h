@@ -139,7 +139,7 @@ static inline bool forwarded_failed(const struct conn *c, __u8 oldstate)
 	}
 }
 
-/* As was_slow(). What is known best is the time until the real server's SYN-ACK. */
+/* True if a forwarded connect took @slow_ns. It uses the time until the real server's SYN-ACK if that is known. */
 static inline bool forwarded_slowly(const struct event *ev, __u64 slow_ns)
 {
 	__u64 span_ns = ev->span_ns;

@@ -119,7 +119,7 @@ static inline bool sends_row(void *ctx, const struct settings *s, struct sock_en
 	return true;
 }
 
-/* As tells_trouble() in reason.h, of a change of state. */
+/* True if a change of state tells of trouble. It decides as tells_trouble() in reason.h does. */
 static inline bool is_trouble(const struct settings *s, const struct sock_entry *e, u8 oldstate, u8 newstate, u64 now, u32 err)
 {
 	u64 span_ns = e->since_ns ? elapsed(now, e->since_ns) : 0;

@@ -140,7 +140,7 @@ static const char *base_name(const char *path)
 }
 
 /* --help, --version, --ebpf: not by stdio, which loses text if stdout is a pipe that does not block. */
-static int print_ebpf(const struct options *options, const struct plan *plan)
+static int print_words(const struct options *options, const struct plan *plan)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -224,7 +224,7 @@ int main(int argc, char *argv[])
 	}
 	log_init(log_name(), options.verbose ? LOG_DEBUG : LOG_INFO);
 	if (options.help || options.version)
-		return print_ebpf(&options, NULL);
+		return print_words(&options, NULL);
 	if (options.replay) {
 		stop = stop_catch_signals();
 		status = replay_run(&options, STDOUT_FILENO, stop) ? FAILED : DONE;
@@ -250,7 +250,7 @@ int main(int argc, char *argv[])
 	}
 	plan_make(&plan, &options, &host, saved.path ? &saved : NULL);
 	if (options.ebpf)
-		return print_ebpf(&options, &plan);
+		return print_words(&options, &plan);
 	if (options.check) {
 		status = check(&plan);
 	} else {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The signals that end the tool: SIGINT, SIGTERM, SIGHUP, unless SIGHUP asks it to read its files again. The first one asks the tool to end: it still writes what it has
- * seen, and waits for slow readers. The second one makes it end: what is not read yet goes nowhere, but all is undone. The
- * third one does not even wait for that.
+ * The signals that end the tool: SIGINT, SIGTERM, SIGHUP, unless SIGHUP asks it to read its files again. The first one asks
+ * the tool to end: it still writes what it has seen, and waits for slow readers. The second one makes it end: what is not
+ * read yet goes nowhere, but all is undone. The third one does not even wait for that.
  */
 #ifndef STOP_H
 #define STOP_H
