@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "output/output.h"
 #include "rows/recording.h"
-#include "trace/naming.h"
 #include "rows/trouble.h"
+#include "trace/naming.h"
 #include "trace/printing.h"
 
 #include <errno.h>
