@@ -213,8 +213,9 @@ json_number()
 # connections that are over (entries of local real servers end in FIN_WAIT, whose timeout can be set).
 idle()
 {
-	local held=${real_1%:*}:8085 where
+	local held where
 	network "$1"
+	held=${real_1%:*}:8085
 	where=$(tr -d '[]' <<<"$vip")
 	ipvsadm --set 1 1 1
 	service "$vip:80" "$held"
