@@ -217,7 +217,7 @@ idle()
 	network "$1"
 	held=${real_1%:*}:8085
 	where=$(tr -d '[]' <<<"$vip")
-	ipvsadm --set 1 1 1
+	ipvsadm --set 6 1 1
 	service "$vip:80" "$held"
 	service "$vip:81" "$real_2"
 	service "$vip:82" "$held"
@@ -227,12 +227,12 @@ idle()
 	server --close-first "$real_2"
 	server "$vip:83"
 	tool_start
-	client -n 7 "$vip:83"
-	client_begin -q -p 41000 -o 6000 "$vip:80"
-	client_begin -q -p 41001 -o 6000 "$vip:81"
-	client_begin -q -p 41002 -o 6000 "$vip:82"
-	wait_for has_changes 10 SYN_SENT ESTABLISHED
+	client_begin -q -p 41002 -o 12000 "$vip:82"
+	wait_for is_established A02A	# 41002
 	ipvsadm -d -t "$vip:82" -r "$held"
+	client_begin -q -p 41000 -o 12000 "$vip:80"
+	client_begin -q -p 41001 -o 12000 "$vip:81"
+	client -n 7 "$vip:83"
 	wait_for has_entries 0
 	wait_for has_changes 1 LAST_ACK CLOSE
 	wait_for has_changes 2 FIN_WAIT1 CLOSE
@@ -253,6 +253,12 @@ $where:82 SYN_SENT ESTABLISHED $held -
 $where:82 ESTABLISHED FIN_WAIT1 $held -
 $where:82 FIN_WAIT1 CLOSE $held expired" "$(rows | cut -d ' ' -f 4- | grep -v ":83 " | sort -s -k 1,1)"
 	expect "rows of connections that are over" 35 "$(rows | grep -c ":83 ")"
+}
+
+# is_established PORT - true if IPVS has seen the handshake from this port; hexadecimal
+is_established()
+{
+	grep -qE "^TCP +[0-9A-F:]+ $1 .* ESTABLISHED " /proc/net/ip_vs_conn
 }
 
 # With sloppy_tcp the data goes to another real server, which does not know the connection.
