@@ -46,6 +46,17 @@
 #define VERIFIER_CHECKED(pointer) asm volatile("" : "+r"(pointer))
 
 static long (*read_kernel)(void *dst, u32 size, const void *src) = (void *)READ_KERNEL;
+
+/*
+ * Where two paths meet, the verifier checks the rest of the program again if it knows other values on the second path. With these
+ * macros it forgets the values, and stops there: programs load in half the time.
+ *
+ * VERIFIER_FORGET forgets a variable, by a calculation with a value that the verifier does not know. VERIFIER_FORGET_STRUCT copies a
+ * variable of the stack onto itself.
+ */
+#define VERIFIER_FORGET(variable, unknown) asm volatile("%0 += %1\n%0 -= %1" : "+r"(variable) : "r"(unknown))
+#define VERIFIER_FORGET_STRUCT(pointer) read_kernel(pointer, sizeof(*(pointer)), pointer)
+
 #ifdef CGROUP_IDS
 static u64 (*current_cgroup_id)(void) = (void *)80;	/* by number: older libbcc does not know it */
 #endif
