@@ -76,6 +76,12 @@ int settings_set(const struct loaded *l, const struct options *o, const struct l
 		.pd_timeouts = layout->pd_timeouts,
 		.skb_len = layout->skb_len,
 		.transition_args = layout->transition_args,
+		.skb_head = layout->skb_head,
+		.skb_network_header = layout->skb_network_header,
+		.skb_dev = layout->skb_dev,
+		.dev_net = layout->dev_net,
+		.sk_ack_backlog = layout->sk_ack_backlog,
+		.sk_max_ack_backlog = layout->sk_max_ack_backlog,
 		.adopt = adopt,
 		.own_netns = settings_can_count_taken(layout) ? own_netns() : 0,
 	};

@@ -31,6 +31,12 @@ static const struct kernel_member {
 	MEMBER("net", "ns", net_inum),		/* in BTF, inum is a member of ns */
 	MEMBER("sk_buff", "data", skb_data),
 	MEMBER("sk_buff", "len", skb_len),
+	MEMBER("sk_buff", "head", skb_head),
+	MEMBER("sk_buff", "network_header", skb_network_header),
+	MEMBER("sk_buff", "dev", skb_dev),
+	MEMBER("net_device", "nd_net", dev_net),
+	MEMBER("sock", "sk_ack_backlog", sk_ack_backlog),
+	MEMBER("sock", "sk_max_ack_backlog", sk_max_ack_backlog),
 	MEMBER("netns_ipvs", "net", ipvs_net),	/* from here on in module ip_vs */
 	MEMBER("ip_vs_dest", "conn_flags", dest_conn_flags),
 	MEMBER("ip_vs_service", "af", svc_af),
@@ -58,7 +64,7 @@ static const struct kernel_member {
 #undef MEMBER
 };
 
-enum { SK_PROTOCOL = 1, NET_NS = 7, FIRST_OF_IPVS = 10, N_MEMBERS = sizeof(kernel_members) / sizeof(kernel_members[0]),
+enum { SK_PROTOCOL = 1, NET_NS = 7, FIRST_OF_IPVS = 16, N_MEMBERS = sizeof(kernel_members) / sizeof(kernel_members[0]),
        TRANSITION = N_MEMBERS - 1 };
 
 static void set(struct layout *l, const struct kernel_member *p, long offset)
@@ -111,6 +117,12 @@ bool layout_read(struct layout *l)
 	free(btf);
 	free(ipvs);
 	return all;
+}
+
+bool layout_knows_packets(const struct layout *l)
+{
+	return l->skb_data && l->skb_head && l->skb_network_header && l->skb_dev && l->dev_net && l->sk_ack_backlog &&
+	       l->sk_max_ack_backlog;
 }
 
 bool layout_knows_states(const struct layout *l)
