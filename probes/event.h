@@ -203,9 +203,9 @@ struct settings {
 	__u16 skb_len;		/* struct sk_buff; data_len follows it */
 	__u16 transition_args;	/* number of arguments of tcp_state_transition(); 5: the last is the IP header's length */
 	__u16 skb_head;		/* struct sk_buff */
-	__u16 skb_network_header;
+	__u16 skb_ip;
 	__u16 skb_dev;
-	__u16 dev_net;		/* struct net_device */
+	__u16 dev_nd_net;		/* struct net_device */
 	__u16 sk_ack_backlog;	/* struct sock */
 	__u16 sk_max_ack_backlog;
 	__u16 pad[2];

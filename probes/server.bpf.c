@@ -50,11 +50,11 @@ static inline bool read_syn(const struct settings *s, u64 skb, struct tuple *t)
 	u16 ip = 0, ports[2] = {};
 	u8 version = 0, flags = 0;
 
-	if (!s->skb_head || !s->skb_data || !s->skb_network_header)
+	if (!s->skb_head || !s->skb_data || !s->skb_ip)
 		return false;
 	read_kernel(&head, sizeof(head), (void *)(skb + s->skb_head));
 	read_kernel(&data, sizeof(data), (void *)(skb + s->skb_data));
-	read_kernel(&ip, sizeof(ip), (void *)(skb + s->skb_network_header));
+	read_kernel(&ip, sizeof(ip), (void *)(skb + s->skb_ip));
 	read_kernel(&flags, sizeof(flags), (void *)(data + 13));
 	if ((flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST)) != TCP_FLAG_SYN)
 		return false;
@@ -77,11 +77,11 @@ static inline u32 packet_netns(const struct settings *s, u64 skb)
 {
 	u64 dev = 0, net = 0;
 
-	if (!s->skb_dev || !s->dev_net)
+	if (!s->skb_dev || !s->dev_nd_net)
 		return 0;
 	read_kernel(&dev, sizeof(dev), (void *)(skb + s->skb_dev));
 	if (dev)
-		read_kernel(&net, sizeof(net), (void *)(dev + s->dev_net));
+		read_kernel(&net, sizeof(net), (void *)(dev + s->dev_nd_net));
 	return net_inum(s, net);
 }
 

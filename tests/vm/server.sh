@@ -61,8 +61,7 @@ real_server()
 	server_elsewhere "$route_vip:80"
 	server_elsewhere --deaf "$route_vip:86" "$route_vip:87"
 	inode=$(stat -L -c %i "/run/netns/r$$")
-	cases=("| --server --netns /run/netns/r$$ --record server.rec" "| --server -V $route_vip:84,$route_vip:86 -x" "| --server -L 80 -j"
-		"| --server -a -L 84,86")
+	cases=("| --server --netns /run/netns/r$$ --record server.rec" "| --server -V $route_vip:84,$route_vip:86 -x")
 	tools_begin
 	client -n 5 "$route_vip:80"
 	client_fails -n 3 "$route_vip:84"
@@ -79,8 +78,7 @@ real_server()
 	[ "$1" = 4 ] || ip -n r$$ neighbour add "$unheard" lladdr "$(ip -n p$$ -br link show eth1 | awk '{ print $3 }')" dev eth1
 	wait_for has_row 0 87 accept-queue-full
 	wait_for gone_from 87
-	wait_for has_row 0 80 syn-ack-again
-	sleep 1
+	wait_for said_twice
 	tools_end
 	for i in "${!cases[@]}"; do
 		expect "what is lost, ${cases[i]#* }" 1 "$(grep -c 'rows,.* 0 lost$' "err.$i")"
@@ -99,10 +97,6 @@ $plain 86 $heard LISTEN LISTEN - accept-queue-full" "$(at_server rows.0 | grep "
 	expect "full queues, as the kernel counts them" "$(of_real_server ListenOverflows)" "$(grep -c ' accept-queue-full$' rows.0)"
 	expect "rows with -V" "$(at_server rows.0 | grep "^$plain 8[46] ")" "$(at_server rows.1)"
 	expect "their namespace" "$inode" "$(awk 'NR > 1 { print $15 }' rows.1 | sort -u)"
-	expect "rows with -L and -j" "2 \"source\":\"server\",\"pid\":null" "$(grep -o '"source":"server","pid":null' rows.2 | uniq -c | sed 's/^ *//')"
-	expect "rows with -a" "$(at_server rows.1)" "$(at_server rows.3)"
-	expect "sockets with -a" "1 SYN_RECV 1 CLOSE" "$(awk 'NR > 1 && $5 == 86 && $2 != "-" { n[$10]++ } END { print n["ESTABLISHED"] + 0, "SYN_RECV",
-		n["CLOSE_WAIT"] + 0, "CLOSE" }' rows.3)"
 	expect "rows of the replay" "$(<rows.0)" "$("$tool" --replay server.rec 2>/dev/null)"
 	"$tool" --replay server.rec -V "$route_vip:84,$route_vip:86" >rows.replayed 2>/dev/null
 	expect "rows of the replay with -V" "$(at_server rows.1)" "$(at_server rows.replayed)"
@@ -116,6 +110,12 @@ service_directly()
 	END
 }
 
+# said_twice - true if the first client was answered again as often as it will be
+said_twice()
+{
+	[ "$(at_server rows.0 | grep -c "^$plain 80 .* syn-ack-again\$")" = 2 ]
+}
+
 # sent_syn PORT - true if a client waits for a SYN-ACK
 sent_syn()
 {
@@ -124,5 +124,5 @@ sent_syn()
 
 run_server()
 {
-	run "real server: SYN-ACKs sent again, no listener, a full accept queue, IPv$1" real_server "$1"
+	limit=400 run "real server: SYN-ACKs sent again, no listener, a full accept queue, IPv$1" real_server "$1"
 }

@@ -117,7 +117,7 @@ static bool find_number(struct place *p, uint32_t first, uint32_t number)
 	return false;
 }
 
-#define NESTED_MAX 3	/* structs and unions without a name in each other; sk_buff has 3 */
+#define NESTED_MAX 32	/* structs and unions without a name that are looked through for a member; sk_buff needs 8 */
 
 static uint32_t byte_offset(const struct member *m, const struct place *in)
 {
@@ -126,9 +126,9 @@ static uint32_t byte_offset(const struct member *m, const struct place *in)
 }
 
 /* Looks first among the struct's own members, then in those without a name.
- * @begin: the first type; @first: its number; @base: where the struct is in the one that was asked for */
+ * @left: how many more of these; @begin: the first type; @first: its number; @base: where the struct is in the one that was asked for */
 static void find_in_struct(const struct strings *s, const struct place *begin, uint32_t first, const struct place *in,
-			   uint32_t base, unsigned depth, struct btf_member *wanted)
+			   uint32_t base, unsigned *left, struct btf_member *wanted)
 {
 	struct member m;
 
@@ -142,13 +142,15 @@ static void find_in_struct(const struct strings *s, const struct place *begin, u
 		wanted->found = true;
 		return;
 	}
-	for (uint32_t i = 0; i < in->vlen && depth < NESTED_MAX && !wanted->found; i++) {
+	for (uint32_t i = 0; i < in->vlen && *left && !wanted->found; i++) {
 		struct place p = *begin;
 
 		memcpy(&m, in->tail + i * sizeof(m), sizeof(m));
-		if (!*string_at(s, m.name_off) && find_number(&p, first, m.type) &&
-		    (p.kind == KIND_STRUCT || p.kind == KIND_UNION))
-			find_in_struct(s, begin, first, &p, base + byte_offset(&m, in), depth + 1, wanted);
+		if (*string_at(s, m.name_off))
+			continue;
+		--*left;
+		if (find_number(&p, first, m.type) && (p.kind == KIND_STRUCT || p.kind == KIND_UNION))
+			find_in_struct(s, begin, first, &p, base + byte_offset(&m, in), left, wanted);
 	}
 }
 
@@ -159,9 +161,12 @@ static int walk(const struct strings *s, const struct place *begin, uint32_t fir
 	int more;
 
 	while ((more = next_type(&p)) > 0)
-		for (size_t i = 0; i < n && p.kind == KIND_STRUCT; i++)
+		for (size_t i = 0; i < n && p.kind == KIND_STRUCT; i++) {
+			unsigned left = NESTED_MAX;
+
 			if (!members[i].found && !strcmp(string_at(s, p.t.name_off), members[i].type))
-				find_in_struct(s, begin, first, &p, 0, 0, &members[i]);
+				find_in_struct(s, begin, first, &p, 0, &left, &members[i]);
+		}
 	return more;
 }
 

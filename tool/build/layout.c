@@ -32,9 +32,9 @@ static const struct kernel_member {
 	MEMBER("sk_buff", "data", skb_data),
 	MEMBER("sk_buff", "len", skb_len),
 	MEMBER("sk_buff", "head", skb_head),
-	MEMBER("sk_buff", "network_header", skb_network_header),
+	MEMBER("sk_buff", "network_header", skb_ip),
 	MEMBER("sk_buff", "dev", skb_dev),
-	MEMBER("net_device", "nd_net", dev_net),
+	MEMBER("net_device", "nd_net", dev_nd_net),
 	MEMBER("sock", "sk_ack_backlog", sk_ack_backlog),
 	MEMBER("sock", "sk_max_ack_backlog", sk_max_ack_backlog),
 	MEMBER("netns_ipvs", "net", ipvs_net),	/* from here on in module ip_vs */
@@ -121,7 +121,7 @@ bool layout_read(struct layout *l)
 
 bool layout_knows_packets(const struct layout *l)
 {
-	return l->skb_data && l->skb_head && l->skb_network_header && l->skb_dev && l->dev_net && l->sk_ack_backlog &&
+	return l->skb_data && l->skb_head && l->skb_ip && l->skb_dev && l->dev_nd_net && l->sk_ack_backlog &&
 	       l->sk_max_ack_backlog;
 }
 
