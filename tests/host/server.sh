@@ -100,7 +100,42 @@ fd79::9:9 7742 fd79::2 CLOSE CLOSE 0.000 - no-listener" "$(server_rows | sort)"
 	expect "the last line" "11 rows, 0 lost" "$(sed -n '$s/.*: //p' err)"
 }
 
+# finding NAME - prints this line of --check
+finding()
+{
+	"$tool" --check --server --cache-dir "$cache" 2>&1 | awk -v name="$1" '$1 == name' | sed 's/  */ /g'
+}
+
+# checks_network - a virtual IP on lo with ARP answers, a tunnel with a strict reverse-path filter
+checks_network()
+{
+	local conf=/proc/sys/net/ipv4/conf mend="sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2"
+	expect "no virtual IP" "arp ok no virtual IP on lo or an interface without ARP" "$(finding arp)"
+	ip link add here type veth peer name there
+	ip link set here up
+	ip address add 10.79.0.1/24 dev here
+	ip address add 10.79.9.9/32 dev lo
+	ip address add 10.79.9.10/32 dev lo
+	expect "a virtual IP" "arp warning virtual IP 10.79.9.9 on lo and 1 more: this host answers ARP for it on here, so clients may pass by the director; run: $mend" \
+		"$(finding arp)"
+	ip link set here down
+	expect "an interface that is down" "arp ok virtual IP 10.79.9.9 on lo and 1 more: no ARP answers" "$(finding arp)"
+	ip link set here up
+	$mend >/dev/null
+	expect "after that command" "arp ok virtual IP 10.79.9.9 on lo and 1 more: no ARP answers" "$(finding arp)"
+	echo 1 >$conf/all/rp_filter
+	expect "no tunnel" "rp_filter ok no tunnel with a strict one" "$(finding rp_filter)"
+	ip tuntap add tunnel mode tun 2>/dev/null || { note "no tunnels here"; return; }
+	ip link set tunnel up
+	mend="sysctl -w net.ipv4.conf.tunnel.rp_filter=2"
+	expect "a tunnel" "rp_filter warning strict on tunnel: packets of clients that come through this tunnel are dropped; run: $mend" "$(finding rp_filter)"
+	$mend >/dev/null
+	expect "after that command, too" "rp_filter ok no tunnel with a strict one" "$(finding rp_filter)"
+	expect "nothing else asks for IPVS" "" "$("$tool" --check --server --cache-dir "$cache" | grep -e ip_vs -e IPVS || :)"
+}
+
 run_server()
 {
+	run "--server --check: ARP, reverse-path filter" traced checks_network
 	run "--server: SYN-ACKs sent again, no listener" traced server_side
 }
