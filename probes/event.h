@@ -239,7 +239,11 @@ struct service {
 	__u32 port;		/* host byte order */
 };
 
-enum tally_source { TALLY_SOCKETS, TALLY_IPVS };	/* sockets of this host; IPVS's entries, with --director */
+enum tally_source {
+	TALLY_SOCKETS,		/* sockets of this host */
+	TALLY_IPVS,		/* IPVS's entries, with --director */
+	TALLY_SERVER,		/* with --server, connections without a socket; the virtual service is the local end */
+};
 
 /* A key of map "tallies": a virtual service and a real server. */
 struct tally_key {

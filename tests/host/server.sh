@@ -69,6 +69,38 @@ syn_acks_again()
 		$1 == "TcpExt:" { print $column }' /proc/net/netstat
 }
 
+# server_counts - prints SOURCE, VIP and port of each line that is not idle, and REFUSED ERROR SYN-RETRANSMITS
+server_counts()
+{
+	awk -F , 'NR > 1 && $3 == "total" { print $NF, $1, $2, $7, $12, $13 }' rows | sort
+}
+
+# server_counted - the same as counts, beside those of sockets
+server_counted()
+{
+	server_network
+	server 10.79.9.9:7741
+	tool_start --server --summary -s --netns "$BASHPID" "$@"
+	client_fails -n 3 10.79.9.9:7742
+	client_fails -n 2 '[fd79::9:9]:7742'
+	client_from 3
+	client_fails -g 500 10.79.9.9:7741
+	wait_for counted_again 2
+	[ $# = 0 ] || { client_in=(); client_fails 10.79.9.9:7743; }
+	tool_stop
+	expect "counts of --server" "server 10.79.9.9 7741 0 0 2
+server 10.79.9.9 7742 3 0 0
+server fd79::9:9 7742 2 0 0" "$(server_counts | grep -v ' 7743 ')"
+	[ $# = 0 ] || expect "counts with -a" "server 10.79.9.9 7743 1 0 0
+sockets 10.79.9.9 7743 1 0 0" "$(server_counts | grep ' 7743 ')"
+	expect "the last line" 0 "$(sed -n 's/.*: \([0-9]*\) lost$/\1/p' err)"
+}
+
+counted_again()
+{
+	[ "$(syn_acks_again)" -ge "$1" ]
+}
+
 # server_side - a client that hears nothing, and ports where nobody listens
 server_side()
 {
@@ -137,5 +169,7 @@ checks_network()
 run_server()
 {
 	run "--server --check: ARP, reverse-path filter" traced checks_network
+	run "--server: counts" traced server_counted
+	run "--server -a: counts" traced server_counted -a
 	run "--server: SYN-ACKs sent again, no listener" traced server_side
 }

@@ -61,7 +61,8 @@ real_server()
 	server_elsewhere "$route_vip:80"
 	server_elsewhere --deaf "$route_vip:86" "$route_vip:87"
 	inode=$(stat -L -c %i "/run/netns/r$$")
-	cases=("| --server --netns /run/netns/r$$ --record server.rec" "| --server -V $route_vip:84,$route_vip:86 -x")
+	cases=("| --server --netns /run/netns/r$$ --record server.rec" "| --server -V $route_vip:84,$route_vip:86 -x"
+		"| --server --netns /run/netns/r$$ --summary -s")
 	tools_begin
 	client -n 5 "$route_vip:80"
 	client_fails -n 3 "$route_vip:84"
@@ -81,7 +82,7 @@ real_server()
 	wait_for said_twice
 	tools_end
 	for i in "${!cases[@]}"; do
-		expect "what is lost, ${cases[i]#* }" 1 "$(grep -c 'rows,.* 0 lost$' "err.$i")"
+		expect "what is lost, ${cases[i]#* }" 1 "$(grep -c '[:,] 0 lost$' "err.$i")"
 	done
 	expect "rows" "$plain 80 $unheard SYN_RECV SYN_RECV - syn-ack-again
 $plain 80 $unheard SYN_RECV SYN_RECV - syn-ack-again
@@ -95,6 +96,9 @@ $plain 86 $heard LISTEN LISTEN - accept-queue-full" "$(at_server rows.0 | grep "
 		"$(at_server rows.0 | grep -F " 87 " | grep -v again | uniq)"
 	expect "SYN-ACKs sent again, as the kernel counts them" "$(of_real_server TCPSynRetrans)" "$(grep -c ' syn-ack-again$' rows.0)"
 	expect "full queues, as the kernel counts them" "$(of_real_server ListenOverflows)" "$(grep -c ' accept-queue-full$' rows.0)"
+	expect "counts: address, port, refused, error, SYN-ACKs sent again" "$(awk 'NR > 1 { n[$4 " " $5, $13]++; service[$4 " " $5] }
+		END { for (s in service) print s, n[s, "no-listener"] + 0, n[s, "accept-queue-full"] + 0, n[s, "syn-ack-again"] + 0 }' rows.0 | sort)" \
+		"$(awk -F , 'NR > 1 && $3 == "total" { print $1, $2, $7, $12, $13 }' rows.2 | sort)"
 	expect "rows with -V" "$(at_server rows.0 | grep "^$plain 8[46] ")" "$(at_server rows.1)"
 	expect "their namespace" "$inode" "$(awk 'NR > 1 { print $15 }' rows.1 | sort -u)"
 	expect "rows of the replay" "$(<rows.0)" "$("$tool" --replay server.rec 2>/dev/null)"

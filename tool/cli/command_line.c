@@ -201,9 +201,9 @@ static int check_counting(struct options *o, const struct option_row *rows_optio
 	if (options_counts(o) && o->director == DIRECTOR_ENDS)
 		return parse_error(o, "--%s and --director=ends exclude each other: begin and end do not tell what became of a "
 			    "connection; give --director=states", name);
-	if (options_counts(o) && o->server)
-		return parse_error(o, "--%s and --server exclude each other: only rows tell of connections without a socket; give one",
-			    name);
+	if (o->server && (o->histogram || o->metrics))
+		return parse_error(o, "--%s and --server exclude each other: give --summary, or run the tool twice",
+			    o->histogram ? "histogram" : "metrics");
 	if (o->states && !o->histogram)
 		return parse_error(o, "--states: goes with --histogram only");
 	return 0;

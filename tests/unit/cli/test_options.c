@@ -567,8 +567,10 @@ static void real_server(void **state)
 		    "one", "-R", "10.0.0.1", "--server");
 	CHECK_ERROR("--slow: --server alone shows no connects and no data; leave it out, or add -a", "--server", "--slow", "5");
 	CHECK_ERROR("--retransmits: --server alone shows no connects and no data; leave it out, or add -a", "--server", "-r");
-	CHECK_ERROR("--summary and --server exclude each other: only rows tell of connections without a socket; give one",
-		    "--server", "-a", "--summary");
+	assert_int_equal(PARSE(&o, "--server", "--summary", "5"), 0);
+	CHECK_ERROR("--metrics and --server exclude each other: give --summary, or run the tool twice", "--server", "-a", "--summary",
+		    "--metrics", "x");
+	CHECK_ERROR("--histogram and --server exclude each other: give --summary, or run the tool twice", "--server", "--histogram");
 }
 
 static void families_exclude_each_other(void **state)
