@@ -46,7 +46,7 @@ has_row()
 
 gone_from()
 {
-	[ -z "$(ip netns exec p$$ ss -Htan "dport = :$1" | grep -v TIME-WAIT)" ]
+	! ip netns exec p$$ ss -Htan "dport = :$1" | grep -qv TIME-WAIT
 }
 
 # Clients that hear nothing, nobody who listens, a program that accepts nothing: the SYN comes when its queue is full, or the ACK does.
