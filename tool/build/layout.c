@@ -31,6 +31,7 @@ static const struct kernel_member {
 	MEMBER("net", "ns", net_inum),		/* in BTF, inum is a member of ns */
 	MEMBER("sk_buff", "data", skb_data),
 	MEMBER("sk_buff", "len", skb_len),
+	MEMBER("timer_list", "expires", timer_expires),
 	MEMBER("sk_buff", "head", skb_head),
 	MEMBER("sk_buff", "network_header", skb_ip),
 	MEMBER("sk_buff", "dev", skb_dev),
@@ -55,6 +56,7 @@ static const struct kernel_member {
 	MEMBER("ip_vs_conn", "flags", cp_flags),
 	MEMBER("ip_vs_conn", "dest", cp_dest),
 	MEMBER("ip_vs_conn", "in_pkts", cp_in_pkts),
+	MEMBER("ip_vs_conn", "timeout", cp_timeout),
 	MEMBER("ip_vs_dest", "flags", dest_flags),
 	MEMBER("ip_vs_dest", "cflags", dest_flags),	/* replaces "flags" in kernels of 2026 */
 	MEMBER("ip_vs_dest", "weight", dest_weight),
@@ -64,7 +66,7 @@ static const struct kernel_member {
 #undef MEMBER
 };
 
-enum { SK_PROTOCOL = 1, NET_NS = 7, FIRST_OF_IPVS = 16, N_MEMBERS = sizeof(kernel_members) / sizeof(kernel_members[0]),
+enum { SK_PROTOCOL = 1, NET_NS = 7, FIRST_OF_IPVS = 17, N_MEMBERS = sizeof(kernel_members) / sizeof(kernel_members[0]),
        TRANSITION = N_MEMBERS - 1 };
 
 static void set(struct layout *l, const struct kernel_member *p, long offset)

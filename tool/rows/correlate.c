@@ -124,7 +124,7 @@ static const char *event_word(const struct event *ev)
 	static const char *const words[] = {
 		[EVENT_STATE] = "state", [EVENT_RETRANSMIT] = "retransmit", [EVENT_MOVED] = "moved",
 		[EVENT_FORWARDED] = "state", [EVENT_FORWARDED_SYN] = "retransmit", [EVENT_FORWARDED_NEW] = "new",
-		[EVENT_FORWARDED_REFUSED] = "no-destination",
+		[EVENT_FORWARDED_REFUSED] = "no-destination", [EVENT_IDLE_EXPIRED] = "idle-expired",
 		[EVENT_SERVER_SYN_ACK] = "syn-ack-again", [EVENT_SERVER_NO_LISTENER] = "no-listener",
 		[EVENT_SERVER_QUEUE_FULL] = "accept-queue-full",
 	};
@@ -153,14 +153,9 @@ static const char *forwarded_word(const struct event *ev)
 	return event_word(ev);
 }
 
-static bool is_forwarded(const struct event *ev)
-{
-	return ev->type >= EVENT_FORWARDED && ev->type <= EVENT_FORWARDED_REFUSED;
-}
-
 static bool is_server(const struct event *ev)
 {
-	return ev->type > EVENT_FORWARDED_REFUSED;
+	return ev->type >= EVENT_SERVER_SYN_ACK;
 }
 
 static const char *reason_word(const struct event *ev)
@@ -220,7 +215,7 @@ static void make_row(const struct correlate *c, struct row *row, const struct ev
 	row->skaddr = ev->skaddr;
 	row->span_ns = ev->span_ns;
 	row->netns = conn->tuple.netns;
-	row->owned = ev->type < EVENT_FORWARDED && conn->flags & CONN_OWNED;
+	row->owned = !is_forwarded(ev) && conn->flags & CONN_OWNED;
 	row->cgroup = row->owned ? ev->cgroup : 0;
 	row->container = NULL;
 	set_row_endpoint(&row->local, conn->tuple.laddr, conn->tuple.lport, conn->family);
