@@ -31,9 +31,10 @@ LIBS := -ldl -lpthread
 
 PROBES := event.h tcp_state.h common.bpf.h reason.h bucket.h conns.bpf.h tally.bpf.h report.bpf.h join.bpf.h \
 	change.bpf.h state.bpf.c connect.bpf.c retransmit.bpf.c error.bpf.c ipvs.bpf.c no_destination.bpf.c expiry.bpf.c \
-	passing.bpf.h director_tally.bpf.h director.bpf.c director_entries.bpf.c
+	passing.bpf.h director_tally.bpf.h director.bpf.c director_entries.bpf.c server.bpf.c
+PROBES_SERVER := event.h tcp_state.h common.bpf.h reason.h bucket.h tally.bpf.h server.bpf.c
 SOURCES := $(sort $(wildcard tool/*.c tool/*/*.c))
-EMBEDDED := embedded_main embedded_layout
+EMBEDDED := embedded_main embedded_server embedded_layout
 OBJECTS := $(SOURCES:tool/%.c=$(BUILD)/%.o) $(EMBEDDED:%=$(BUILD)/%.o)
 
 # Unit tests: each tests/unit/*/test_*.c is a program. It is linked with the whole tool except
@@ -220,6 +221,11 @@ $(BUILD)/embedded_main.c: $(PROBES:%=probes/%) scripts/embed
 	$(call say,EMBED,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)scripts/embed embedded_main $(PROBES:%=probes/%) > $@
+
+$(BUILD)/embedded_server.c: $(PROBES_SERVER:%=probes/%) scripts/embed
+	$(call say,EMBED,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)scripts/embed embedded_server $(PROBES_SERVER:%=probes/%) > $@
 
 $(BUILD)/embedded_layout.c: probes/layout.bpf.c scripts/embed
 	$(call say,EMBED,$@)

@@ -13,6 +13,7 @@
  *   RAW_TRACEPOINTS   this kernel has raw tracepoints: 4.17 and later
  *   SECOND_PROGRAM    a second program is attached after the one for state changes, see state.bpf.c
  *   DIRECTOR          with the programs for --director, see director.bpf.c
+ *   SERVER            with the programs for --server, see server.bpf.c
  *   NAMED_KPROBES     kprobes are lines of kprobe_events, and kprobe_profile counts their hits
  *   STATE_*, RETRANSMIT_*  offsets of tracepoint fields on this kernel
  *   WITHOUT_*         leave out a program that this host does not use: each large one takes half a second to compile
@@ -23,6 +24,11 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
+
+#define TCP_FLAG_FIN 0x01
+#define TCP_FLAG_SYN 0x02
+#define TCP_FLAG_RST 0x04
+#define TCP_FLAG_ACK 0x10
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define BE16(x) __builtin_bswap16(x)
@@ -228,6 +234,21 @@ static inline void set_ipv4(u32 addr[4], u32 ipv4)
 	addr[1] = 0;
 	addr[2] = MAPPED;
 	addr[3] = ipv4;
+}
+
+static inline void read_addr(u32 addr[4], u16 af, u64 from)
+{
+	if (af == AF_INET6) {
+		read_kernel(addr, 16, (void *)from);
+	} else {
+		set_ipv4(addr, 0);
+		read_kernel(&addr[3], 4, (void *)from);
+	}
+}
+
+static inline u8 family_of(const u32 addr[4])
+{
+	return addr[2] == MAPPED && !addr[0] && !addr[1] ? AF_INET : AF_INET6;
 }
 
 /* The first 20 bytes of struct sock_common have not moved since 3.x. */

@@ -18,16 +18,7 @@ enum { TCP_SYN, TCP_FIN, TCP_ACK, TCP_RST };	/* rows of the kernel's table; four
 #define DIRECTION_ROWS 4
 #define INPUT_ONLY_ROWS 8	/* first row of the packets of connections whose answers do not pass */
 
-#define TCP_FLAG_FIN 0x01
-#define TCP_FLAG_SYN 0x02
-#define TCP_FLAG_RST 0x04
-#define TCP_FLAG_ACK 0x10
 #define TCP_FLAGS (TCP_FLAG_FIN | TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_ACK)
-
-static inline u8 family_of(const u32 addr[4])
-{
-	return addr[2] == MAPPED && !addr[0] && !addr[1] ? AF_INET : AF_INET6;
-}
 
 static inline bool forwarded_wanted(const struct settings *s, const struct conn *c)
 {

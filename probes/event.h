@@ -109,6 +109,10 @@ enum event_type {
 	EVENT_FORWARDED_NEW,	/* a new entry; its address is not known yet */
 	EVENT_FORWARDED_REFUSED, /* there is no real server, and no entry */
 	EVENT_IDLE_EXPIRED,	/* IPVS's entry timed out while the socket was open; span_ns: for how long no packet had passed */
+	/* Only with --server: a connection that has no socket yet, or never gets one. The local address is the server's. */
+	EVENT_SERVER_SYN_ACK,	/* the SYN-ACK is sent again; skaddr is the request's address */
+	EVENT_SERVER_NO_LISTENER, /* a reset answers the SYN; skaddr is 0 */
+	EVENT_SERVER_QUEUE_FULL, /* the accept queue is full: in SYN_RECV an ACK is dropped, in LISTEN (skaddr is the listener) a SYN */
 	EVENT_TYPES
 };
 
@@ -201,7 +205,12 @@ struct settings {
 	__u16 skb_len;		/* struct sk_buff; data_len follows it */
 	__u16 transition_args;	/* number of arguments of tcp_state_transition(); 5: the last is the IP header's length */
 	__u16 timer_expires;	/* struct timer_list */
-	__u16 pad[2];
+	__u16 skb_head;		/* struct sk_buff */
+	__u16 skb_ip;
+	__u16 skb_dev;
+	__u16 dev_nd_net;		/* struct net_device */
+	__u16 sk_ack_backlog;	/* struct sock */
+	__u16 sk_max_ack_backlog;
 };
 
 /* A key of map "addresses". */
@@ -232,7 +241,11 @@ struct service {
 	__u32 port;		/* host byte order */
 };
 
-enum tally_source { TALLY_SOCKETS, TALLY_IPVS };	/* sockets of this host; IPVS's entries, with --director */
+enum tally_source {
+	TALLY_SOCKETS,		/* sockets of this host */
+	TALLY_IPVS,		/* IPVS's entries, with --director */
+	TALLY_SERVER,		/* with --server, connections without a socket; the virtual service is the local end */
+};
 
 /* A key of map "tallies": a virtual service and a real server. */
 struct tally_key {
@@ -332,7 +345,13 @@ enum run_slot {
 	RUN_FORWARD_EXPIRE,
 	RUN_FORWARD_EXPIRE_NOW,
 	RUN_FORWARD_FREE,
-	RUN_SLOTS = 16		/* so many that each CPU's slots have cache lines of their own */
+	RUN_SYN_ACK,
+	RUN_RESET,
+	RUN_RESET_V6,
+	RUN_ACCEPT_SYN,
+	RUN_ACCEPT_ACK,
+	RUN_ACCEPT_ACK_V6,
+	RUN_SLOTS = 32		/* so many that each CPU's slots have cache lines of their own */
 };
 
 _Static_assert(sizeof(struct tuple) == 40, "struct tuple has a hole");
@@ -344,7 +363,7 @@ _Static_assert(sizeof(struct event) == EVENT_SIZE_OLD, "struct event has a hole"
 #else
 _Static_assert(sizeof(struct event) == 136, "struct event has a hole");
 #endif
-_Static_assert(sizeof(struct settings) == 112, "struct settings has a hole");
+_Static_assert(sizeof(struct settings) == 120, "struct settings has a hole");
 _Static_assert(sizeof(struct conn_entry) == 56, "struct conn_entry has a hole");
 _Static_assert(sizeof(struct service) == 20, "struct service has a hole");
 _Static_assert(sizeof(struct tally_key) == 40, "struct tally_key has a hole");

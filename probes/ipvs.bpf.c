@@ -22,16 +22,6 @@ struct conn_param {
 	u16 af;
 };
 
-static inline void read_addr(u32 addr[4], u16 af, u64 from)
-{
-	if (af == AF_INET6) {
-		read_kernel(addr, 16, (void *)from);
-	} else {
-		set_ipv4(addr, 0);
-		read_kernel(&addr[3], 4, (void *)from);
-	}
-}
-
 /* For IPv4, the rest of union nf_inet_addr is 0 in struct ip_vs_conn. */
 static inline void read_any_addr(u32 addr[4], u64 from)
 {

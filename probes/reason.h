@@ -170,7 +170,7 @@ static inline bool tells_trouble(const struct event *ev, bool failures, __u64 sl
 		return forwarded_slowly(ev, slow_ns) || (failures && forwarded_failed(&ev->conn, ev->oldstate));
 	case EVENT_FORWARDED_NEW:
 		return false;
-	default:	/* a SYN that is sent again, another real server, no real server, no entry any more */
+	default:	/* a SYN that is sent again, another real server, no real server, no entry any more; all of --server */
 		return failures;
 	}
 }

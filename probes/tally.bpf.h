@@ -29,20 +29,21 @@
 
 static inline void set_tally_key(struct tally_key *key, const struct conn *c, u8 source)
 {
+	const u32 *vip = source == TALLY_SERVER ? c->tuple.laddr : c->tuple.raddr;
 	int slot = COUNT_ROUND;
 	u64 *round = counts.lookup(&slot);
 
 	if (round)
 		key->round = *round;
-	key->vip[0] = c->tuple.raddr[0];
-	key->vip[1] = c->tuple.raddr[1];
-	key->vip[2] = c->tuple.raddr[2];
-	key->vip[3] = c->tuple.raddr[3];
+	key->vip[0] = vip[0];
+	key->vip[1] = vip[1];
+	key->vip[2] = vip[2];
+	key->vip[3] = vip[3];
 	key->real[0] = c->real.addr[0];
 	key->real[1] = c->real.addr[1];
 	key->real[2] = c->real.addr[2];
 	key->real[3] = c->real.addr[3];
-	key->vport = c->tuple.rport;
+	key->vport = source == TALLY_SERVER ? c->tuple.lport : c->tuple.rport;
 	key->rport = c->real.port;
 	key->family = c->real.family;
 	key->source = source;

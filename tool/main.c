@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/stop.h"
-#include "build/probe_text.h"
 #include "cli/options.h"
 #include "host/host.h"
 #include "host/namespace.h"
@@ -153,7 +152,7 @@ static int print_words(const struct options *options, const struct plan *plan)
 		else if (options->version)
 			fprintf(to, "%s %s\n", log_name(), VERSION);
 		else
-			probe_text_print(to, &plan->defines);
+			probe_text_print(to, plan_main_text(plan).text, &plan->defines);
 		err = fclose(to) ? -ENOMEM : file_write(STDOUT_FILENO, text, len);
 	}
 	free(text);

@@ -507,6 +507,7 @@ run_host()
 	run_terminal
 	run_accounting
 	run_failures
+	run_server
 	run_faults
 	run_privilege
 	run_containers

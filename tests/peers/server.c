@@ -20,6 +20,7 @@ enum manner {
 	CLOSE_FIRST,	/* at once */
 	HOLD,		/* never */
 	VANISH,		/* at once, without a packet, like a host that loses its power */
+	DEAF,		/* never accept; the queue has room for one */
 };
 
 enum { LISTENERS_MAX = 16 };
@@ -32,6 +33,7 @@ static void usage(FILE *to)
 		"  -f, --close-first  close each connection when it is accepted\n"
 		"  -k, --hold         never close\n"
 		"  -v, --vanish       close each at once, without a packet\n"
+		"  -d, --deaf         accept none: one waits in the queue, which is then full\n"
 		"Prints its pid when it listens and stays in the background.\n");
 }
 
@@ -41,7 +43,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-static int open_listener(const char *text)
+static int open_listener(const char *text, int backlog)
 {
 	union address a;
 	int one = 1, fd;
@@ -52,7 +54,7 @@ static int open_listener(const char *text)
 	}
 	fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
-	    bind(fd, &a.any, address_len(&a)) || listen(fd, 1024))
+	    bind(fd, &a.any, address_len(&a)) || listen(fd, backlog))
 		die(text);
 	return fd;
 }
@@ -93,6 +95,7 @@ static void accept_one(int epoll_fd, int listener, FILE *log, enum manner manner
 		break;
 	case ANSWER:
 	case RESET:
+	case DEAF:
 		watch(epoll_fd, fd);
 	}
 }
@@ -160,7 +163,7 @@ int main(int argc, char *argv[])
 	static const struct option longs[] = {
 		{ "log", required_argument, NULL, 'l' }, { "reset", no_argument, NULL, 'r' },
 		{ "close-first", no_argument, NULL, 'f' }, { "hold", no_argument, NULL, 'k' },
-		{ "vanish", no_argument, NULL, 'v' },	 { "help", no_argument, NULL, 'h' },
+		{ "vanish", no_argument, NULL, 'v' },	 { "deaf", no_argument, NULL, 'd' }, { "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int listeners[LISTENERS_MAX], n = 0, c, epoll_fd;
@@ -168,13 +171,14 @@ int main(int argc, char *argv[])
 	enum manner manner = ANSWER;
 	FILE *log;
 
-	while ((c = getopt_long(argc, argv, "l:rfkvh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "l:rfkvdh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'l': log_path = optarg; break;
 		case 'r': manner = RESET; break;
 		case 'f': manner = CLOSE_FIRST; break;
 		case 'k': manner = HOLD; break;
 		case 'v': manner = VANISH; break;
+		case 'd': manner = DEAF; break;
 		case 'h': usage(stdout); return 0;
 		default: usage(stderr); return 2;
 		}
@@ -187,12 +191,12 @@ int main(int argc, char *argv[])
 	if (!log)
 		die(log_path);
 	for (; optind < argc; optind++)
-		listeners[n++] = open_listener(argv[optind]);
+		listeners[n++] = open_listener(argv[optind], manner == DEAF ? 0 : 1024);
 	go_to_background();
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll_fd < 0)
 		die("epoll_create1");
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n && manner != DEAF; i++)
 		watch(epoll_fd, listeners[i]);
 	serve(epoll_fd, listeners, n, log, manner);
 }

@@ -27,6 +27,14 @@ static const struct hook table[] = {
 	{ HOOK_FORWARD_EXPIRE, HOOK_KPROBE, NULL, "ip_vs_conn_expire", "forward_expire_kprobe" },
 	{ HOOK_FORWARD_EXPIRE_NOW, HOOK_KPROBE, NULL, "ip_vs_conn_expire_now", "forward_expire_now_kprobe" },
 	{ HOOK_FORWARD_FREE, HOOK_KPROBE, NULL, "ip_vs_conn_rcu_free", "forward_free_kprobe" },
+	{ HOOK_SYN_ACK, HOOK_RAW_TRACEPOINT, NULL, "tcp_retransmit_synack", "syn_ack_raw" },
+	{ HOOK_SYN_ACK, HOOK_KPROBE, NULL, "tcp_rtx_synack", "syn_ack_kprobe" },
+	{ HOOK_RESET, HOOK_RAW_TRACEPOINT, NULL, "tcp_send_reset", "reset_raw" },
+	{ HOOK_RESET, HOOK_KPROBE, NULL, "tcp_v4_send_reset", "reset_kprobe" },
+	{ HOOK_RESET_V6, HOOK_KPROBE, NULL, "tcp_v6_send_reset", "reset_v6_kprobe" },
+	{ HOOK_ACCEPT_SYN, HOOK_KPROBE, NULL, "tcp_conn_request", "accept_syn_kprobe" },
+	{ HOOK_ACCEPT_ACK, HOOK_KPROBE, NULL, "tcp_v4_syn_recv_sock", "accept_ack_kprobe" },
+	{ HOOK_ACCEPT_ACK_V6, HOOK_KPROBE, NULL, "tcp_v6_syn_recv_sock", "accept_ack_v6_kprobe" },
 };
 
 enum { N_HOOKS = sizeof(table) / sizeof(table[0]) };
@@ -106,6 +114,12 @@ const char *hooks_describe(enum hook_event event)
 		[HOOK_FORWARD_EXPIRE] = "forwarded connections that time out",
 		[HOOK_FORWARD_EXPIRE_NOW] = "forwarded connections that end at once",
 		[HOOK_FORWARD_FREE] = "the end of forwarded connections",
+		[HOOK_SYN_ACK] = "SYN-ACKs sent again",
+		[HOOK_RESET] = "SYNs without a listener",
+		[HOOK_RESET_V6] = "SYNs without a listener, IPv6",
+		[HOOK_ACCEPT_SYN] = "SYNs for a full accept queue",
+		[HOOK_ACCEPT_ACK] = "ACKs for a full accept queue",
+		[HOOK_ACCEPT_ACK_V6] = "ACKs for a full accept queue, IPv6",
 	};
 
 	return words[event];

@@ -29,6 +29,12 @@ enum hook_event {
 	HOOK_FORWARD_EXPIRE,	/* the timer of an entry expires */
 	HOOK_FORWARD_EXPIRE_NOW, /* IPVS ends an entry at once */
 	HOOK_FORWARD_FREE,	/* IPVS has ended an entry */
+	HOOK_SYN_ACK,		/* from here on for --server: a SYN-ACK is sent again */
+	HOOK_RESET,		/* a reset is sent, for a packet that no socket takes */
+	HOOK_RESET_V6,		/* the same for IPv6, if HOOK_RESET is a kprobe */
+	HOOK_ACCEPT_SYN,	/* a listener gets a SYN */
+	HOOK_ACCEPT_ACK,	/* a listener gets the ACK that completes a handshake */
+	HOOK_ACCEPT_ACK_V6,	/* the same for IPv6 */
 	HOOK_EVENTS
 };
 

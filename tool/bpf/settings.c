@@ -78,6 +78,12 @@ int settings_set(const struct loaded *l, const struct options *o, const struct l
 		.skb_len = layout->skb_len,
 		.transition_args = layout->transition_args,
 		.timer_expires = layout->timer_expires,
+		.skb_head = layout->skb_head,
+		.skb_ip = layout->skb_ip,
+		.skb_dev = layout->skb_dev,
+		.dev_nd_net = layout->dev_nd_net,
+		.sk_ack_backlog = layout->sk_ack_backlog,
+		.sk_max_ack_backlog = layout->sk_max_ack_backlog,
 		.adopt = adopt,
 		.own_netns = settings_can_count_taken(layout) ? own_netns() : 0,
 	};

@@ -72,24 +72,6 @@ static const char *string_at(const struct strings *s, uint32_t offset)
 	return offset < s->own_len ? s->own + offset : "";
 }
 
-static void find_in_struct(const struct strings *s, const char *at, uint32_t n, bool kind_flag,
-			   struct btf_member *wanted)
-{
-	for (uint32_t i = 0; i < n; i++) {
-		struct member m;
-
-		memcpy(&m, at + i * sizeof(m), sizeof(m));
-		if (strcmp(string_at(s, m.name_off), wanted->name))
-			continue;
-		/* If this flag is set, the upper 8 bits are the size of a bitfield. */
-		wanted->bitfield = kind_flag && m.offset >> 24;
-		wanted->offset = (kind_flag ? m.offset & 0xffffff : m.offset) / 8;
-		wanted->number = m.type;
-		wanted->found = true;
-		return;
-	}
-}
-
 /* A type in the type information, and where the next one begins. */
 struct place {
 	struct type t;
@@ -126,21 +108,89 @@ static struct place first_type(const void *btf, const struct header *h)
 	return (struct place){ .at = (const char *)btf + h->hdr_len + h->type_off, .left = h->type_len };
 }
 
-static int walk(const struct strings *s, struct place p, struct btf_member *members, size_t n)
+/* Moves to the type with number @number. @p: at the type before number @first */
+static bool find_number(struct place *p, uint32_t first, uint32_t number)
 {
+	for (uint32_t at = first; next_type(p) > 0; at++)
+		if (at == number)
+			return true;
+	return false;
+}
+
+#define NESTED_MAX 32	/* structs and unions without a name that are looked through for a member; sk_buff needs 8 */
+
+static uint32_t byte_offset(const struct member *m, const struct place *in)
+{
+	/* If this flag is set, the upper 8 bits are the size of a bitfield. */
+	return (in->t.info >> 31 ? m->offset & 0xffffff : m->offset) / 8;
+}
+
+/* Looks first among the struct's own members, then in those without a name.
+ * @left: how many more of these; @begin: the first type; @first: its number; @base: where the struct is in the one that was asked for */
+static void find_in_struct(const struct strings *s, const struct place *begin, uint32_t first, const struct place *in,
+			   uint32_t base, unsigned *left, struct btf_member *wanted)
+{
+	struct member m;
+
+	for (uint32_t i = 0; i < in->vlen; i++) {
+		memcpy(&m, in->tail + i * sizeof(m), sizeof(m));
+		if (strcmp(string_at(s, m.name_off), wanted->name))
+			continue;
+		wanted->bitfield = in->t.info >> 31 && m.offset >> 24;
+		wanted->offset = base + byte_offset(&m, in);
+		wanted->number = m.type;
+		wanted->found = true;
+		return;
+	}
+	for (uint32_t i = 0; i < in->vlen && *left && !wanted->found; i++) {
+		struct place p = *begin;
+
+		memcpy(&m, in->tail + i * sizeof(m), sizeof(m));
+		if (*string_at(s, m.name_off))
+			continue;
+		--*left;
+		if (find_number(&p, first, m.type) && (p.kind == KIND_STRUCT || p.kind == KIND_UNION))
+			find_in_struct(s, begin, first, &p, base + byte_offset(&m, in), left, wanted);
+	}
+}
+
+/* @first: number of the first type */
+static int walk(const struct strings *s, const struct place *begin, uint32_t first, struct btf_member *members, size_t n)
+{
+	struct place p = *begin;
 	int more;
 
 	while ((more = next_type(&p)) > 0)
-		for (size_t i = 0; i < n && p.kind == KIND_STRUCT; i++)
+		for (size_t i = 0; i < n && p.kind == KIND_STRUCT; i++) {
+			unsigned left = NESTED_MAX;
+
 			if (!members[i].found && !strcmp(string_at(s, p.t.name_off), members[i].type))
-				find_in_struct(s, p.tail, p.vlen, p.t.info >> 31, &members[i]);
+				find_in_struct(s, begin, first, &p, 0, &left, &members[i]);
+		}
 	return more;
+}
+
+/* Returns the number of the first type of a module: the types of the kernel come before. 0: the kernel's are damaged */
+static uint32_t first_number(const void *base, size_t base_len)
+{
+	struct header h;
+	struct place p;
+	uint32_t first = 1;
+
+	if (!base)
+		return first;
+	if (read_header(&h, base, base_len))
+		return 0;
+	for (p = first_type(base, &h); next_type(&p) > 0;)
+		first++;
+	return first;
 }
 
 int btf_find(const void *btf, size_t len, const void *base, size_t base_len,
 	     struct btf_member *members, size_t n)
 {
 	struct strings s = { 0 };
+	struct place begin;
 	struct header h;
 
 	if (base) {
@@ -153,33 +203,22 @@ int btf_find(const void *btf, size_t len, const void *base, size_t base_len,
 		return -EBADMSG;
 	s.own = (const char *)btf + h.hdr_len + h.str_off;
 	s.own_len = h.str_len;
-	return walk(&s, first_type(btf, &h), members, n);
-}
-
-/* Finds the type with number @number; the first one has number @first. */
-static bool find_number(const void *btf, const struct header *h, uint32_t first, uint32_t number, struct place *p)
-{
-	*p = first_type(btf, h);
-	for (uint32_t at = first; next_type(p) > 0; at++)
-		if (at == number)
-			return true;
-	return false;
+	begin = first_type(btf, &h);
+	return walk(&s, &begin, first_number(base, base_len), members, n);
 }
 
 unsigned btf_params(const void *btf, size_t len, const void *base, size_t base_len, uint32_t pointer)
 {
+	uint32_t first = first_number(base, base_len);
+	struct place begin, p;
 	struct header h;
-	uint32_t first = 1;
-	struct place p;
 
-	if (base) {
-		if (read_header(&h, base, base_len))
-			return 0;
-		for (p = first_type(base, &h); next_type(&p) > 0;)
-			first++;
-	}
-	if (read_header(&h, btf, len) || !find_number(btf, &h, first, pointer, &p) || p.kind != KIND_PTR ||
-	    !find_number(btf, &h, first, p.t.size, &p) || p.kind != KIND_FUNC_PROTO)
+	if (!first || read_header(&h, btf, len))
 		return 0;
-	return p.vlen;
+	begin = p = first_type(btf, &h);
+	if (!find_number(&p, first, pointer) || p.kind != KIND_PTR)
+		return 0;
+	pointer = p.t.size;
+	p = begin;
+	return find_number(&p, first, pointer) && p.kind == KIND_FUNC_PROTO ? p.vlen : 0;
 }

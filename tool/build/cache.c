@@ -150,7 +150,7 @@ static bool is_kind(const char *name)
 {
 	static const char *const kinds[] = { "rows", "counts", "both", "layout", "btf", "btf-ipvs", "main" };
 
-	if (!strncmp(name, "director", 8))
+	if (!strncmp(name, "director", 8) || !strncmp(name, "server", 6))
 		return true;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (!strcmp(name, kinds[i]))

@@ -32,6 +32,12 @@ static const struct kernel_member {
 	MEMBER("sk_buff", "data", skb_data),
 	MEMBER("sk_buff", "len", skb_len),
 	MEMBER("timer_list", "expires", timer_expires),
+	MEMBER("sk_buff", "head", skb_head),
+	MEMBER("sk_buff", "network_header", skb_ip),
+	MEMBER("sk_buff", "dev", skb_dev),
+	MEMBER("net_device", "nd_net", dev_nd_net),
+	MEMBER("sock", "sk_ack_backlog", sk_ack_backlog),
+	MEMBER("sock", "sk_max_ack_backlog", sk_max_ack_backlog),
 	MEMBER("netns_ipvs", "net", ipvs_net),	/* from here on in module ip_vs */
 	MEMBER("ip_vs_dest", "conn_flags", dest_conn_flags),
 	MEMBER("ip_vs_service", "af", svc_af),
@@ -60,7 +66,7 @@ static const struct kernel_member {
 #undef MEMBER
 };
 
-enum { SK_PROTOCOL = 1, NET_NS = 7, FIRST_OF_IPVS = 11, N_MEMBERS = sizeof(kernel_members) / sizeof(kernel_members[0]),
+enum { SK_PROTOCOL = 1, NET_NS = 7, FIRST_OF_IPVS = 17, N_MEMBERS = sizeof(kernel_members) / sizeof(kernel_members[0]),
        TRANSITION = N_MEMBERS - 1 };
 
 static void set(struct layout *l, const struct kernel_member *p, long offset)
@@ -113,6 +119,12 @@ bool layout_read(struct layout *l)
 	free(btf);
 	free(ipvs);
 	return all;
+}
+
+bool layout_knows_packets(const struct layout *l)
+{
+	return l->skb_data && l->skb_head && l->skb_ip && l->skb_dev && l->dev_nd_net && l->sk_ack_backlog &&
+	       l->sk_max_ack_backlog;
 }
 
 bool layout_knows_states(const struct layout *l)

@@ -25,7 +25,9 @@ struct layout {
 	uint16_t cp_state, cp_flags, cp_dest, cp_in_pkts, cp_timeout;
 	uint16_t dest_flags, dest_weight;		/* struct ip_vs_dest */
 	uint16_t pd_state_table, pd_timeouts;		/* struct ip_vs_proto_data */
-	uint16_t skb_len;				/* struct sk_buff */
+	uint16_t skb_len, skb_head, skb_ip, skb_dev;	/* struct sk_buff */
+	uint16_t dev_nd_net;				/* struct net_device */
+	uint16_t sk_ack_backlog, sk_max_ack_backlog;	/* struct sock */
 	uint16_t timer_expires;				/* struct timer_list */
 	uint16_t transition_args;			/* number of arguments of tcp_state_transition() */
 	uint16_t cp_timer;				/* 0 before 4.15: a timer's function gets the connection there */
@@ -47,6 +49,9 @@ bool layout_from_btf(struct layout *l, const void *btf, size_t len, const void *
 
 /** layout_knows_sockets - true if all offsets of sockets are known; those of IPVS may be missing */
 bool layout_knows_sockets(const struct layout *l);
+
+/** layout_knows_packets - true if the ends of a packet are known, and a listener's queue, for --server */
+bool layout_knows_packets(const struct layout *l);
 
 /** layout_knows_states - true if all offsets of the states of IPVS are known, for --director */
 bool layout_knows_states(const struct layout *l);

@@ -8,11 +8,17 @@
 #include <string.h>
 
 extern const char embedded_main[];
+extern const char embedded_server[];
 extern const char embedded_layout[];
 
 const char *probe_text_main(void)
 {
 	return embedded_main;
+}
+
+const char *probe_text_server(void)
+{
+	return embedded_server;
 }
 
 const char *probe_text_layout(void)
@@ -106,7 +112,7 @@ void probe_text_omit(struct probe_defines *d, const char *program)
 	add(d, "-DWITHOUT_%s=1", program);
 }
 
-void probe_text_print(FILE *to, const struct probe_defines *d)
+void probe_text_print(FILE *to, const char *text, const struct probe_defines *d)
 {
 	for (size_t i = 0; i < d->n; i++) {
 		const char *name = d->flags[i] + strlen("-D");
@@ -114,5 +120,5 @@ void probe_text_print(FILE *to, const struct probe_defines *d)
 
 		fprintf(to, "#define %.*s %s\n", len, name, name + len + 1);
 	}
-	fputs(embedded_main, to);
+	fputs(text, to);
 }

@@ -20,6 +20,9 @@ struct probe_defines {
 /** probe_text_main - get the text of the tracing programs; static */
 const char *probe_text_main(void);
 
+/** probe_text_server - get the text of --server alone, a part of the main text; static */
+const char *probe_text_server(void);
+
 /** probe_text_layout - get the text whose functions return offsets; static */
 const char *probe_text_layout(void);
 
@@ -50,7 +53,7 @@ void probe_text_add(struct probe_defines *d, const char *name);
 /** probe_text_omit - omit a program for state changes or retransmits from the text */
 void probe_text_omit(struct probe_defines *d, const char *program);
 
-/** probe_text_print - print the main text, with its -D list as #define lines, for --ebpf */
-void probe_text_print(FILE *to, const struct probe_defines *d);
+/** probe_text_print - print a text, with its -D list as #define lines, for --ebpf */
+void probe_text_print(FILE *to, const char *text, const struct probe_defines *d);
 
 #endif

@@ -14,7 +14,7 @@
 #define AT(member) offsetof(struct options, member)
 
 enum { RECORD = 270, REPLAY, SUMMARY, HISTOGRAM, DOWN, METRICS, STATES, FORGET, NO_REALTIME, FORWARDED, PROGRAMS, SAVE_PROGRAMS,
-       NAMES, LABELS_OF, MAX_LABELS, IN_NETNS, IN_CONTAINER, FAILED, SLOW };
+       NAMES, LABELS_OF, MAX_LABELS, IN_NETNS, IN_CONTAINER, FAILED, SLOW, SERVER };
 
 static const struct option_row rows[] = {
 	{ 'h', "help", FLAG, AT(help), NULL, "show this text and stop" },
@@ -43,6 +43,8 @@ static const struct option_row rows[] = {
 	{ 'a', "all", FLAG, AT(all), NULL, "every TCP socket, not only those that IPVS handles" },
 	{ FORWARDED, "director", DIRECTOR, AT(director), "[=KIND]",
 	  "the connections that IPVS forwards: states, or only their ends" },
+	{ SERVER, "server", FLAG, AT(server), NULL,
+	  "on a real server: SYN-ACKs sent again, SYNs and ACKs refused or dropped" },
 	{ 'r', "retransmits", FLAG, AT(retransmits), NULL,
 	  "every retransmit, not only those of the first SYN" },
 	{ DOWN, "down", FAILURES, AT(down), "[=N]",
@@ -199,6 +201,9 @@ static int check_counting(struct options *o, const struct option_row *rows_optio
 	if (options_counts(o) && o->director == DIRECTOR_ENDS)
 		return parse_error(o, "--%s and --director=ends exclude each other: begin and end do not tell what became of a "
 			    "connection; give --director=states", name);
+	if (o->server && (o->histogram || o->metrics))
+		return parse_error(o, "--%s and --server exclude each other: give --summary, or run the tool twice",
+			    o->histogram ? "histogram" : "metrics");
 	if (o->states && !o->histogram)
 		return parse_error(o, "--states: goes with --histogram only");
 	return 0;
@@ -217,6 +222,14 @@ static int check_pairs(struct options *o, const struct option_row *unfit)
 		return parse_error(o, "--director and --container exclude each other: forwarded connections have no process; give one");
 	if (o->replay && o->netns && !o->netns_inum)
 		return parse_error(o, "--netns '%.64s': a recording has inode numbers only; give one, as -x shows them", o->netns);
+	if (o->server && o->director)
+		return parse_error(o, "--server and --director exclude each other: run the tool twice; give one");
+	if (o->server && (o->pid || o->container || o->reals.n))
+		return parse_error(o, "--server and --%s exclude each other: there is no process yet, and no other real server than "
+			    "this host; give one", o->pid ? "pid" : o->container ? "container" : "real");
+	if (o->server && !o->all && !o->replay && (o->retransmits || o->down || o->slow))
+		return parse_error(o, "--%s: --server alone shows no connects and no data; leave it out, or add -a",
+			    o->retransmits ? "retransmits" : o->down ? "down" : "slow");
 	if (o->director && o->retransmits && !o->all)
 		return parse_error(o, "--retransmits: --director shows SYNs sent again, and IPVS knows no others; leave it out, or "
 			    "add -a");
@@ -304,7 +317,7 @@ void options_help(FILE *to, const char *name)
 	fprintf(to, "usage: %s [-hTtwsxjYarv] [-L PORTS] [-D PORTS] [-4 | -6] [-V ADDR[:PORT],...]\n"
 		"          [-R ADDR[:PORT],...] [-p PID] [--netns INODE|PID|PATH] [--container ID]\n"
 		"          [-n COUNT] [-d SECONDS] [-b SIZE]\n"
-		"          [--director[=states|ends]] [--failures[=whole|end]] [--slow MS] [--down[=N]]\n"
+		"          [--director[=states|ends] | --server] [--failures[=whole|end]] [--slow MS] [--down[=N]]\n"
 		"          [--record FILE | --replay FILE]\n"
 		"          [--summary | --histogram [--states] [-m]] [-C] [--metrics FILE] [INTERVAL [COUNT]]\n\n"
 		"Trace TCP state changes with durations, and the IPVS real server of each connection.\n\n"

@@ -34,6 +34,7 @@ struct options {
 	bool all, ipv4, ipv6;
 	bool extended;
 	enum director director;			/* rows of IPVS's own entries */
+	bool server;				/* rows of connections that have no socket on this host, a real server */
 	bool retransmits;			/* of every segment, not only of the first SYN */
 	uint64_t down;				/* failed connects in a row until a real server is down; 0: not reported */
 	enum failures failures;			/* only connections that fail: all their rows, or those of the failure */
@@ -85,7 +86,7 @@ static inline bool options_every_socket(const struct options *o)
 /** options_sockets - true if the tool shows sockets */
 static inline bool options_sockets(const struct options *o)
 {
-	return !o->director || o->all;
+	return (!o->director && !o->server) || o->all;
 }
 
 /** options_counts - true if the BPF programs count, and the tool prints no rows */

@@ -53,6 +53,7 @@ enum stats_counter {
 enum stats_source {
 	STATS_SOCKETS,			/* sockets of this host */
 	STATS_IPVS,			/* with --director, entries of IPVS */
+	STATS_SERVER,			/* with --server, connections without a socket: three counters, no real server, no times */
 	STATS_SOURCES
 };
 

@@ -31,6 +31,7 @@ static uint8_t family_of(const uint8_t addr[16])
 
 static struct stats_real *get_real(struct stats *s, const struct tally_key *key)
 {
+	enum stats_source source = key->source == TALLY_IPVS ? STATS_IPVS : key->source == TALLY_SERVER ? STATS_SERVER : STATS_SOCKETS;
 	struct endpoint vip, real;
 
 	set_stats_endpoint(&vip, key->vip, key->vport, family_of((const uint8_t *)key->vip));
@@ -38,7 +39,7 @@ static struct stats_real *get_real(struct stats *s, const struct tally_key *key)
 		set_stats_endpoint(&real, key->real, key->rport, key->family);
 	else
 		memset(&real, 0, sizeof(real));
-	return stats_get(s, key->source == TALLY_IPVS ? STATS_IPVS : STATS_SOCKETS, &vip, &real);
+	return stats_get(s, source, &vip, &real);
 }
 
 int summary_open(struct summary *s, const struct ipvs_entry *e)
@@ -200,7 +201,7 @@ int summary_read(struct summary *s, const struct loaded *l, struct stats *out)
 	err = each_key(l->tallies_fd, sizeof(struct tally_key), take_tally, &t);
 	if (t.n)
 		qsort(t.list, t.n, sizeof(*t.list), by_id);
-	if (!err)
+	if (!err && l->buckets_fd >= 0)	/* --server alone counts no times */
 		err = each_key(l->buckets_fd, sizeof(struct bucket_key), take_bucket, &t);
 	free(t.list);
 	if (err)

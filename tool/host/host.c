@@ -341,11 +341,20 @@ bool host_read_build_id(const char *path, char hex[HOST_BUILD_ID_SIZE])
 	return *hex;
 }
 
+/* @field: text that its format file must have */
+static bool has_tracepoint(const struct host *h, const char *category, const char *name, const char *field)
+{
+	char *format = host_format(h, category, name);
+	bool has = format && strstr(format, field);
+
+	free(format);
+	return has;
+}
+
 void host_probe(struct host *h)
 {
 	/* Before 5.11 the kernel charges BPF programs and maps to this limit, also those of other processes. */
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
-	char *format;
 
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	memset(h, 0, sizeof(*h));
@@ -353,9 +362,9 @@ void host_probe(struct host *h)
 	host_read_build_id("/sys/kernel/notes", h->build_id);
 	probe_files(h);
 	find_tracefs(h);
-	format = host_format(h, "sock", "inet_sk_error_report");
-	h->error_tracepoint = format != NULL;
-	free(format);
+	h->error_tracepoint = has_tracepoint(h, "sock", "inet_sk_error_report", "");
+	h->syn_ack_tracepoint = has_tracepoint(h, "tcp", "tcp_retransmit_synack", "");
+	h->reset_tracepoint = has_tracepoint(h, "tcp", "tcp_send_reset", " reason;");	/* in the same release */
 	find_headers(h);
 	find_libbcc(h);
 	probe_bpf(h);

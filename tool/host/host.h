@@ -36,6 +36,8 @@ struct host {
 	bool jiffies;			/* programs can read the kernel's jiffies: from 5.9 */
 	bool lru_maps;			/* maps that drop their oldest elements if full: from 4.10 */
 	bool error_tracepoint;		/* sock:inet_sk_error_report, from 5.14 */
+	bool syn_ack_tracepoint;	/* tcp:tcp_retransmit_synack, from 4.16 */
+	bool reset_tracepoint;		/* tcp:tcp_send_reset, if it also tells of resets without a socket: from 6.10 */
 	int read_helper;		/* BPF helper that reads kernel memory: 113 or 4 */
 };
 

@@ -98,7 +98,9 @@ void counts_place_json(struct output *o, const struct counts *c, const struct st
 
 const char *counts_source(const struct stats_real *r)
 {
-	return r->source == STATS_IPVS ? "ipvs" : "sockets";
+	static const char *const words[] = { [STATS_SOCKETS] = "sockets", [STATS_IPVS] = "ipvs", [STATS_SERVER] = "server" };
+
+	return words[r->source];
 }
 
 void counts_head_end_csv(struct output *o)
@@ -130,5 +132,9 @@ void counts_end_csv(struct output *o, const struct stats_real *r)
 
 void counts_end_json(struct output *o, const struct stats_real *r)
 {
-	put_text(o, r->source == STATS_IPVS ? ",\"source\":\"ipvs\"}\n" : "}\n");
+	if (r->source != STATS_SOCKETS) {
+		put_text(o, ",\"source\":");
+		put_json(o, counts_source(r));
+	}
+	put_text(o, "}\n");
 }

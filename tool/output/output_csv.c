@@ -59,7 +59,7 @@ static char *csv_put_optional(char *at, int64_t n)
 static char *put_extended(char *at, const struct row *r)
 {
 	at = csv_put_optional(at, r->netns ? (int64_t)r->netns : -1);
-	at = csv_put_optional(at, r->forwarded ? -1 : (int64_t)r->uid);
+	at = csv_put_optional(at, row_has_process(r) ? (int64_t)r->uid : -1);
 	at = csv_put_optional(at, r->age_ms);
 	return csv_put_optional(at, r->gone_ms);
 }
@@ -104,7 +104,7 @@ static void csv_row(struct output *o, const struct row *r)
 	at = o->at;
 	put_base16(&at, r->skaddr);
 	put_one(&at, ',');
-	if (!r->forwarded)
+	if (row_has_process(r))
 		put_number(&at, r->pid);
 	put_one(&at, ',');
 	if (!put_plain_comm(&at, r->comm))

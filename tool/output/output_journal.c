@@ -122,7 +122,7 @@ static void add_message(struct journal_entry *e, struct output *o, const char *c
 			const struct row *r)
 {
 	begin_field(e, o, "MESSAGE");
-	put_text(o, r->forwarded ? "ipvs" : comm);
+	put_text(o, r->server ? "server" : r->forwarded ? "ipvs" : comm);
 	put_char(o, ' ');
 	put_addr_space_port(o, &r->local, NULL);
 	put_text(o, ARROW);
@@ -155,7 +155,7 @@ void journal_entry_set(struct journal_entry *e, const char *name, const struct n
 	begin_field(e, &o, "SYSLOG_IDENTIFIER");
 	put_raw(&o.at, name, strnlen(name, 255));
 	end_field(e, &o);
-	if (!r->forwarded) {
+	if (row_has_process(r)) {
 		add_number(e, &o, "OBJECT_PID", r->pid);
 		add_text(e, &o, "OBJECT_TCP_COMM", comm);
 	}

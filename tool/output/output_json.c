@@ -96,8 +96,10 @@ static void json_row(struct output *o, const struct row *r)
 	put_raw(&at, r->event, strlen(r->event));
 	PUT(&at, "\",\"skaddr\":\"");
 	put_base16(&at, r->skaddr);
-	if (r->forwarded) {
-		PUT(&at, "\",\"source\":\"ipvs\",\"pid\":null,\"comm\":null,\"uid\":null");
+	if (!row_has_process(r)) {
+		PUT(&at, "\",\"source\":\"");
+		put_raw(&at, r->server ? "server" : "ipvs", r->server ? 6 : 4);
+		PUT(&at, "\",\"pid\":null,\"comm\":null,\"uid\":null");
 	} else {
 		PUT(&at, "\",\"pid\":");
 		put_number(&at, r->pid);

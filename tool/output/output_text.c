@@ -228,7 +228,7 @@ void text_end(struct output *o, const struct row *r)
 		put_char(o, ' ');
 		put_field(o, r->method ? r->method : "-", 6);
 		text_put_optional(o, r->netns ? (int64_t)r->netns : -1, 10);
-		text_put_optional(o, r->forwarded ? -1 : (int64_t)r->uid, 5);
+		text_put_optional(o, row_has_process(r) ? (int64_t)r->uid : -1, 5);
 		text_put_optional(o, r->age_ms, 8);
 		text_put_optional(o, r->gone_ms, 8);
 		if (o->settings.director)
@@ -246,7 +246,7 @@ static inline void columns(struct output *o, const struct row *r, const struct t
 	put_times(o, r, ' ');
 	at = o->at;
 	put_hex_field(&at, r->skaddr, 16);
-	if (r->forwarded) {
+	if (!row_has_process(r)) {
 		o->at = at;
 		put_field(o, "-", 5);
 		put_field(o, "-", w->comm);

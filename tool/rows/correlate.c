@@ -125,6 +125,8 @@ static const char *event_word(const struct event *ev)
 		[EVENT_STATE] = "state", [EVENT_RETRANSMIT] = "retransmit", [EVENT_MOVED] = "moved",
 		[EVENT_FORWARDED] = "state", [EVENT_FORWARDED_SYN] = "retransmit", [EVENT_FORWARDED_NEW] = "new",
 		[EVENT_FORWARDED_REFUSED] = "no-destination", [EVENT_IDLE_EXPIRED] = "idle-expired",
+		[EVENT_SERVER_SYN_ACK] = "syn-ack-again", [EVENT_SERVER_NO_LISTENER] = "no-listener",
+		[EVENT_SERVER_QUEUE_FULL] = "accept-queue-full",
 	};
 
 	return words[ev->type];
@@ -149,6 +151,11 @@ static const char *forwarded_word(const struct event *ev)
 	if (ev->type == EVENT_FORWARDED || (ev->type == EVENT_FORWARDED_NEW && word))
 		return word;
 	return event_word(ev);
+}
+
+static bool is_server(const struct event *ev)
+{
+	return ev->type >= EVENT_SERVER_SYN_ACK;
 }
 
 static const char *reason_word(const struct event *ev)
@@ -181,7 +188,6 @@ static int64_t elapsed_ms(uint32_t from, uint32_t to)
 
 static void set_socket(struct row *row, const struct owner *o)
 {
-	row->forwarded = false;
 	row->pid = o->pid;
 	row->uid = o->uid;
 	memcpy(row->comm, o->comm, sizeof(row->comm));
@@ -192,11 +198,8 @@ static void set_forwarded(struct row *row, const struct event *ev)
 	const struct forwarded *f = &ev->conn.forwarded;
 	bool ends = ev->type == EVENT_FORWARDED && ev->newstate == IPVS_NONE;
 
-	row->forwarded = true;
 	row->oldstate += ROW_IPVS;
 	row->newstate += ROW_IPVS;
-	row->pid = row->uid = 0;
-	memset(row->comm, 0, sizeof(row->comm));
 	row->packets = f->packets;
 	row->expires_ms = f->expires_ms && !ends ? (int64_t)f->expires_ms : -1;
 	row->connect_us = f->connect_us ? (int64_t)f->connect_us : -1;
@@ -229,10 +232,16 @@ static void make_row(const struct correlate *c, struct row *row, const struct ev
 	gone_at = conn->gone_at && now + 2 - conn->gone_at < UINT32_MAX / 2 ? conn->gone_at : 0;
 	row->age_ms = elapsed_ms(conn->entry_at, gone_at ? gone_at : now);
 	row->gone_ms = elapsed_ms(gone_at, now);
-	if (is_forwarded(ev))
-		set_forwarded(row, ev);
-	else
+	row->forwarded = is_forwarded(ev);
+	row->server = is_server(ev);
+	if (row_has_process(row)) {
 		set_socket(row, &conn->owner);
+		return;
+	}
+	row->pid = row->uid = 0;
+	memset(row->comm, 0, sizeof(row->comm));
+	if (row->forwarded)
+		set_forwarded(row, ev);
 }
 
 bool correlate_next(struct correlate *c, uint64_t before_ns, struct row *row)

@@ -29,6 +29,7 @@ struct row {
 	struct endpoint local, remote, real;
 	uint8_t oldstate, newstate;	/* enum tcp_state; ROW_IPVS + enum ipvs_state */
 	bool forwarded;		/* of IPVS's entry, which is skaddr: there is no process */
+	bool server;		/* of a connection that has no socket yet; skaddr is its request's, its listener's, or 0: no process */
 	const char *method;	/* forwarding method, NULL: no real server or not known */
 	const char *event;	/* "state", or another event in that state; static */
 	int64_t age_ms;		/* age of IPVS's entry, until its end; negative: not known */
@@ -41,5 +42,11 @@ struct row {
 	int64_t connect_us;	/* time from the SYN, see connect_to; negative: not known */
 	const char *connect_to;	/* "syn-ack": the real server's SYN-ACK; "ack": the client's ACK; NULL: not known */
 };
+
+/** row_has_process - true if pid, uid and comm are known: there is a socket */
+static inline bool row_has_process(const struct row *row)
+{
+	return !row->forwarded && !row->server;
+}
 
 #endif

@@ -151,8 +151,8 @@ void trouble_row(struct trouble *t, const struct row *row, void (*show)(void *co
 {
 	uint32_t conn;
 
-	/* A row without address is one of an entry that is not made yet. */
-	if (!t->on || !t->whole || !row->skaddr) {
+	/* A row without address is one of an entry that is not made yet. One of --server is alone. */
+	if (!t->on || !t->whole || !row->skaddr || row->server) {
 		if (!t->on || row->trouble)
 			show(cookie, row);
 		return;

@@ -5,6 +5,7 @@
 #include "build/cache.h"
 #include "host/distro.h"
 #include "host/privilege.h"
+#include "host/real_server.h"
 #include "output/output_journal.h"
 
 #include <dirent.h>
@@ -152,19 +153,23 @@ static void check_bpf(struct checker *c)
 
 static void check_kprobes(struct checker *c)
 {
+	const struct options *o = c->plan->options;
+	const char *unseen = o->server ? "a full accept queue" : "IPVS";
+	enum status without = o->all || o->server ? WARNING : MISSING;
 	struct finding f = { .name = "kprobes" };
 
 	if (c->host->kprobes && c->host->kprobes_off) {
-		f.status = c->plan->options->all ? WARNING : MISSING;
-		strcpy(f.found, "switched off: IPVS cannot be seen");
+		f.status = without;
+		snprintf(f.found, sizeof(f.found), "switched off: %s cannot be seen", unseen);
 		snprintf(f.mend, sizeof(f.mend), "%s", c->host->kprobes_off);
 	} else if (c->plan->named_kprobes) {
 		strcpy(f.found, "by tracefs kprobe_events");
 	} else if (c->host->kprobes) {
 		strcpy(f.found, "by perf event");
 	} else {
-		f.status = c->plan->options->all ? WARNING : MISSING;
-		strcpy(f.found, "none (CONFIG_KPROBE_EVENTS): IPVS cannot be seen, only -a works");
+		f.status = without;
+		snprintf(f.found, sizeof(f.found), "none (CONFIG_KPROBE_EVENTS): %s cannot be seen%s", unseen,
+			 o->server ? "" : ", only -a works");
 	}
 	report_finding(c, &f);
 }
@@ -373,18 +378,38 @@ static void check_ipvs(struct checker *c)
 	report_finding(c, &f);
 }
 
+/* What a real server's network must be. */
+static void check_real_server(struct checker *c)
+{
+	struct finding arp = { .name = "arp" }, filter = { .name = "rp_filter" };
+
+	if (!real_server_arp(arp.found, sizeof(arp.found), arp.mend, sizeof(arp.mend)))
+		arp.status = WARNING;
+	if (!real_server_filter(filter.found, sizeof(filter.found), filter.mend, sizeof(filter.mend)))
+		filter.status = WARNING;
+	report_finding(c, &arp);
+	report_finding(c, &filter);
+}
+
+/* True if the tool cannot do without a hook for the event. */
+static bool is_hook_needed(const struct options *o, enum hook_event event)
+{
+	if (event >= HOOK_SYN_ACK)
+		return event == HOOK_SYN_ACK;
+	return event == HOOK_STATE || (!o->all && event != HOOK_RETRANSMIT && event != HOOK_ERROR);
+}
+
 static void check_hooks(struct checker *c)
 {
 	for (int event = 0; event < HOOK_EVENTS; event++) {
 		const struct hook *hook = c->chosen[event];
 		struct finding f = { .name = "hook" };
 
-		if (!plan_wants(c->plan, (enum hook_event)event) || (event == HOOK_STATE_SECOND && !hook))
+		if (!plan_wants(c->plan, (enum hook_event)event) ||
+		    ((event == HOOK_STATE_SECOND || (event == HOOK_RESET_V6 && c->chosen[HOOK_RESET])) && !hook))
 			continue;
 		if (!hook)
-			f.status = event == HOOK_STATE ||
-				   (!c->plan->options->all && event != HOOK_RETRANSMIT &&
-				    event != HOOK_ERROR) ? MISSING : WARNING;
+			f.status = is_hook_needed(c->plan->options, (enum hook_event)event) ? MISSING : WARNING;
 		snprintf(f.found, sizeof(f.found), "%s: %s%s%s", hooks_describe((enum hook_event)event),
 			 hooks_kind(hook ? hook->kind : HOOK_NONE), hook ? " " : "",
 			 hook ? hook->target : "");
@@ -449,7 +474,10 @@ bool check_print(const struct plan *p, struct output *o)
 	check_headers(&c);
 	check_layout(&c);
 	check_libbcc(&c);
-	check_ipvs(&c);
+	if (p->options->server)
+		check_real_server(&c);
+	else
+		check_ipvs(&c);
 	check_hooks(&c);
 	check_cache(&c);
 	check_journal(&c);

@@ -37,7 +37,7 @@ int compile_start_layout(const struct plan *p, struct programs *layout)
 
 static void begin_layout(struct kernel *k, struct programs *layout)
 {
-	bool wait = k->plan->options->hooks == HOOK_CHOICE_RAW || k->plan->options->director;
+	bool wait = k->plan->options->hooks == HOOK_CHOICE_RAW || k->plan->options->director || k->plan->options->server;
 
 	if (k->layout_final)
 		return;

@@ -15,7 +15,7 @@ int compile_start_layout(const struct plan *p, struct programs *layout);
  * compile_programs - get the programs from the cache or compile them, and start on the layout if it is not known
  * @layout: PROGRAMS_NONE; may still be compiling afterwards, see compile_follow(); the caller calls programs_close()
  * @main:   set to the programs, or has @main->errmsg
- * Waits for @main. With --hooks raw and --director it waits for the layout too, as they need it.
+ * Waits for @main. With --hooks raw, --director and --server it waits for the layout too, as they need it.
  * Return: 0 or a negative errno.
  */
 int compile_programs(struct kernel *k, struct programs *layout, struct programs *main);

@@ -24,6 +24,10 @@ static bool has_raw(const struct known *k, enum hook_event event)
 		return p->host->error_tracepoint;
 	if (event == HOOK_RETRANSMIT)
 		return p->defines.retransmit_tracepoint;
+	if (event == HOOK_SYN_ACK)
+		return p->host->syn_ack_tracepoint;
+	if (event == HOOK_RESET)
+		return p->host->reset_tracepoint;
 	if (!p->defines.state_tracepoint || !layout_knows_sockets(k->layout))
 		return false;
 	if (event == HOOK_STATE_SECOND)
@@ -40,6 +44,8 @@ bool plan_wants(const struct plan *p, enum hook_event event)
 {
 	const struct options *o = p->options;
 
+	if (event >= HOOK_SYN_ACK)
+		return o->server;
 	if (event == HOOK_FORWARD)
 		return o->director == DIRECTOR_STATES;
 	if (event > HOOK_FORWARD)
@@ -84,6 +90,8 @@ void plan_add_defines(struct plan *p, bool rows, bool counts)
 		probe_text_add(&p->defines, "JIFFIES");
 	if (p->options->director)
 		probe_text_add(&p->defines, "DIRECTOR");
+	if (p->options->server)
+		probe_text_add(&p->defines, "SERVER");
 }
 
 /* Leaves out the programs that are not chosen. Only for a layout from BTF, with which the choice is final. Without BTF a
@@ -145,6 +153,8 @@ void plan_choose(const struct plan *p, const struct layout *layout, const struct
 	hooks_choose(p->options->hooks, has_hook, &known, chosen);
 	if (!needs_second(p, chosen[HOOK_STATE]))
 		chosen[HOOK_STATE_SECOND] = NULL;
+	if (chosen[HOOK_RESET] && chosen[HOOK_RESET]->kind != HOOK_KPROBE)	/* it has both families */
+		chosen[HOOK_RESET_V6] = NULL;
 }
 
 bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_EVENTS], char *line, size_t len)
@@ -153,7 +163,8 @@ bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_EV
 	bool whole = (!options_sockets(p->options) || chosen[HOOK_STATE]) &&
 		     (options_every_socket(p->options) || !options_sockets(p->options) ||
 		      (chosen[HOOK_CONNECT] && chosen[HOOK_IPVS])) &&
-		     (!p->options->director || chosen[HOOK_FORWARD_FREE]);
+		     (!p->options->director || chosen[HOOK_FORWARD_FREE]) &&
+		     (!p->options->server || chosen[HOOK_SYN_ACK]);
 
 	if (whole)
 		return true;
@@ -163,6 +174,9 @@ bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_EV
 	else if (p->options->director && !chosen[HOOK_FORWARD_FREE])
 		snprintf(line, len, "kernel %s has no kprobes (CONFIG_KPROBE_EVENTS), so IPVS cannot be "
 			 "seen; --director needs them", release);
+	else if (p->options->server && !chosen[HOOK_SYN_ACK])
+		snprintf(line, len, "kernel %s has neither tracepoint tcp:tcp_retransmit_synack nor kprobes; --server needs "
+			 "CONFIG_KPROBE_EVENTS", release);
 	else if (!chosen[HOOK_STATE] && p->options->hooks != HOOK_CHOICE_ANY)
 		snprintf(line, len, "kernel %s has no hook of the kind that --hooks asks for", release);
 	else if (!chosen[HOOK_STATE])
@@ -177,20 +191,23 @@ bool plan_possible(const struct plan *p, const struct hook *const chosen[HOOK_EV
 /* Returns the name of the programs in the cache; each kind has its own entry there. */
 static const char *main_kind(const struct options *o)
 {
-	static const char *const kinds[3][3] = {
+	static const char *const kinds[5][3] = {
 		{ "rows", "counts", "both" },
 		{ "director", "director-counts", "director-both" },
 		{ "director-all", "director-all-counts", "director-all-both" },
+		{ "server", "server-counts", "server-both" },
+		{ "server-all", "server-all-counts", "server-all-both" },
 	};
+	int what = o->director ? 1 : o->server ? 3 : 0;
 
-	return kinds[!o->director ? 0 : options_sockets(o) ? 2 : 1][!options_counts(o) ? 0 : options_sends(o) ? 2 : 1];
+	return kinds[what && options_sockets(o) ? what + 1 : what][!options_counts(o) ? 0 : options_sends(o) ? 2 : 1];
 }
 
 struct programs_text plan_main_text(const struct plan *p)
 {
 	return (struct programs_text){
 		.kind = main_kind(p->options),
-		.text = probe_text_main(),
+		.text = p->options->server && !options_sockets(p->options) ? probe_text_server() : probe_text_main(),
 		.flags = p->defines.flags,
 		.n_flags = p->defines.n,
 		.saved = p->saved,

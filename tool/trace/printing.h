@@ -19,7 +19,7 @@ static inline struct output_settings printing_settings(const struct options *o, 
 {
 	return (struct output_settings){
 		.json = o->json, .csv = o->csv, .wide = o->wide, .extended = o->extended,
-		.director = o->director,
+		.director = o->director || (o->server && options_counts(o)),
 		.time = o->time, .timestamp = o->timestamp, .counts = options_counts(o),
 		.histogram = o->histogram, .states = o->states, .milliseconds = o->milliseconds,
 		.limit = o->count, .names = names,

@@ -28,11 +28,13 @@ struct replay {
 /* True if the filters let the row pass. While tracing, the programs do this in the kernel. */
 static bool is_wanted_row(const struct options *o, const struct row *row)
 {
+	const struct endpoint *vip = row->server ? &row->local : &row->remote;
+
 	return !(o->ipv4 && row->local.family != AF_INET) &&
 	       !(o->ipv6 && row->local.family != AF_INET6) &&
 	       !(o->netns && row->netns != o->netns_inum) &&
 	       filter_has_port(&o->lports, row->local.port) && filter_has_port(&o->rports, row->remote.port) &&
-	       filter_has_address(&o->vips, row->remote.addr, row->remote.port);
+	       filter_has_address(&o->vips, vip->addr, vip->port);
 }
 
 static void write_recorded_row(void *cookie, const struct row *row)

@@ -41,7 +41,7 @@ static int add_layout(struct saved *s, const struct plan *p, char *errmsg, size_
 }
 
 /* What is reported, in each of three ways: as rows, as counts, or both. */
-enum purpose { FOR_SOCKETS, FOR_DIRECTOR = 3, FOR_DIRECTOR_SOCKETS = 6, PURPOSES = 9 };
+enum purpose { FOR_SOCKETS, FOR_DIRECTOR = 3, FOR_DIRECTOR_SOCKETS = 6, FOR_SERVER = 9, FOR_SERVER_SOCKETS = 12, PURPOSES = 15 };
 
 /* Sets the options for which these programs are compiled, and no others that matter. */
 static void set_purpose(struct options *o, const struct options *given, int purpose)
@@ -53,8 +53,9 @@ static void set_purpose(struct options *o, const struct options *given, int purp
 		.max_conns = given->max_conns,
 		.summary = purpose % 3 > 0,
 		.record = purpose % 3 > 1 ? "" : NULL,
-		.director = purpose >= FOR_DIRECTOR ? DIRECTOR_DEFAULT : DIRECTOR_OFF,
-		.all = purpose >= FOR_DIRECTOR_SOCKETS,
+		.director = purpose >= FOR_DIRECTOR && purpose < FOR_SERVER ? DIRECTOR_DEFAULT : DIRECTOR_OFF,
+		.server = purpose >= FOR_SERVER,
+		.all = (purpose >= FOR_DIRECTOR_SOCKETS && purpose < FOR_SERVER) || purpose >= FOR_SERVER_SOCKETS,
 	};
 }
 

@@ -110,6 +110,19 @@ int trace_record(struct trace *t, char *errmsg, size_t len)
 	return path ? recording_create(&t->recording, path, t->output.wall.realtime_ns, errmsg, len) : 0;
 }
 
+/* Says what --server cannot see on this host. */
+static void report_blind_server(const struct kernel *k)
+{
+	const struct layout *l = &k->layout;
+
+	if (!layout_knows_packets(l))
+		log_warning("--server: the layout of this kernel's packets is not known, so only SYN-ACKs sent again are shown; see -v, "
+			    "and --check");
+	else if (!k->chosen[HOOK_ACCEPT_ACK])
+		log_warning("--server: this kernel has no kprobes (CONFIG_KPROBE_EVENTS), so a full accept queue is not shown%s",
+			    k->chosen[HOOK_RESET] ? "" : ", nor a SYN without a listener");
+}
+
 /* Attaches to IPVS after the connects that IPVS takes, and to state changes last. So if the tool sees a connect begin,
  * it also sees it go on. */
 int trace_attach(struct trace *t, char *errmsg, size_t len)
@@ -120,6 +133,10 @@ int trace_attach(struct trace *t, char *errmsg, size_t len)
 	attach_clear_leftovers(t->kernel.plan->host);
 	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]) && !err; i++)
 		err = kernel_attach(&t->kernel, before[i], errmsg, len);
+	if (t->options->server)
+		report_blind_server(&t->kernel);
+	for (int event = HOOK_SYN_ACK; event < HOOK_EVENTS && !err; event++)
+		err = kernel_attach(&t->kernel, (enum hook_event)event, errmsg, len);
 	if (err)
 		return err;
 	watch_ipvs(&t->watch, false);
@@ -129,7 +146,7 @@ int trace_attach(struct trace *t, char *errmsg, size_t len)
 	if (err)
 		return err;
 	watch_begin(&t->watch);
-	if (!options_every_socket(t->options) && !kernel_sees_ipvs(&t->kernel))
+	if (!options_every_socket(t->options) && !t->options->server && !kernel_sees_ipvs(&t->kernel))
 		log_info("ip_vs is not loaded: waiting for it (modprobe ip_vs), or use -a for every "
 			 "TCP socket");
 	return 0;
@@ -197,7 +214,7 @@ static void find_container(struct trace *t, struct row *row)
 		.pid = row->owned ? row->pid : 0, .opens = row->oldstate == TCP_CLOSE, .ends = row->newstate == TCP_CLOSE,
 	};
 
-	if (!row->forwarded)
+	if (row_has_process(row))
 		row->container = containers_find(&t->containers, &q);
 }
 

@@ -214,6 +214,32 @@ static void module_on_its_kernel(void **state)
 	free(btf);
 }
 
+/* Structs and unions without a name count as parts of the struct around them, but a struct that contains itself has an end. */
+static void members_of_nameless_structs(void **state)
+{
+	struct btf_member m[] = { { .type = "buff", .name = "dev" }, { .type = "buff", .name = "len" },
+				  { .type = "buff", .name = "none" } };
+	struct maker k;
+	size_t len;
+	void *btf;
+
+	(void)state;
+	make_begin(&k, NULL);
+	make_struct(&k, "", 0, 2);		/* 1 */
+	make_member_of(&k, "list", 0, 9);
+	make_member_of(&k, "dev", 32, 9);
+	make_struct(&k, "buff", 0, 3);		/* 2 */
+	make_member_of(&k, "", 64, 1);
+	make_member_of(&k, "", 256, 2);
+	make_member_of(&k, "len", 512, 9);
+	btf = make_end(&k, &len);
+	assert_int_equal(btf_find(btf, len, NULL, 0, m, N_OF(m)), 0);
+	free(btf);
+	check_member(&m[0], 12, false);
+	check_member(&m[1], 64, false);
+	assert_false(m[2].found);
+}
+
 /* A function with five parameters, behind a pointer, which is a member: alone, and in a module. */
 static void parameters_of_a_function(void **state)
 {
@@ -385,6 +411,7 @@ int main(void)
 		cmocka_unit_test(steps_over_all_kinds),
 		cmocka_unit_test(unknown_kinds),
 		cmocka_unit_test(module_on_its_kernel),
+		cmocka_unit_test(members_of_nameless_structs),
 		cmocka_unit_test(parameters_of_a_function),
 		cmocka_unit_test(truncated_at_every_length),
 		cmocka_unit_test(every_byte_damaged),

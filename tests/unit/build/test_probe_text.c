@@ -167,7 +167,7 @@ static void printed_text_begins_with_defines(void **state)
 	(void)state;
 	assert_non_null(to);
 	make(&d, 4, NULL, FORMATS "tcp_retransmit_skb-4.15.0");
-	probe_text_print(to, &d);
+	probe_text_print(to, probe_text_main(), &d);
 	fclose(to);
 	assert_int_equal(strncmp(printed, head, strlen(head)), 0);
 	assert_string_equal(printed + strlen(head), probe_text_main());

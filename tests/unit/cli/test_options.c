@@ -547,6 +547,32 @@ static void director(void **state)
 		    "--director");
 }
 
+static void real_server(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(PARSE(&o, "-a"), 0);
+	assert_false(o.server);
+	assert_int_equal(PARSE(&o, "--server", "-L", "80", "-V", "10.0.0.1", "--failures", "--record", "x"), 0);
+	assert_true(o.server);
+	assert_false(options_sockets(&o));
+	assert_int_equal(PARSE(&o, "--server", "-ar", "--down", "--slow", "5"), 0);
+	assert_true(options_sockets(&o));
+	assert_int_equal(PARSE(&o, "--replay", "x", "--server", "--down"), 0);
+	CHECK_ERROR("--server and --director exclude each other: run the tool twice; give one", "--server", "--director");
+	CHECK_ERROR("--server and --pid exclude each other: there is no process yet, and no other real server than this host; give "
+		    "one", "--server", "-a", "-p", "1");
+	CHECK_ERROR("--server and --real exclude each other: there is no process yet, and no other real server than this host; give "
+		    "one", "-R", "10.0.0.1", "--server");
+	CHECK_ERROR("--slow: --server alone shows no connects and no data; leave it out, or add -a", "--server", "--slow", "5");
+	CHECK_ERROR("--retransmits: --server alone shows no connects and no data; leave it out, or add -a", "--server", "-r");
+	assert_int_equal(PARSE(&o, "--server", "--summary", "5"), 0);
+	CHECK_ERROR("--metrics and --server exclude each other: give --summary, or run the tool twice", "--server", "-a", "--summary",
+		    "--metrics", "x");
+	CHECK_ERROR("--histogram and --server exclude each other: give --summary, or run the tool twice", "--server", "--histogram");
+}
+
 static void families_exclude_each_other(void **state)
 {
 	(void)state;
@@ -938,6 +964,7 @@ int main(void)
 		cmocka_unit_test(netns),
 		cmocka_unit_test(container),
 		cmocka_unit_test(director),
+		cmocka_unit_test(real_server),
 		cmocka_unit_test(families_exclude_each_other),
 		cmocka_unit_test(formats_exclude_each_other),
 		cmocka_unit_test(recordings),

@@ -669,6 +669,34 @@ static void fields_of_forwarded(void **state)
 	assert_int_equal(row_of(&ev).oldstate, IPVS_SYN_RECV);
 }
 
+/* There is no process; the states are TCP's, and each tells of a failure. */
+static void server_events(void **state)
+{
+	static const char *const words[] = { "syn-ack-again", "no-listener", "accept-queue-full" };
+
+	(void)state;
+	for (int i = 0; i < (int)N_OF(words); i++) {
+		struct event ev = event_at(1, 1);
+		struct row row;
+
+		ev.type = (uint8_t)(EVENT_SERVER_SYN_ACK + i);
+		ev.oldstate = ev.newstate = TCP_SYN_RECV;
+		ev.conn.owner.pid = 7;
+		row = row_of(&ev);
+		assert_true(row.server);
+		assert_false(row.forwarded);
+		assert_false(row_has_process(&row));
+		assert_string_equal(row.event, words[i]);
+		assert_string_equal(row.reason, words[i]);
+		assert_int_equal(row.newstate, TCP_SYN_RECV);
+		assert_int_equal(row.pid, 0);
+		assert_string_equal(row.comm, "");
+		assert_true(is_trouble(&ev, true, 0));
+		assert_false(is_trouble(&ev, false, 1));
+	}
+	assert_int_equal(EVENT_SERVER_SYN_ACK + N_OF(words), EVENT_TYPES);
+}
+
 static void methods(void **state)
 {
 	static const char *const words[] = { "masq", "local", "tunnel", "route", "bypass" };
@@ -716,6 +744,7 @@ int main(void)
 		cmocka_unit_test(reasons_of_forwarded),
 		cmocka_unit_test(forwarded_trouble),
 		cmocka_unit_test(fields_of_forwarded),
+		cmocka_unit_test(server_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,8 @@ static void kinds_in_the_cache(void **state)
 	kind_is(&(struct options){ .director = DIRECTOR_STATES, .summary = true, .record = "x" }, "director-both");
 	kind_is(&(struct options){ .director = DIRECTOR_STATES, .all = true, .metrics = "x" }, "director-all-counts");
 	kind_is(&(struct options){ .director = DIRECTOR_STATES, .all = true, .metrics = "x", .record = "x" }, "director-all-both");
+	kind_is(&(struct options){ .server = true, .record = "x" }, "server");
+	kind_is(&(struct options){ .server = true, .all = true }, "server-all");
 	assert_string_equal(plan_layout_text(&p).kind, "layout");
 	assert_true(plan_layout_text(&p).optional);
 }
@@ -165,15 +167,15 @@ static void hooks_of_a_director(void **state)
 	(void)state;
 	choose(chosen, &states, &host);
 	for (int i = 0; i < HOOK_EVENTS; i++)
-		assert_int_equal(chosen[i] != NULL, i >= HOOK_FORWARD);
+		assert_int_equal(chosen[i] != NULL, i >= HOOK_FORWARD && i <= HOOK_FORWARD_FREE);
 	assert_string_equal(chosen[HOOK_FORWARD]->target, "tcp_state_transition");
 	assert_true(possible(chosen, &states, &host, line));
 	choose(chosen, &ends, &host);
 	for (int i = 0; i < HOOK_EVENTS; i++)
-		assert_int_equal(chosen[i] != NULL, i > HOOK_FORWARD);
+		assert_int_equal(chosen[i] != NULL, i > HOOK_FORWARD && i <= HOOK_FORWARD_FREE);
 	assert_true(possible(chosen, &ends, &host, line));
 	choose(chosen, &both, &host);
-	for (int i = 0; i < HOOK_EVENTS; i++)
+	for (int i = 0; i <= HOOK_FORWARD_FREE; i++)
 		assert_non_null(chosen[i]);
 	assert_true(possible(chosen, &both, &host, line));
 	choose(chosen, &plain, &host);
@@ -189,6 +191,43 @@ static void hooks_of_a_director(void **state)
 	assert_non_null(strstr(line, "--director needs them"));
 }
 
+/* With --server nothing of IPVS is traced, and no socket without -a. A kprobe has one address family only. */
+static void hooks_of_a_server(void **state)
+{
+	static const struct options server = { .server = true }, both = { .server = true, .all = true };
+	const struct hook *chosen[HOOK_EVENTS];
+	struct host host = modern;
+	char line[256];
+
+	(void)state;
+	choose(chosen, &server, &host);
+	for (int i = 0; i < HOOK_EVENTS; i++)
+		assert_int_equal(chosen[i] != NULL, i >= HOOK_SYN_ACK);
+	assert_string_equal(chosen[HOOK_SYN_ACK]->target, "tcp_rtx_synack");
+	assert_string_equal(chosen[HOOK_RESET]->target, "tcp_v4_send_reset");
+	assert_string_equal(chosen[HOOK_RESET_V6]->target, "tcp_v6_send_reset");
+	assert_true(possible(chosen, &server, &host, line));
+	choose(chosen, &both, &host);
+	assert_non_null(chosen[HOOK_STATE]);
+	assert_non_null(chosen[HOOK_SYN_ACK]);
+	assert_null(chosen[HOOK_FORWARD_FREE]);
+
+	host.syn_ack_tracepoint = host.reset_tracepoint = true;
+	choose(chosen, &server, &host);
+	assert_string_equal(chosen[HOOK_SYN_ACK]->program, "syn_ack_raw");
+	assert_string_equal(chosen[HOOK_RESET]->program, "reset_raw");
+	assert_null(chosen[HOOK_RESET_V6]);
+
+	host.kprobes = false;
+	choose(chosen, &server, &host);
+	assert_true(possible(chosen, &server, &host, line));
+	assert_null(chosen[HOOK_ACCEPT_SYN]);
+	host.syn_ack_tracepoint = false;
+	choose(chosen, &server, &host);
+	assert_false(possible(chosen, &server, &host, line));
+	assert_non_null(strstr(line, "--server needs CONFIG_KPROBE_EVENTS"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +236,7 @@ int main(void)
 		cmocka_unit_test(second_program),
 		cmocka_unit_test(hooks_of_connects),
 		cmocka_unit_test(hooks_of_a_director),
+		cmocka_unit_test(hooks_of_a_server),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
