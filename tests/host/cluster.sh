@@ -8,6 +8,7 @@
 # "namespaces" and "filter" are what the container gets: at first what scripts/examples/daemonset.yml gives
 image()
 {
+	local example=$top/scripts/examples/daemonset.yml
 	mkdir root layers host_cache
 	mount -t tmpfs tmpfs layers
 	mkdir layers/upper layers/work
@@ -15,8 +16,11 @@ image()
 	cp "$tool" root/ipvs-tcpstate
 	cp "$host/filtered.py" root/
 	rm -rf root/lib/modules/* root/usr/src/* root/var/cache/ipvs-tcpstate
-	mkdir -p root/lib/modules root/var/cache/ipvs-tcpstate
-	mounts=(tracefs modules src cache) capabilities=(bpf perfmon sys_ptrace) namespaces=(--mount --cgroup) filter=''
+	mkdir -p root/lib/modules root/var/cache/ipvs-tcpstate root/var/lib/prometheus/node-exporter
+	mapfile -t mounts < <(sed -n 's/.*{name: \([a-z]*\), mountPath: .*/\1/p' "$example")
+	mapfile -t capabilities < <(sed -n 's/^ *add: \[\(.*\)\]$/\1/p' "$example" | tr -d ' ' | tr ,A-Z '\na-z')
+	expect "mounts and capabilities in the example" "6 4" "${#mounts[@]} ${#capabilities[@]}"
+	namespaces=(--mount --cgroup) filter=''
 	cat >inside <<-'END'
 		#!/bin/bash
 		# Mounts what is named in "mounts", takes all capabilities away that are not in "capabilities", and runs the tool.
@@ -30,8 +34,9 @@ image()
 			modules) mount --rbind /lib/modules root/lib/modules ;;
 			src) mount --rbind /usr/src root/usr/src ;;
 			cache) mount --bind host_cache root/var/cache/ipvs-tcpstate ;;
-			groups) mount --rbind "$hierarchy" root/sys/fs/cgroup ;;
-			own-groups) mount -t cgroup2 cgroup root/sys/fs/cgroup ;;
+			cgroup) [ ! "$hierarchy" ] || mount --rbind "$hierarchy" root/sys/fs/cgroup ;;
+			metrics) mount -t tmpfs tmpfs root/var/lib/prometheus/node-exporter ;;
+			own-cgroup) mount -t cgroup2 cgroup root/sys/fs/cgroup ;;
 			esac
 		done
 		mount -o remount,bind,ro root
@@ -172,16 +177,15 @@ group_views()
 	[ "$(hierarchy v2)" ] || skip "no control groups v2"
 	image
 	own_pids
-	mounts+=(groups)
 	make_group v2 "docker-$container_id.scope"
 	seal
 	expect "the host's" "cgroups ok /sys/fs/cgroup" "$(in_group ./container --check -a -x | tr -s ' ' | grep '^cgroups')"
-	mounts=("${mounts[@]/#groups/own-groups}")
+	mounts=("${mounts[@]/#cgroup/own-cgroup}")
 	seal
 	expect "its own" "cgroups warning only a part of the hierarchy is at /sys/fs/cgroup: containers are not known; \
 add: docker run -v /sys/fs/cgroup:/sys/fs/cgroup:ro; Kubernetes: hostPath /sys/fs/cgroup" \
 		"$(in_group ./container --check -a -x | tr -s ' ' | grep '^cgroups')"
-	without_mount own-groups
+	without_mount own-cgroup
 	seal
 	expect "none" "cgroups ok no v2 hierarchy: containers by /proc/PID/cgroup" \
 		"$(in_group ./container --check -a -x | tr -s ' ' | grep '^cgroups')"
