@@ -42,7 +42,7 @@ void headers_find(const char *release, char headers[PATH_MAX], char of[HEADERS_R
 		return;
 	}
 	if (is_there("/sys/kernel/kheaders.tar.xz"))
-		strcpy(headers, "/sys/kernel/kheaders.tar.xz");
+		snprintf(headers, PATH_MAX, "/sys/kernel/kheaders.tar.xz");
 }
 
 bool headers_missing(const char *release, const struct view *v, char *why, size_t why_len, char *mend, size_t mend_len)

@@ -5,6 +5,7 @@
 #include "build/cache.h"
 #include "host/distro.h"
 #include "host/headers.h"
+#include "ipvs/ipvs.h"
 #include "output/output_journal.h"
 #include "trace/check_rights.h"
 
@@ -31,6 +32,13 @@ static void report_finding(struct checker *c, const struct finding *f)
 		c->possible = false;
 	finding_print(f, c->out, c->plan->options->json);
 	output_flush(c->out);
+}
+
+static void add_found(struct finding *f, const char *words)
+{
+	size_t used = strlen(f->found);
+
+	snprintf(f->found + used, sizeof(f->found) - used, "%s", words);
 }
 
 static void check_right(struct checker *c, void (*check)(const struct plan *p, struct finding *f))
@@ -121,7 +129,7 @@ static void check_headers(struct checker *c)
 	if (!*h->headers) {
 		f.status = MISSING;
 		f.adds = headers_missing(h->uts.release, &h->view, f.found, sizeof(f.found), f.mend, sizeof(f.mend));
-		strcat(f.found, ", no kheaders, no --programs");
+		add_found(&f, ", no kheaders, no --programs");
 	} else if (!host_headers_match(h)) {
 		f.status = WARNING;
 		snprintf(f.found, sizeof(f.found), "%.128s is of kernel %s, not %s", h->headers,
@@ -263,10 +271,16 @@ static void check_ipvs(struct checker *c)
 		snprintf(f.found, sizeof(f.found), "%s; %d network namespaces with virtual services",
 			 access("/sys/module/ip_vs/initstate", F_OK) ? "built in" : "loaded",
 			 namespaces_with_services());
+		if (ipvs_counts_none(c->plan->options->proc_root)) {
+			f.status = WARNING;
+			add_found(&f, "; its own counters stay 0, so losses cannot be cross-checked");
+			if (!access("/proc/sys/net/ipv4/vs/run_estimation", F_OK))
+				strcpy(f.mend, "sysctl net.ipv4.vs.run_estimation=1");
+		}
 	} else if (!access(path, F_OK)) {
 		f.status = WARNING;
 		strcpy(f.found, "not loaded: rows begin when it is, or use -a");
-		strcpy(f.mend, c->host->view.root == VIEW_OTHER ? "modprobe ip_vs (on the host)" : "modprobe ip_vs");
+		snprintf(f.mend, sizeof(f.mend), "modprobe ip_vs%s", c->host->view.root == VIEW_OTHER ? " (on the host)" : "");
 	} else if (access(modules, F_OK)) {
 		f.status = WARNING;
 		snprintf(f.found, sizeof(f.found), "not loaded; no %s, so it is not known whether this kernel has it", modules);
