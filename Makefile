@@ -153,6 +153,8 @@ FILES = $(BUILD)/ipvs-tcpstate:755:$(PREFIX)/sbin/ipvs-tcpstate \
 	scripts/examples/fleet-programs:755:$(PREFIX)/share/doc/ipvs-tcpstate/examples/fleet-programs \
 	scripts/examples/alerts.yml:644:$(PREFIX)/share/doc/ipvs-tcpstate/examples/alerts.yml \
 	scripts/examples/dashboard.json:644:$(PREFIX)/share/doc/ipvs-tcpstate/examples/dashboard.json \
+	scripts/examples/Dockerfile:644:$(PREFIX)/share/doc/ipvs-tcpstate/examples/Dockerfile \
+	scripts/examples/daemonset.yml:644:$(PREFIX)/share/doc/ipvs-tcpstate/examples/daemonset.yml \
 	scripts/examples/ipvs-tcpstate.service:644:$(PREFIX)/share/doc/ipvs-tcpstate/examples/ipvs-tcpstate.service \
 	$(BUILD)/completion/bash:644:$(BASHDIR)/ipvs-tcpstate \
 	$(BUILD)/completion/zsh:644:$(ZSHDIR)/_ipvs-tcpstate

@@ -208,7 +208,7 @@ int main(int argc, char *argv[])
 	struct plan plan;
 	struct host host;
 	const volatile sig_atomic_t *stop;
-	char missing[512];
+	char missing[1024];
 	bool possible;
 	int status;
 

@@ -149,3 +149,40 @@ try_old()
 	BUILD=$top/build/old-gcc "$top/tests/host/run" 'first start' '-a: 23 IPv4 connections' '-a: refused, with the reason' |
 		sed -E 's/^([A-Z]+) /\1 compile: headers of 3.10: /' || failed=1
 }
+
+# ---- musl
+
+# build_musl - builds the tool with musl and the kernel's headers, and compares what it prints of recordings with the tool that
+# make has built. A libbcc for glibc does not load there, so root tries a trace with programs that the other tool has compiled.
+build_musl()
+{
+	local build=build/musl headers=$top/build/musl-headers file kept
+	mkdir -p "$headers"
+	ln -sfn /usr/include/linux "$headers/linux"
+	ln -sfn /usr/include/asm-generic "$headers/asm-generic"
+	ln -sfn "/usr/include/$(gcc -print-multiarch)/asm" "$headers/asm"
+	make -s -C "$top" -j"$(nproc)" CC=musl-gcc BUILD="$build" CPPFLAGS="-isystem $headers" CFLAGS=-O0 "$build/ipvs-tcpstate" \
+		>/dev/null || return
+	for file in "$top"/tests/replay/*.rec; do
+		cmp <("$top/$build/ipvs-tcpstate" --replay "$file" -j 2>&1) <("$top/build/ipvs-tcpstate" --replay "$file" -j 2>&1) &&
+			cmp <("$top/$build/ipvs-tcpstate" --replay "$file" -xwT 2>&1) \
+				<("$top/build/ipvs-tcpstate" --replay "$file" -xwT 2>&1) || return
+	done
+	cmp <("$top/$build/ipvs-tcpstate" --help) <("$top/build/ipvs-tcpstate" --help) || return
+	"$top/build/ipvs-tcpstate" --check -a >/dev/null 2>&1 || return 0
+	kept=$(mktemp -d) || return
+	"$top/build/ipvs-tcpstate" --cache-dir "$kept" -a -d 1 >/dev/null 2>&1 &&
+		"$top/$build/ipvs-tcpstate" --cache-dir "$kept" -a -d 1 2>&1 | grep 'rows, 0 lost$'
+	set -- $?
+	rm -rf "$kept"
+	return "$1"
+}
+
+try_musl()
+{
+	if [ -z "$(command -v musl-gcc)" ]; then
+		echo "SKIP compile: musl: no musl-gcc; run: make setup-compile"
+	else
+		judge "compile: musl" build_musl || :
+	fi
+}

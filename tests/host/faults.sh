@@ -248,7 +248,7 @@ no_modules()
 {
 	mount -t tmpfs tmpfs /lib/modules
 	[ ! -e /sys/kernel/kheaders.tar.xz ] || skip "this kernel has its headers in itself"
-	misuse 3 'no headers of the running kernel under /lib/modules.*; or bring the programs: --programs FILE' "$tool" --cache-dir "$cache" -a
+	misuse 3 'no headers of the running kernel: no /lib/modules/.*; or bring the programs: --programs FILE' "$tool" --cache-dir "$cache" -a
 }
 
 read_only_root()

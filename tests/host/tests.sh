@@ -511,6 +511,7 @@ run_host()
 	run_faults
 	run_privilege
 	run_containers
+	run_cluster
 	run_programs
 	run_sinks
 	run_soak

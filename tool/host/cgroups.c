@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,19 +15,22 @@
 
 /* A line is: 31 25 0:27 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw
  * In a control group namespace the host's hierarchy has a root above the namespace's, such as /../.. */
-static void find_mount(struct cgroups *g)
+bool cgroups_find(char found[PATH_MAX])
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
 	char *line = NULL, root[PATH_MAX], mount[PATH_MAX];
 	size_t size = 0;
+	struct stat st;
 
+	found[0] = '\0';
 	while (file && getline(&line, &size, file) > 0)
 		if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %4095s %4095s", root, mount) == 2 &&
-		    (!*g->mount || !strncmp(root, "/..", 3)))
-			snprintf(g->mount, sizeof(g->mount), "%s", mount);
+		    (!*found || !strncmp(root, "/..", 3)))
+			snprintf(found, PATH_MAX, "%s", mount);
 	free(line);
 	if (file)
 		fclose(file);
+	return *found && !stat(found, &st) && st.st_ino == 1;
 }
 
 /* Keeps the path of a watch. A group that is there already has the same watch again. */
@@ -103,7 +105,7 @@ void cgroups_open(struct cgroups *g, cgroups_seen seen, void *cookie)
 	g->seen = seen;
 	g->cookie = cookie;
 	g->fd = -1;
-	find_mount(g);
+	cgroups_find(g->mount);
 	if (!*g->mount)
 		return;
 	g->path = calloc(WATCHES_MAX, sizeof(*g->path));

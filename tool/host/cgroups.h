@@ -9,6 +9,7 @@
 #include "host/container.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /**
@@ -30,6 +31,14 @@ struct cgroups {
 
 /** cgroups_open - find the v2 hierarchy, read and watch it; fails into @g->mount or @g->err; the caller calls cgroups_close() */
 void cgroups_open(struct cgroups *g, cgroups_seen seen, void *cookie);
+
+/**
+ * cgroups_find - find where the v2 hierarchy is mounted
+ * @mount: "" if it is not mounted
+ * Return: true if all of it is there: only the root of a hierarchy has inode number 1
+ * Source: kernfs_create_root(), fs/kernfs/dir.c
+ */
+bool cgroups_find(char mount[PATH_MAX]);
 
 /** cgroups_follow - handle what has changed since; does not wait */
 void cgroups_follow(struct cgroups *g);

@@ -4,8 +4,7 @@
 #include "base/bpf.h"
 #include "base/cpus.h"
 #include "base/file.h"
-#include "host/distro.h"
-
+#include "host/headers.h"
 #include "host/privilege.h"
 
 #include <errno.h>
@@ -45,38 +44,9 @@ static void find_tracefs(struct host *h)
 	}
 }
 
-/* Reads the release from: #define UTS_RELEASE "6.1.0-56-amd64" */
-static void read_headers_release(struct host *h)
-{
-	char path[PATH_MAX + 64], *text, *quote;
-
-	snprintf(path, sizeof(path), "%s/include/generated/utsrelease.h", h->headers);
-	text = file_read(path);
-	quote = text ? strchr(text, '"') : NULL;
-	if (quote)
-		snprintf(h->headers_release, sizeof(h->headers_release), "%.*s",
-			 (int)strcspn(quote + 1, "\"\n"), quote + 1);
-	free(text);
-}
-
 bool host_headers_match(const struct host *h)
 {
 	return !*h->headers_release || !strcmp(h->headers_release, h->uts.release);
-}
-
-/* libbcc needs the link "build"; Debian keeps half of the headers under "source". */
-static void find_headers(struct host *h)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "/lib/modules/%s/build/include", h->uts.release);
-	if (exists(path)) {
-		snprintf(h->headers, sizeof(h->headers), "/lib/modules/%s/build", h->uts.release);
-		read_headers_release(h);
-		return;
-	}
-	if (exists("/sys/kernel/kheaders.tar.xz"))
-		strcpy(h->headers, "/sys/kernel/kheaders.tar.xz");
 }
 
 static bool file_in(const char *dir, size_t len, const char *name, char *path, size_t size)
@@ -212,7 +182,7 @@ static void probe_bpf(struct host *h)
 	fd = try_load(BPF_PROG_TYPE_TRACEPOINT, h->read_helper);
 	/* -EINVAL before 4.7: bpf(2) works, but has no tracepoint programs. */
 	h->bpf = fd >= 0 || fd == -EINVAL;
-	h->bpf_forbidden = fd == -EPERM || fd == -EACCES;
+	h->bpf_forbidden = fd == -EPERM || fd == -EACCES || (fd == -ENOSYS && h->view.filtered);
 	if (fd >= 0)
 		close(fd);
 	fd = try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, h->read_helper);
@@ -358,6 +328,7 @@ void host_probe(struct host *h)
 
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	memset(h, 0, sizeof(*h));
+	view_probe(&h->view);
 	uname(&h->uts);
 	host_read_build_id("/sys/kernel/notes", h->build_id);
 	probe_files(h);
@@ -365,7 +336,7 @@ void host_probe(struct host *h)
 	h->error_tracepoint = has_tracepoint(h, "sock", "inet_sk_error_report", "");
 	h->syn_ack_tracepoint = has_tracepoint(h, "tcp", "tcp_retransmit_synack", "");
 	h->reset_tracepoint = has_tracepoint(h, "tcp", "tcp_send_reset", " reason;");	/* in the same release */
-	find_headers(h);
+	headers_find(h->uts.release, h->headers, h->headers_release);
 	find_libbcc(h);
 	probe_bpf(h);
 	probe_kprobes(h);
@@ -373,40 +344,67 @@ void host_probe(struct host *h)
 	probe_lockdown(h);
 }
 
-bool host_can_trace(const struct host *h, bool compiles, char *line, size_t len)
+bool host_tracefs_remedy(const struct host *h, char *mend, size_t len)
+{
+	static const struct remedy mount = { "mount -t tracefs nodev /sys/kernel/tracing", "-v /sys/kernel/tracing:/sys/kernel/tracing",
+					     "hostPath /sys/kernel/tracing" };
+
+	return view_remedy(&h->view, &mount, mend, len);
+}
+
+/* Returns false, or true with what this process may not do, and what to do about it. */
+static bool is_forbidden(const struct host *h, char *line, size_t len)
 {
 	const uint64_t needed = privilege_bpf() | privilege_perfmon();
-	char hint[256], names[64];
+	char names[64], why[128], mend[256];
 
 	privilege_names(needed, names, sizeof(names));
-	if (privilege_is_confined())
+	if (privilege_is_confined()) {
 		snprintf(line, len, "user %u of a user namespace cannot load BPF programs: %s count only if they are the "
 			 "host's; run it as root outside of containers", geteuid(), names);
-	else if (!privilege_has(needed))
-		snprintf(line, len, "cannot load BPF programs as user %u without %s; run as root (sudo)",
-			 geteuid(), names);
-	else if (h->lockdown)
+	} else if (!privilege_has(needed)) {
+		snprintf(line, len, "cannot load BPF programs as user %u without %s; %s", geteuid(), names,
+			 geteuid() ? "run as root (sudo)" : "see --check");
+	} else if (h->lockdown) {
 		snprintf(line, len, "kernel lockdown is \"confidentiality\", which forbids every BPF "
 			 "program that reads memory; boot without lockdown=confidentiality");
-	else if (h->files < h->files_needed)
+	} else if (h->files < h->files_needed) {
 		snprintf(line, len, "this process may open %" PRIu64 " files, and needs up to %" PRIu64 ", one of them for each "
 			 "CPU; run: ulimit -n %" PRIu64, h->files, h->files_needed, h->files_needed);
-	else if (h->bpf_forbidden)
-		snprintf(line, len, "loading BPF programs is not permitted here, by a seccomp filter of a container or a "
-			 "security module; permit bpf(2) and perf_event_open(2), or run it outside of containers");
-	else if (!h->bpf)
+	} else if (h->bpf_forbidden) {
+		view_permit(&h->view, mend, sizeof(mend));
+		snprintf(line, len, "bpf(2) is forbidden by %s; add: %s", view_forbids(&h->view), mend);
+	} else if (h->view.perf_err) {
+		bool adds = view_forbids_perf(&h->view, why, sizeof(why), mend, sizeof(mend));
+
+		snprintf(line, len, "%s; %s: %s", why, adds ? "add" : "run", mend);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+bool host_can_trace(const struct host *h, bool compiles, char *line, size_t len)
+{
+	char why[512], mend[512];
+	bool adds;
+
+	if (is_forbidden(h, line, len))
+		return false;
+	if (!h->bpf) {
 		snprintf(line, len, "kernel %s refuses BPF tracing programs; it needs "
 			 "CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS",
 			 h->uts.release);
-	else if (h->tracefs_hidden)
+	} else if (h->tracefs_hidden) {
 		snprintf(line, len, "cannot read tracefs as user %u without CAP_DAC_READ_SEARCH; run as "
 			 "root (sudo)", geteuid());
-	else if (!*h->tracefs)
-		snprintf(line, len, "no tracefs; run: mount -t tracefs nodev /sys/kernel/tracing");
-	else if (compiles && !*h->headers) {
-		distro_headers_hint(h->uts.release, hint, sizeof(hint));
-		snprintf(line, len, "no headers of the running kernel under /lib/modules/%s/build; "
-			 "run: %s; or bring the programs: --programs FILE", h->uts.release, hint);
+	} else if (!*h->tracefs) {
+		adds = host_tracefs_remedy(h, mend, sizeof(mend));
+		snprintf(line, len, "no tracefs; %s: %s", adds ? "add" : "run", mend);
+	} else if (compiles && !*h->headers) {
+		adds = headers_missing(h->uts.release, &h->view, why, sizeof(why), mend, sizeof(mend));
+		snprintf(line, len, "no headers of the running kernel: %s; %s: %s; or bring the programs: --programs FILE", why,
+			 adds ? "add" : "run", mend);
 	} else {
 		return true;
 	}

@@ -3,6 +3,9 @@
 #ifndef HOST_H
 #define HOST_H
 
+#include "host/headers.h"
+#include "host/view.h"
+
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,11 +16,12 @@
 
 struct host {
 	struct utsname uts;
+	struct view view;
 	char build_id[HOST_BUILD_ID_SIZE];	/* of the running kernel; "" if it has none */
 	char tracefs[64];		/* mount point; "" if it is not mounted or this user cannot read it */
 	bool tracefs_hidden;		/* tracefs is mounted, but this user cannot read it */
 	char headers[PATH_MAX];		/* build tree of the running kernel; "" if there is none */
-	char headers_release[65];	/* release of the kernel that they belong to; "" if not known */
+	char headers_release[HEADERS_RELEASE_SIZE];	/* release of the kernel that they belong to; "" if not known */
 	char libbcc[PATH_MAX];		/* path, or only the name if it is not in a usual folder */
 	bool libbcc_found;
 	bool bpf;			/* bpf(2) loads programs */
@@ -54,6 +58,9 @@ void host_probe(struct host *h);
  * @line: set if false: one line with what is missing and the remedy
  */
 bool host_can_trace(const struct host *h, bool compiles, char *line, size_t len);
+
+/** host_tracefs_remedy - what mounts it; Return: as view_remedy() */
+bool host_tracefs_remedy(const struct host *h, char *mend, size_t len);
 
 /** host_headers_match - true if the headers belong to the running kernel, or do not name their kernel */
 bool host_headers_match(const struct host *h);

@@ -219,6 +219,24 @@ int ipvs_taken(const char *proc_root, uint64_t *n)
 	return read_stats(proc_root, "ip_vs_stats_percpu", ipvs_sum, n);
 }
 
+bool ipvs_counts_none(const char *proc_root)
+{
+	char path[PATH_MAX], line[256];
+	bool made = false;
+	uint64_t taken;
+	FILE *file;
+
+	if (ipvs_taken(proc_root, &taken) || taken)
+		return false;
+	snprintf(path, sizeof(path), "%s/thread-self/net/ip_vs_conn_sync", proc_root);
+	file = fopen(path, "re");
+	for (int lines = 0; file && !made && lines < 1000 && fgets(line, sizeof(line), file); lines++)
+		made = strstr(line, " LOCAL ");
+	if (file)
+		fclose(file);
+	return made;
+}
+
 /* The line after the heading "Conns/s   Pkts/s   Pkts/s ..." has the rates, hexadecimal. */
 int ipvs_rate(const char *text, uint64_t *n)
 {

@@ -57,6 +57,13 @@ void ipvs_add_conns(struct ipvs_sum_of_conns *sum, const char *line, size_t len)
 int ipvs_taken(const char *proc_root, uint64_t *n);
 
 /**
+ * ipvs_counts_none - true if IPVS has made a connection in this process's network namespace, but has counted none
+ * Some vendors' kernels count nothing while estimation is off. Connections that another director has sent are never counted.
+ * Source: ip_vs_conn_sync_seq_show(), net/netfilter/ipvs/ip_vs_conn.c
+ */
+bool ipvs_counts_none(const char *proc_root);
+
+/**
  * ipvs_sum - add up the connections in the CPUs' lines of net/ip_vs_stats_percpu
  * @text: content of the file, NUL-terminated
  * Return: 0 with @n set, or -EBADMSG if the text has no line of a CPU.

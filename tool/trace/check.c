@@ -4,27 +4,20 @@
 #include "base/file.h"
 #include "build/cache.h"
 #include "host/distro.h"
-#include "host/privilege.h"
+#include "host/headers.h"
 #include "host/real_server.h"
+#include "ipvs/ipvs.h"
 #include "output/output_journal.h"
+#include "trace/check_rights.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum status { OK, WARNING, MISSING };
-
-struct finding {
-	const char *name;
-	enum status status;
-	char found[768];
-	char mend[256];			/* command that repairs it; "" if there is nothing to repair */
-};
 
 struct checker {
 	const struct plan *plan;
@@ -34,90 +27,26 @@ struct checker {
 	bool possible;
 };
 
-static const char *const words[] = { "ok", "warning", "missing" };
-
-static void print_finding_text(struct output *o, const struct finding *f)
-{
-	const char *start = o->at;
-
-	put_text(o, f->name);
-	put_pad(o, start, 12);
-	put_char(o, ' ');
-	put_text(o, words[f->status]);
-	put_pad(o, start, 21);
-	put_char(o, ' ');
-	put_text(o, f->found);
-	if (*f->mend) {
-		put_text(o, "; run: ");
-		put_text(o, f->mend);
-	}
-	put_char(o, '\n');
-}
-
-static void print_json(struct output *o, const struct finding *f)
-{
-	put_text(o, "{\"requirement\":");
-	put_json(o, f->name);
-	put_text(o, ",\"status\":");
-	put_json(o, words[f->status]);
-	put_text(o, ",\"found\":");
-	put_json(o, f->found);
-	put_text(o, ",\"mend\":");
-	if (*f->mend)
-		put_json(o, f->mend);
-	else
-		put_text(o, "null");
-	put_text(o, "}\n");
-}
-
-static void report_finding(struct checker *c, struct finding *f)
+static void report_finding(struct checker *c, const struct finding *f)
 {
 	if (f->status == MISSING)
 		c->possible = false;
-	if (c->plan->options->json)
-		print_json(c->out, f);
-	else
-		print_finding_text(c->out, f);
+	finding_print(f, c->out, c->plan->options->json);
 	output_flush(c->out);
 }
 
-static void check_privilege(struct checker *c)
+static void add_found(struct finding *f, const char *words)
 {
-	const uint64_t needed = privilege_bpf() | privilege_perfmon();
-	struct finding f = { .name = "privilege" };
-	bool has = privilege_has(needed);
-	char names[64];
+	size_t used = strlen(f->found);
 
-	privilege_names(needed, names, sizeof(names));
-	if (has && !geteuid())
-		strcpy(f.found, "user 0");
-	else
-		snprintf(f.found, sizeof(f.found), "user %u %s %s", geteuid(), has ? "with" : "without",
-			 names);
-	if (privilege_is_confined()) {
-		f.status = MISSING;
-		snprintf(f.found, sizeof(f.found), "user %u of a user namespace: %s count only if they are the host's", geteuid(),
-			 names);
-	} else if (!has) {
-		f.status = MISSING;
-		snprintf(f.mend, sizeof(f.mend), "sudo %s", "ipvs-tcpstate --check");
-	}
-	report_finding(c, &f);
+	snprintf(f->found + used, sizeof(f->found) - used, "%s", words);
 }
 
-static void check_files(struct checker *c)
+static void check_right(struct checker *c, void (*check)(const struct plan *p, struct finding *f))
 {
-	const struct host *h = c->host;
-	struct finding f = { .name = "open files" };
+	struct finding f = { .status = OK };
 
-	if (h->files == UINT64_MAX)
-		snprintf(f.found, sizeof(f.found), "unlimited");
-	else
-		snprintf(f.found, sizeof(f.found), "%" PRIu64 " permitted, up to %" PRIu64 " needed", h->files, h->files_needed);
-	if (h->files < h->files_needed) {
-		f.status = MISSING;
-		snprintf(f.mend, sizeof(f.mend), "ulimit -n %" PRIu64, h->files_needed);
-	}
+	check(c->plan, &f);
 	report_finding(c, &f);
 }
 
@@ -133,22 +62,13 @@ static void check_lockdown(struct checker *c)
 	report_finding(c, &f);
 }
 
-static void check_bpf(struct checker *c)
+/* Before 4.17 each kprobe is a line there; the tracefs of a container may be mounted read-only. */
+static bool can_name_kprobes(const struct host *h)
 {
-	struct finding f = { .name = "bpf" };
+	char path[96];
 
-	if (!c->host->bpf) {
-		f.status = MISSING;
-		snprintf(f.found, sizeof(f.found), "%s", !privilege_has(privilege_bpf()) ? "not known without privilege" :
-			 c->host->bpf_forbidden ? "bpf(2) is forbidden here, by a container's seccomp filter or a security module" :
-			 "bpf(2) loads no tracing program: CONFIG_BPF_SYSCALL, CONFIG_BPF_EVENTS");
-	} else {
-		snprintf(f.found, sizeof(f.found), "programs load, reading by %s%s",
-			 c->host->read_helper == BPF_FUNC_probe_read ? "bpf_probe_read"
-								     : "bpf_probe_read_kernel",
-			 c->host->raw_tracepoints ? ", raw tracepoints" : "");
-	}
-	report_finding(c, &f);
+	snprintf(path, sizeof(path), "%s/kprobe_events", h->tracefs);
+	return !access(path, W_OK);
 }
 
 static void check_kprobes(struct checker *c)
@@ -162,32 +82,21 @@ static void check_kprobes(struct checker *c)
 		f.status = without;
 		snprintf(f.found, sizeof(f.found), "switched off: %s cannot be seen", unseen);
 		snprintf(f.mend, sizeof(f.mend), "%s", c->host->kprobes_off);
+	} else if (c->plan->named_kprobes && !can_name_kprobes(c->host)) {
+		f.status = without;
+		snprintf(f.found, sizeof(f.found), "cannot write %s/kprobe_events: %s", c->host->tracefs, strerror(errno));
+		f.adds = host_tracefs_remedy(c->host, f.mend, sizeof(f.mend));
 	} else if (c->plan->named_kprobes) {
 		strcpy(f.found, "by tracefs kprobe_events");
 	} else if (c->host->kprobes) {
 		strcpy(f.found, "by perf event");
+	} else if (!*c->host->tracefs) {
+		f.status = without;
+		strcpy(f.found, "not known without tracefs");
 	} else {
 		f.status = without;
 		snprintf(f.found, sizeof(f.found), "none (CONFIG_KPROBE_EVENTS): %s cannot be seen%s", unseen,
 			 o->server ? "" : ", only -a works");
-	}
-	report_finding(c, &f);
-}
-
-static void check_tracefs(struct checker *c)
-{
-	struct finding f = { .name = "tracefs" };
-
-	if (*c->host->tracefs) {
-		snprintf(f.found, sizeof(f.found), "%s", c->host->tracefs);
-	} else if (c->host->tracefs_hidden) {
-		f.status = MISSING;
-		strcpy(f.found, "not readable without CAP_DAC_READ_SEARCH");
-		strcpy(f.mend, "sudo ipvs-tcpstate --check");
-	} else {
-		f.status = MISSING;
-		strcpy(f.found, "not mounted");
-		strcpy(f.mend, "mount -t tracefs nodev /sys/kernel/tracing");
 	}
 	report_finding(c, &f);
 }
@@ -224,8 +133,8 @@ static void check_headers(struct checker *c)
 	}
 	if (!*h->headers) {
 		f.status = MISSING;
-		snprintf(f.found, sizeof(f.found), "no /lib/modules/%s/build, no kheaders, no --programs",
-			 h->uts.release);
+		f.adds = headers_missing(h->uts.release, &h->view, f.found, sizeof(f.found), f.mend, sizeof(f.mend));
+		add_found(&f, ", no kheaders, no --programs");
 	} else if (!host_headers_match(h)) {
 		f.status = WARNING;
 		snprintf(f.found, sizeof(f.found), "%.128s is of kernel %s, not %s", h->headers,
@@ -234,7 +143,7 @@ static void check_headers(struct checker *c)
 		snprintf(f.found, sizeof(f.found), "%.128s%s", h->headers,
 			 access(source, F_OK) ? "" : ", with its source link");
 	}
-	if (f.status)
+	if (f.status == WARNING)
 		distro_headers_hint(h->uts.release, f.mend, sizeof(f.mend));
 	report_finding(c, &f);
 }
@@ -359,18 +268,27 @@ static int namespaces_with_services(void)
 static void check_ipvs(struct checker *c)
 {
 	struct finding f = { .name = "ip_vs" };
-	char path[300];
+	char modules[128], path[300];
 
-	snprintf(path, sizeof(path), "/lib/modules/%s/kernel/net/netfilter/ipvs",
-		 c->host->uts.release);
+	snprintf(modules, sizeof(modules), "/lib/modules/%s", c->host->uts.release);
+	snprintf(path, sizeof(path), "%s/kernel/net/netfilter/ipvs", modules);
 	if (host_ipvs()) {
 		snprintf(f.found, sizeof(f.found), "%s; %d network namespaces with virtual services",
 			 access("/sys/module/ip_vs/initstate", F_OK) ? "built in" : "loaded",
 			 namespaces_with_services());
+		if (ipvs_counts_none(c->plan->options->proc_root)) {
+			f.status = WARNING;
+			add_found(&f, "; its own counters stay 0, so losses cannot be cross-checked");
+			if (!access("/proc/sys/net/ipv4/vs/run_estimation", F_OK))
+				strcpy(f.mend, "sysctl net.ipv4.vs.run_estimation=1");
+		}
 	} else if (!access(path, F_OK)) {
 		f.status = WARNING;
 		strcpy(f.found, "not loaded: rows begin when it is, or use -a");
-		strcpy(f.mend, "modprobe ip_vs");
+		snprintf(f.mend, sizeof(f.mend), "modprobe ip_vs%s", c->host->view.root == VIEW_OTHER ? " (on the host)" : "");
+	} else if (access(modules, F_OK)) {
+		f.status = WARNING;
+		snprintf(f.found, sizeof(f.found), "not loaded; no %s, so it is not known whether this kernel has it", modules);
 	} else {
 		f.status = WARNING;
 		strcpy(f.found, "not loaded, and no such module for this kernel: only -a has rows");
@@ -417,6 +335,24 @@ static void check_hooks(struct checker *c)
 	}
 }
 
+/* Reports a cache without this entry. */
+static void check_miss(const struct checker *c, const char *dir, struct finding *f)
+{
+	static const struct remedy folder = { "ipvs-tcpstate --cache-dir FOLDER", "-v " CACHE_DIR ":" CACHE_DIR, "hostPath " CACHE_DIR };
+	char parent[PATH_MAX];
+	int err;
+
+	snprintf(parent, sizeof(parent), "%s", dir);
+	err = access(dir, F_OK) ? access(dirname(parent), W_OK) : access(dir, W_OK);
+	if (!err) {
+		snprintf(f->found, sizeof(f->found), "miss in %.128s: the next start compiles", dir);
+		return;
+	}
+	f->status = WARNING;
+	snprintf(f->found, sizeof(f->found), "miss in %.128s, and it cannot be written (%s): each start compiles", dir, strerror(errno));
+	f->adds = view_remedy(&c->host->view, &folder, f->mend, sizeof(f->mend));
+}
+
 static void check_cache(struct checker *c)
 {
 	const char *dir = plan_cache_dir(c->plan);
@@ -438,7 +374,7 @@ static void check_cache(struct checker *c)
 		object_free(&object);
 		snprintf(f.found, sizeof(f.found), "hit in %.128s", dir);
 	} else if (err == -ENOENT) {
-		snprintf(f.found, sizeof(f.found), "miss in %.128s: the next start compiles", dir);
+		check_miss(c, dir, &f);
 	} else {
 		f.status = WARNING;
 		snprintf(f.found, sizeof(f.found), "%s", *why ? why : strerror(-err));
@@ -465,12 +401,16 @@ bool check_print(const struct plan *p, struct output *o)
 	struct checker c = { .plan = p, .host = p->host, .out = o, .possible = true };
 
 	plan_choose(p, &p->layout, c.chosen);
-	check_privilege(&c);
-	check_files(&c);
+	check_right(&c, check_privilege);
+	check_right(&c, check_files);
 	check_lockdown(&c);
-	check_bpf(&c);
+	check_right(&c, check_bpf);
+	check_right(&c, check_perf);
 	check_kprobes(&c);
-	check_tracefs(&c);
+	check_right(&c, check_tracefs);
+	check_right(&c, check_processes);
+	if (options_containers(p->options))
+		check_right(&c, check_groups);
 	check_headers(&c);
 	check_layout(&c);
 	check_libbcc(&c);

@@ -331,10 +331,50 @@ static void rate_of_packets(void **state)
 	assert_int_equal(ipvs_rate("Pkts/s\n", &n), -EBADMSG);
 }
 
+/* write_own - writes a file of this process's namespace */
+static void write_own(const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/thread-self/net/%s", root, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+#define PERCPU(conns) "       Total Incoming Outgoing         Incoming         Outgoing\n" \
+	"CPU    Conns  Packets  Packets            Bytes            Bytes\n" \
+	"  0        " conns "        0        0                0                0\n"
+#define SYNC_HEADING "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Origin Expires\n"
+#define SYNC_LINE(origin) "TCP 0A000001 C350 0A630001 0050 0A630101 1F90 ESTABLISHED " origin " 899\n"
+
+static void counters_stay_0(void **state)
+{
+	char path[PATH_MAX];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/thread-self", root);
+	assert_int_equal(mkdir(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/thread-self/net", root);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_false(ipvs_counts_none(root));
+	write_own("ip_vs_stats_percpu", PERCPU("0"));
+	assert_false(ipvs_counts_none(root));
+	write_own("ip_vs_conn_sync", SYNC_HEADING SYNC_LINE("SYNC  "));
+	assert_false(ipvs_counts_none(root));
+	write_own("ip_vs_conn_sync", SYNC_HEADING SYNC_LINE("SYNC  ") SYNC_LINE("LOCAL "));
+	assert_true(ipvs_counts_none(root));
+	write_own("ip_vs_stats_percpu", PERCPU("1"));
+	assert_false(ipvs_counts_none(root));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rate_of_packets),
+		cmocka_unit_test_setup_teardown(counters_stay_0, make_root, remove_root),
 		cmocka_unit_test(ipv4_line),
 		cmocka_unit_test(ipv6_lines),
 		cmocka_unit_test(lines_that_are_no_connection),
