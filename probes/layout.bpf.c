@@ -60,7 +60,7 @@ OFFSET(skb_len, struct sk_buff, len)
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(4, 4, 0)
 #define IPVS ipvs
 OFFSET(ipvs_net, struct netns_ipvs, net)
-#else	/* RHEL 7's 3.10: IPVS's structures point to the namespace itself; NET_ITSELF in event.h */
+#else	/* RHEL 7's 3.10: its structures point to the namespace itself; NET_ITSELF in event.h */
 #define IPVS net
 int ipvs_net(void *ctx) { return 0xffff; }
 #endif

@@ -134,8 +134,8 @@ static bool layout_text(const struct plan *p, struct output *o)
 	layout_from_object(&l, &programs.object);
 	programs_close(&programs);
 	snprintf(how, sizeof(how), "sk_err %u skc_net %u skc_v6_daddr %u skc_v6_rcv_saddr %u net_inum %u "
-		 "sk_protocol %u/%u inet_sport %u inet_saddr %u ipvs_net %u iph_len %u dest_conn_flags %u cp_state %u transition_args %u", l.sk_err,
-		 l.skc_net, l.skc_v6_daddr, l.skc_v6_rcv_saddr, l.net_inum, l.sk_protocol,
+		 "sk_protocol %u/%u inet_sport %u inet_saddr %u ipvs_net %u iph_len %u dest_conn_flags %u cp_state %u "
+		 "transition_args %u", l.sk_err, l.skc_net, l.skc_v6_daddr, l.skc_v6_rcv_saddr, l.net_inum, l.sk_protocol,
 		 l.protocol_size, l.inet_sport, l.inet_saddr, l.ipvs_net, l.iph_len, l.dest_conn_flags,
 		 l.cp_state, l.transition_args);
 	if (!needs_protocol(p->host))

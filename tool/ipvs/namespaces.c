@@ -143,7 +143,7 @@ static int read_mounted(const struct namespaces *all, const char *mount, uint32_
 	return err;
 }
 
-/* Before 3.19 namespaces are files of procfs, and mountinfo does not tell their kind: 54 28 0:3 / /run/netns/pod rw - proc proc rw */
+/* Before 3.19 namespaces are files of procfs, and a line does not tell their kind: 54 28 0:3 / /run/netns/pod rw - proc proc rw */
 static uint32_t procfs_inum(const char *line, const char *root, const char *mount)
 {
 	struct stat st;
