@@ -334,6 +334,8 @@ static void layout_text(void **state)
 	assert_int_equal(l.cp_timer != 0, kern_version >= 0x40f00);
 	assert_int_equal(l.ipvs_net == NET_ITSELF, kern_version < 0x40400);
 	assert_int_equal(l.iph_len, kern_version < 0x40300 ? 4 : 8);
+	assert_true(l.cp_timeout);
+	assert_int_equal(l.timer_expires, 16);
 }
 
 static void layout_text_without_ipvs(void **state)
