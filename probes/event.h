@@ -159,6 +159,9 @@ enum setting_flags {
 #define SETTING_FILTERS (SETTING_IPV4 | SETTING_IPV6 | SETTING_LPORTS | SETTING_RPORTS | SETTING_PID | SETTING_VIPS | \
 			 SETTING_NETNS)
 
+/* Before 4.4 IPVS's structures point to the network namespace itself, not to a struct netns_ipvs, which points to it. */
+#define NET_ITSELF 0xffff
+
 /* Offsets are in bytes, those of the running kernel; 0: not known. */
 struct settings {
 	__u32 flags;		/* enum setting_flags; first: before 4.9 the verifier forgets a map value once added to */
@@ -177,9 +180,8 @@ struct settings {
 	__u16 sk_protocol;	/* struct sock */
 	__u16 inet_sport;	/* struct inet_sock */
 	__u16 inet_saddr;
-	__u16 ipvs_net;		/* struct netns_ipvs */
+	__u16 ipvs_net;		/* struct netns_ipvs; or NET_ITSELF */
 	__u16 dest_conn_flags;	/* struct ip_vs_dest */
-	__u16 protocol_size;	/* size of sk_protocol in bytes: 1 before 5.6, else 2 */
 	__u16 skb_data;		/* struct sk_buff */
 	__u16 svc_af;		/* struct ip_vs_service */
 	__u16 svc_ipvs;
@@ -202,8 +204,8 @@ struct settings {
 	__u16 dest_weight;
 	__u16 pd_state_table;	/* struct ip_vs_proto_data */
 	__u16 pd_timeouts;
+	__u16 iph_len;		/* struct ip_vs_iphdr */
 	__u16 skb_len;		/* struct sk_buff; data_len follows it */
-	__u16 transition_args;	/* number of arguments of tcp_state_transition(); 5: the last is the IP header's length */
 	__u16 timer_expires;	/* struct timer_list */
 	__u16 skb_head;		/* struct sk_buff */
 	__u16 skb_ip;
@@ -211,6 +213,8 @@ struct settings {
 	__u16 dev_nd_net;		/* struct net_device */
 	__u16 sk_ack_backlog;	/* struct sock */
 	__u16 sk_max_ack_backlog;
+	__u8 protocol_size;	/* size of sk_protocol in bytes: 1 before 5.6, else 2 */
+	__u8 transition_args;	/* number of arguments of tcp_state_transition(); 5: the last is the IP header's length */
 };
 
 /* A key of map "addresses". */

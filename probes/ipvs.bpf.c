@@ -13,7 +13,7 @@
 
 /* struct ip_vs_conn_param, include/net/ip_vs.h; the layout is the same from 3.10 to 7.x */
 struct conn_param {
-	u64 ipvs;		/* struct netns_ipvs *; struct net * before 4.4 */
+	u64 ipvs;		/* struct netns_ipvs *; before 4.4 struct net * */
 	u64 caddr;
 	u64 vaddr;
 	u16 cport;
@@ -51,9 +51,9 @@ static inline u8 forwarding_method(const struct settings *s, u32 flags, u64 dest
 
 static inline u32 ipvs_netns(const struct settings *s, u64 ipvs)
 {
-	u64 net = 0;
+	u64 net = s->ipvs_net ? ipvs : 0;
 
-	if (s->ipvs_net)
+	if (s->ipvs_net && s->ipvs_net != NET_ITSELF)
 		read_kernel(&net, sizeof(net), (void *)(ipvs + s->ipvs_net));
 	return net_inum(s, net);
 }

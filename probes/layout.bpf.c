@@ -48,7 +48,12 @@ OFFSET(inet_saddr, struct inet_sock, inet_saddr)
 OFFSET(skc_net, struct sock_common, skc_net)
 OFFSET(skc_v6_daddr, struct sock_common, skc_v6_daddr)
 OFFSET(skc_v6_rcv_saddr, struct sock_common, skc_v6_rcv_saddr)
-OFFSET(net_inum, struct net, ns.inum)
+#if __has_include(<linux/ns_common.h>)
+#define INUM ns.inum
+#else	/* before 3.19: RHEL 7's 3.10 */
+#define INUM proc_inum
+#endif
+OFFSET(net_inum, struct net, INUM)
 OFFSET(skb_data, struct sk_buff, data)
 OFFSET(skb_len, struct sk_buff, len)
 OFFSET(timer_expires, struct timer_list, expires)
@@ -59,12 +64,18 @@ OFFSET(dev_nd_net, struct net_device, nd_net)
 OFFSET(sk_ack_backlog, struct sock, sk_ack_backlog)
 OFFSET(sk_max_ack_backlog, struct sock, sk_max_ack_backlog)
 #ifndef WITHOUT_IPVS
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(4, 4, 0)
+#define IPVS ipvs
 OFFSET(ipvs_net, struct netns_ipvs, net)
+#else	/* RHEL 7's 3.10: its structures point to the namespace itself; NET_ITSELF in event.h */
+#define IPVS net
+int ipvs_net(void *ctx) { return 0xffff; }
+#endif
 OFFSET(dest_conn_flags, struct ip_vs_dest, conn_flags)
 OFFSET(svc_af, struct ip_vs_service, af)
-OFFSET(svc_ipvs, struct ip_vs_service, ipvs)
+OFFSET(svc_ipvs, struct ip_vs_service, IPVS)
 OFFSET(cp_rcu_head, struct ip_vs_conn, rcu_head)
-OFFSET(cp_ipvs, struct ip_vs_conn, ipvs)
+OFFSET(cp_ipvs, struct ip_vs_conn, IPVS)
 OFFSET(cp_protocol, struct ip_vs_conn, protocol)
 OFFSET(cp_caddr, struct ip_vs_conn, caddr)
 OFFSET(cp_vaddr, struct ip_vs_conn, vaddr)
@@ -84,6 +95,7 @@ OFFSET(dest_flags, struct ip_vs_dest, cflags)
 OFFSET(dest_flags, struct ip_vs_dest, flags)
 #endif
 OFFSET(dest_weight, struct ip_vs_dest, weight)
+OFFSET(iph_len, struct ip_vs_iphdr, len)
 OFFSET(pd_state_table, struct ip_vs_proto_data, tcp_state_table)
 OFFSET(pd_timeouts, struct ip_vs_proto_data, timeout_table)
 

@@ -5,10 +5,8 @@
  * forwards the packet after all (cache bypass), it calls ip_vs_conn_new() next.
  */
 
-/* struct ip_vs_iphdr, include/net/ip_vs.h; the layout is the same from 4.3 to 7.x */
+/* struct ip_vs_iphdr, include/net/ip_vs.h, from "len" on. Before it are hdr_flags, which RHEL 7's 3.10 has not, and off. */
 struct ip_header {
-	u32 hdr_flags;
-	u32 off;
 	u32 len;		/* offset of the TCP header from skb->data */
 	u16 fragoffs;
 	s16 protocol;
@@ -22,12 +20,16 @@ static inline bool read_left(const struct settings *s, u64 svc, u64 skb, u64 iph
 {
 	struct ip_header h = {};
 	u64 data = 0, ipvs = 0;
+	u32 hdr_flags = 0;
 	u16 ports[2] = {};
 
-	if (!s->skb_data || !s->svc_af || !s->svc_ipvs)
+	if (!s->skb_data || !s->svc_af || !s->svc_ipvs || !s->iph_len)
 		return false;
+	if (s->iph_len > sizeof(u32))
+		read_kernel(&hdr_flags, sizeof(hdr_flags), (void *)iph);
+	iph += s->iph_len;
 	read_kernel(&h, sizeof(h), (void *)iph);
-	if (h.protocol != IPPROTO_TCP || h.hdr_flags)
+	if (h.protocol != IPPROTO_TCP || hdr_flags)
 		return false;
 	read_kernel(af, sizeof(*af), (void *)(svc + s->svc_af));
 	read_kernel(&ipvs, sizeof(ipvs), (void *)(svc + s->svc_ipvs));

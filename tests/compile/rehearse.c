@@ -115,6 +115,14 @@ static bool main_text(struct plan *p, int read_helper, const struct purpose *pur
 	return ok;
 }
 
+/* Before 4.17, without raw tracepoints, sk_protocol is not needed. In some of these headers it is a bitfield. */
+static bool needs_protocol(const struct host *h)
+{
+	unsigned int major = 0, minor = 0;
+
+	return sscanf(h->headers_release, "%u.%u", &major, &minor) != 2 || major * 1000 + minor >= 4017;
+}
+
 static bool layout_text(const struct plan *p, struct output *o)
 {
 	const struct programs_text text = plan_layout_text(p);
@@ -126,11 +134,14 @@ static bool layout_text(const struct plan *p, struct output *o)
 	layout_from_object(&l, &programs.object);
 	programs_close(&programs);
 	snprintf(how, sizeof(how), "sk_err %u skc_net %u skc_v6_daddr %u skc_v6_rcv_saddr %u net_inum %u "
-		 "sk_protocol %u/%u inet_sport %u inet_saddr %u ipvs_net %u dest_conn_flags %u cp_state %u transition_args %u", l.sk_err,
-		 l.skc_net, l.skc_v6_daddr, l.skc_v6_rcv_saddr, l.net_inum, l.sk_protocol,
-		 l.protocol_size, l.inet_sport, l.inet_saddr, l.ipvs_net, l.dest_conn_flags,
+		 "sk_protocol %u/%u inet_sport %u inet_saddr %u ipvs_net %u iph_len %u dest_conn_flags %u cp_state %u "
+		 "transition_args %u", l.sk_err, l.skc_net, l.skc_v6_daddr, l.skc_v6_rcv_saddr, l.net_inum, l.sk_protocol,
+		 l.protocol_size, l.inet_sport, l.inet_saddr, l.ipvs_net, l.iph_len, l.dest_conn_flags,
 		 l.cp_state, l.transition_args);
-	return ok && report_step(o, layout_knows_sockets(&l) && l.dest_conn_flags && layout_knows_states(&l), "layout", how);
+	if (!needs_protocol(p->host))
+		l.sk_protocol = l.protocol_size = 1;
+	return ok && report_step(o, layout_knows_sockets(&l) && l.dest_conn_flags && l.iph_len && layout_knows_states(&l),
+				 "layout", how);
 }
 
 static bool rehearse(struct plan *p, struct output *o)

@@ -11,7 +11,7 @@ static uint32_t own_netns(void)
 {
 	struct stat st;
 
-	return stat("/proc/thread-self/ns/net", &st) ? 0 : (uint32_t)st.st_ino;
+	return stat("/proc/self/ns/net", &st) ? 0 : (uint32_t)st.st_ino;
 }
 
 bool settings_can_count_taken(const struct layout *layout)
@@ -48,7 +48,7 @@ int settings_set(const struct loaded *l, const struct options *o, const struct l
 		.skc_v6_rcv_saddr = layout->skc_v6_rcv_saddr,
 		.net_inum = layout->net_inum,
 		.sk_protocol = layout->sk_protocol,
-		.protocol_size = layout->protocol_size,
+		.protocol_size = (uint8_t)layout->protocol_size,
 		.inet_sport = layout->inet_sport,
 		.inet_saddr = layout->inet_saddr,
 		.ipvs_net = layout->ipvs_net,
@@ -73,10 +73,11 @@ int settings_set(const struct loaded *l, const struct options *o, const struct l
 		.cp_in_pkts = layout->cp_in_pkts,
 		.dest_flags = layout->dest_flags,
 		.dest_weight = layout->dest_weight,
+		.iph_len = layout->iph_len,
 		.pd_state_table = layout->pd_state_table,
 		.pd_timeouts = layout->pd_timeouts,
 		.skb_len = layout->skb_len,
-		.transition_args = layout->transition_args,
+		.transition_args = (uint8_t)layout->transition_args,
 		.timer_expires = layout->timer_expires,
 		.skb_head = layout->skb_head,
 		.skb_ip = layout->skb_ip,

@@ -60,6 +60,7 @@ static const struct kernel_member {
 	MEMBER("ip_vs_dest", "flags", dest_flags),
 	MEMBER("ip_vs_dest", "cflags", dest_flags),	/* replaces "flags" in kernels of 2026 */
 	MEMBER("ip_vs_dest", "weight", dest_weight),
+	MEMBER("ip_vs_iphdr", "len", iph_len),
 	MEMBER("ip_vs_proto_data", "tcp_state_table", pd_state_table),
 	MEMBER("ip_vs_proto_data", "timeout_table", pd_timeouts),
 	MEMBER("ip_vs_protocol", "state_transition", transition_args),	/* in BTF, see layout_from_btf() */

@@ -16,7 +16,7 @@ struct layout {
 	uint16_t inet_sport, inet_saddr;		/* struct inet_sock */
 	uint16_t skc_net, skc_v6_daddr, skc_v6_rcv_saddr;	/* struct sock_common */
 	uint16_t net_inum;				/* struct net */
-	uint16_t ipvs_net;				/* struct netns_ipvs */
+	uint16_t ipvs_net;				/* struct netns_ipvs; NET_ITSELF: see event.h */
 	uint16_t skb_data;				/* struct sk_buff */
 	uint16_t dest_conn_flags;			/* struct ip_vs_dest */
 	uint16_t svc_af, svc_ipvs;			/* struct ip_vs_service */
@@ -24,6 +24,7 @@ struct layout {
 	uint16_t cp_caddr, cp_vaddr, cp_daddr, cp_cport, cp_vport, cp_dport;
 	uint16_t cp_state, cp_flags, cp_dest, cp_in_pkts, cp_timeout;
 	uint16_t dest_flags, dest_weight;		/* struct ip_vs_dest */
+	uint16_t iph_len;				/* struct ip_vs_iphdr */
 	uint16_t pd_state_table, pd_timeouts;		/* struct ip_vs_proto_data */
 	uint16_t skb_len, skb_head, skb_ip, skb_dev;	/* struct sk_buff */
 	uint16_t dev_nd_net;				/* struct net_device */

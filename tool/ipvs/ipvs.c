@@ -207,7 +207,7 @@ static int read_stats(const char *proc_root, const char *name, int (*parse)(cons
 	char path[PATH_MAX], *text;
 	int err;
 
-	snprintf(path, sizeof(path), "%s/thread-self/net/%s", proc_root, name);
+	snprintf(path, sizeof(path), "%s/self/net/%s", proc_root, name);
 	text = file_read(path);
 	err = text ? parse(text, n) : -ENOENT;
 	free(text);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CHUNK 65536
@@ -131,15 +132,25 @@ static int read_mounted(const struct namespaces *all, const char *mount, uint32_
 	if (fd < 0)
 		return 0;	/* unmounted meanwhile, or hidden by another mount */
 	if (setns(fd, CLONE_NEWNET)) {
-		err = -errno;
+		err = errno == EINVAL ? 0 : -errno;	/* see procfs_inum(): of another kind */
 	} else {
-		snprintf(path, sizeof(path), "%s/thread-self/net/%s", all->proc_root, all->name);
+		snprintf(path, sizeof(path), "%s/self/net/%s", all->proc_root, all->name);
 		err = read_ipvs_file(all, path, inum);
 		if (setns(home, CLONE_NEWNET))
 			err = -errno;
 	}
 	close(fd);
 	return err;
+}
+
+/* Before 3.19 namespaces are files of procfs, and a line does not tell their kind: 54 28 0:3 / /run/netns/pod rw - proc proc rw */
+static uint32_t procfs_inum(const char *line, const char *root, const char *mount)
+{
+	struct stat st;
+
+	if (strcmp(root, "/") || !strstr(line, " - proc ") || stat(mount, &st) || !S_ISREG(st.st_mode))
+		return 0;
+	return (uint32_t)st.st_ino;
 }
 
 /* A line is: 54 28 0:4 net:[4026532177] /run/netns/pod rw shared:9 - nsfs nsfs rw */
@@ -160,6 +171,8 @@ static int read_mounts(struct namespaces *all)
 		if (sscanf(line, "%*s %*s %*s %63s %4095s", root, mount) != 2)
 			continue;
 		inum = parse_inum(root);
+		if (!inum)
+			inum = procfs_inum(line, root, mount);
 		if (!inum || !add_namespace(all, inum))
 			continue;
 		ret = read_mounted(all, mount, inum, home);

@@ -147,7 +147,7 @@ static void layout_text_is_whole(void **state)
 		"OFFSET(sk_err,", "OFFSET(sk_protocol,", "OFFSET(inet_sport,", "OFFSET(inet_saddr,",
 		"OFFSET(skc_net,", "OFFSET(skc_v6_daddr,", "OFFSET(skc_v6_rcv_saddr,",
 		"OFFSET(net_inum,", "OFFSET(ipvs_net,", "OFFSET(dest_conn_flags,",
-		"int cp_timer(",
+		"OFFSET(iph_len,", "int cp_timer(",
 	};
 
 	(void)state;

@@ -256,6 +256,44 @@ static void namespaces(void **state)
 	assert_int_equal(s.ports, 0x11);
 }
 
+/* Before 3.19 mountinfo shows a namespace as a file of procfs, of whatever kind. The one of UTS cannot be entered as a network
+ * namespace, and a plain file is none. */
+static void mounted_files_of_procfs(void **state)
+{
+	char path[PATH_MAX];
+	struct seen s = { 0 };
+	struct stat own;
+	FILE *f;
+
+	(void)state;
+	if (geteuid())
+		skip_because("only root enters namespaces");
+	assert_int_equal(stat("/proc/self/ns/net", &own), 0);
+	snprintf(path, sizeof(path), "%s/self", root);
+	assert_int_equal(mkdir(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/self/net", root);
+	assert_int_equal(mkdir(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/self/ns", root);
+	assert_int_equal(symlink("/proc/self/ns", path), 0);
+	snprintf(path, sizeof(path), "%s/self/net/ip_vs_conn", root);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(HEADING "TCP C0A80001 0001 0A630001 0050 0A630101 1F90 ESTABLISHED 899\n", f);
+	fclose(f);
+	snprintf(path, sizeof(path), "%s/self/mountinfo", root);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("17 61 0:3 / /proc rw,nosuid shared:5 - proc proc rw\n"
+	      "53 18 0:3 / /proc/self/ns/uts rw,nosuid shared:5 - proc proc rw\n"
+	      "54 18 0:3 / /proc/self/ns/net rw,nosuid shared:5 - proc proc rw\n", f);
+	fprintf(f, "55 18 0:21 / %s rw shared:5 - tmpfs tmpfs rw\n", path);
+	fclose(f);
+	assert_int_equal(ipvs_read(root, see, go_on, &s), 0);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(s.last.cport, 1);
+	assert_int_equal(s.last.netns, (uint32_t)own.st_ino);
+}
+
 static void no_proc_at_all(void **state)
 {
 	struct seen s = { 0 };
@@ -382,6 +420,7 @@ int main(void)
 		cmocka_unit_test(taken_by_nobody_knows),
 		cmocka_unit_test(every_beginning_of_a_line),
 		cmocka_unit_test_setup_teardown(namespaces, make_root, remove_root),
+		cmocka_unit_test_setup_teardown(mounted_files_of_procfs, make_root, remove_root),
 		cmocka_unit_test(no_proc_at_all),
 		cmocka_unit_test(conns_by_real_server),
 		cmocka_unit_test_setup_teardown(ended, make_root, remove_root),
