@@ -15,6 +15,7 @@
 static inline void mark_expiring(struct tuple *key, struct conn_entry *n, u64 now)
 {
 	n->expiring_ns = now;
+	full_barrier();
 	if (entries.lookup(key) != n)
 		n->expiring_ns = 0;
 }
@@ -22,6 +23,7 @@ static inline void mark_expiring(struct tuple *key, struct conn_entry *n, u64 no
 static inline void mark_gone(struct tuple *key, struct conn_entry *n, u64 now)
 {
 	n->gone_ns = now;
+	full_barrier();
 	if (entries.lookup(key) == n)
 		count(COUNT_ENTRIES_ENDED);
 	else
