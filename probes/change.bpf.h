@@ -264,12 +264,13 @@ static inline void known_change(void *ctx, const struct settings *s, const struc
 	if (e->conn.flags & CONN_PENDING)
 		report_syn_sent(ctx, s, e, ch->sk);
 	now = needs_time(s, ch->newstate) ? bpf_ktime_get_ns() : 0;
-	VERIFIER_FORGET(now);
+	VERIFIER_FORGET(now, ch->sk);
 	if (e->conn.state == TCP_SYN_SENT && s->flags & SETTING_ALL && s->flags & SETTING_IPVS && !(e->conn.flags & CONN_IPVS))
 		join_late(s, ch->sk, e);
 	if (e->conn.flags & CONN_IPVS)
 		follow_entry(s, e, now);
 	err = change_error(s, ch, e);
+	VERIFIER_FORGET(err, ch->sk);
 	if (sends_change(ctx, s, e, ch->sk, ch->oldstate, ch->newstate, now, err))
 		report_change(ctx, s, e, ch->sk, ch->oldstate, ch->newstate, now, err);
 	if (ch->newstate == TCP_CLOSE) {

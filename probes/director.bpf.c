@@ -11,8 +11,6 @@
  */
 #ifdef DIRECTOR
 
-#define IP_VS_DEST_F_AVAILABLE 0x0001	/* the real server is in the service; IP_VS_DEST_CF_AVAILABLE has the same value */
-
 enum { DIRECTION_INPUT, DIRECTION_OUTPUT };	/* IP_VS_DIR_INPUT and others, include/net/ip_vs.h */
 
 enum { TCP_SYN, TCP_FIN, TCP_ACK, TCP_RST };	/* rows of the kernel's table; four for each direction */
@@ -47,27 +45,6 @@ static inline bool read_forwarded(const struct settings *s, u64 cp, u32 flags, s
 	c->real.family = family_of(c->real.addr);
 	c->real.method = flags & IP_VS_CONN_F_FWD_MASK;
 	return forwarded_wanted(s, c);
-}
-
-/* True if the real server @dest is not in the service any more; with @weight also if it has weight 0. */
-static inline bool is_removed(const struct settings *s, u64 dest, bool weight)
-{
-	u32 flags = IP_VS_DEST_F_AVAILABLE, w = 1;
-
-	if (!dest || !s->dest_flags || !s->dest_weight)
-		return false;
-	read_kernel(&flags, sizeof(flags), (void *)(dest + s->dest_flags));
-	if (weight)
-		read_kernel(&w, sizeof(w), (void *)(dest + s->dest_weight));
-	return !(flags & IP_VS_DEST_F_AVAILABLE) || !w;
-}
-
-static inline bool has_lost_server(const struct settings *s, u64 cp, bool weight)
-{
-	u64 dest = 0;
-
-	read_kernel(&dest, sizeof(dest), (void *)(cp + s->cp_dest));
-	return is_removed(s, dest, weight);
 }
 
 static inline void send_forwarded(void *ctx, const struct settings *s, struct event *ev, u64 since_ns)

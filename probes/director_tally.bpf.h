@@ -57,7 +57,7 @@ static inline void tally_forwarded(const struct settings *s, const struct event 
 	if (e->flags & PASSING_OPEN)
 		RAISE(t->left);
 	why = why_forwarded(&ev->conn, ev->oldstate);
-	VERIFIER_JOIN(why);
+	VERIFIER_JOIN(why, ev->ts_ns);
 	if (ev->newstate == IPVS_ESTABLISHED) {
 		RAISE(t->established);
 		if (!kept)	/* its end will not be seen */

@@ -108,6 +108,7 @@ enum event_type {
 	EVENT_FORWARDED_SYN,	/* the client sent its SYN again */
 	EVENT_FORWARDED_NEW,	/* a new entry; its address is not known yet */
 	EVENT_FORWARDED_REFUSED, /* there is no real server, and no entry */
+	EVENT_IDLE_EXPIRED,	/* IPVS's entry timed out while the socket was open; span_ns: for how long no packet had passed */
 	EVENT_TYPES
 };
 
@@ -188,6 +189,7 @@ struct settings {
 	__u16 cp_vport;
 	__u16 cp_dport;
 	__u16 cp_timer;		/* if ip_vs_conn_expire() gets the timer; 0: it gets the connection */
+	__u16 cp_timeout;
 	__u16 cp_state;
 	__u16 cp_flags;
 	__u16 cp_dest;
@@ -198,6 +200,8 @@ struct settings {
 	__u16 pd_timeouts;
 	__u16 skb_len;		/* struct sk_buff; data_len follows it */
 	__u16 transition_args;	/* number of arguments of tcp_state_transition(); 5: the last is the IP header's length */
+	__u16 timer_expires;	/* struct timer_list */
+	__u16 pad[2];
 };
 
 /* A key of map "addresses". */
@@ -217,7 +221,7 @@ struct conn_entry {
 	struct real real;	/* family 0: IPVS had no real server */
 	__u32 netns;		/* IPVS's network namespace, inode number */
 	__u32 ports;		/* ENTRY_PORTS() of its key: shows if another connection got the element meanwhile */
-	__u32 pad;
+	__u32 idle_ms;		/* if it timed out: for how long no packet had passed; else 0 */
 };
 
 #define ENTRY_PORTS(tuple) ((__u32)(tuple)->lport << 16 | (tuple)->rport)
@@ -340,7 +344,7 @@ _Static_assert(sizeof(struct event) == EVENT_SIZE_OLD, "struct event has a hole"
 #else
 _Static_assert(sizeof(struct event) == 136, "struct event has a hole");
 #endif
-_Static_assert(sizeof(struct settings) == 104, "struct settings has a hole");
+_Static_assert(sizeof(struct settings) == 112, "struct settings has a hole");
 _Static_assert(sizeof(struct conn_entry) == 56, "struct conn_entry has a hole");
 _Static_assert(sizeof(struct service) == 20, "struct service has a hole");
 _Static_assert(sizeof(struct tally_key) == 40, "struct tally_key has a hole");

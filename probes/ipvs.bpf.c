@@ -35,9 +35,16 @@ static inline void read_addr(u32 addr[4], u16 af, u64 from)
 /* For IPv4, the rest of union nf_inet_addr is 0 in struct ip_vs_conn. */
 static inline void read_any_addr(u32 addr[4], u64 from)
 {
-	read_kernel(addr, 16, (void *)from);
-	if (!addr[1] && !addr[2] && !addr[3])
-		set_ipv4(addr, addr[0]);
+	u32 in[4] = {}, ipv4 = 0;	/* all bits of "ipv4" are set if it is an IPv4 address */
+
+	read_kernel(in, 16, (void *)from);
+	if (!(in[1] | in[2] | in[3]))
+		ipv4 = 0xffffffff;
+	VERIFIER_FORGET(ipv4, in[0]);
+	addr[0] = in[0] & ~ipv4;
+	addr[1] = in[1];
+	addr[2] = in[2] | (MAPPED & ipv4);
+	addr[3] = in[3] | (in[0] & ipv4);
 }
 
 static inline u8 forwarding_method(const struct settings *s, u32 flags, u64 dest)

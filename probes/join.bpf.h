@@ -240,9 +240,11 @@ static inline enum joined join(const struct settings *s, u64 sk, struct client *
 	int err;
 
 	waits = copy_connecting(sk, at, cl, &key_netns);
+	VERIFIER_FORGET_STRUCT(cl);
 	retransmits = cl->retransmits;
 	reported = !waits && copy_client(sk, cl);
 	found = copy_entry(&cl->e.conn.tuple, &n) && serves(&n, cl->e.since_ns);
+	VERIFIER_FORGET_STRUCT(cl);
 	if (waits) {
 		if (!found && at == AT_RETRANSMIT && !(s->flags & SETTING_ALL))
 			return JOINED_NOT;	/* IPVS may create an entry at this SYN */
@@ -264,6 +266,7 @@ static inline enum joined join(const struct settings *s, u64 sk, struct client *
 			return JOINED_NOT;
 		found = copy_entry(&cl->e.conn.tuple, &n);
 	}
+	VERIFIER_FORGET_STRUCT(cl);
 	if (found)
 		set_taken(cl, &n);
 	else if (!reported && !(s->flags & SETTING_ALL))

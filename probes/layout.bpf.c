@@ -51,6 +51,7 @@ OFFSET(skc_v6_rcv_saddr, struct sock_common, skc_v6_rcv_saddr)
 OFFSET(net_inum, struct net, ns.inum)
 OFFSET(skb_data, struct sk_buff, data)
 OFFSET(skb_len, struct sk_buff, len)
+OFFSET(timer_expires, struct timer_list, expires)
 #ifndef WITHOUT_IPVS
 OFFSET(ipvs_net, struct netns_ipvs, net)
 OFFSET(dest_conn_flags, struct ip_vs_dest, conn_flags)
@@ -69,6 +70,7 @@ OFFSET(cp_state, struct ip_vs_conn, state)
 OFFSET(cp_flags, struct ip_vs_conn, flags)
 OFFSET(cp_dest, struct ip_vs_conn, dest)
 OFFSET(cp_in_pkts, struct ip_vs_conn, in_pkts)
+OFFSET(cp_timeout, struct ip_vs_conn, timeout)
 /* The flag that the real server is in the service. Kernels of 2026 have it in a word of its own. */
 #ifdef IP_VS_DEST_CF_AVAILABLE
 OFFSET(dest_flags, struct ip_vs_dest, cflags)

@@ -92,6 +92,12 @@ static inline enum forwarded_reason why_not_connected(const struct conn *c)
 	return c->real.method == METHOD_MASQ || c->forwarded.packets > 1 ? FORWARDED_NO_ANSWER : FORWARDED_REFUSED;
 }
 
+/* True if it is an event of IPVS's entry, with --director. */
+static inline bool is_forwarded(const struct event *ev)
+{
+	return ev->type >= EVENT_FORWARDED && ev->type <= EVENT_FORWARDED_REFUSED;
+}
+
 /* @c: of an event of IPVS; @oldstate: enum ipvs_state */
 static inline enum forwarded_reason why_forwarded(const struct conn *c, __u8 oldstate)
 {
@@ -164,7 +170,7 @@ static inline bool tells_trouble(const struct event *ev, bool failures, __u64 sl
 		return forwarded_slowly(ev, slow_ns) || (failures && forwarded_failed(&ev->conn, ev->oldstate));
 	case EVENT_FORWARDED_NEW:
 		return false;
-	default:	/* a SYN that is sent again, another real server, no real server */
+	default:	/* a SYN that is sent again, another real server, no real server, no entry any more */
 		return failures;
 	}
 }

@@ -2,6 +2,15 @@
 /*
  * Reports what the probes saw: as an event for the tool (REPORT_ROWS), in counters (REPORT_COUNTS), or both.
  */
+static inline void send_event(void *ctx, struct event *ev)
+{
+	/* If the opener is not known: the process that runs on this CPU, as tcpstates shows it. */
+	if (!(ev->conn.flags & CONN_OWNED))
+		set_owner(&ev->conn.owner);
+	if (events.perf_submit(ctx, ev, sizeof(*ev)))
+		count(COUNT_LOST);
+}
+
 /* @err: sk_err when the socket became CLOSE; ERROR_UNKNOWN: not known, or it is another event */
 static inline void emit_event(void *ctx, const struct sock_entry *e, u64 sk, u8 type, u8 oldstate, u8 newstate,
 			      u64 ts_ns, u64 since_ns, u32 err)
@@ -23,11 +32,7 @@ static inline void emit_event(void *ctx, const struct sock_entry *e, u64 sk, u8 
 		ev.err = err;
 		ev.err_known = 1;
 	}
-	/* If the opener is not known: the process that runs on this CPU, as tcpstates shows it. */
-	if (!(ev.conn.flags & CONN_OWNED))
-		set_owner(&ev.conn.owner);
-	if (events.perf_submit(ctx, &ev, sizeof(ev)))
-		count(COUNT_LOST);
+	send_event(ctx, &ev);
 }
 
 /* Only rows can be held back; counters count everything. Before 4.17 the tool chooses among all rows: there the verifier takes

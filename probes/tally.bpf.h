@@ -20,15 +20,11 @@
 	} while (0)
 #define RAISE(counter) RAISE_BY(counter, 1)
 
-/* Before 4.14 the verifier checks the rest of the program once for each value that a variable may have. After an
- * operation on the variable it has forgotten the value. */
-#define VERIFIER_FORGET(variable) asm volatile("%0 |= 0" : "+r"(variable))
-
-/* The verifier also checks the rest of the program once for each path that leads here. A call makes it forget most registers. */
-#define VERIFIER_JOIN(variable)				\
-	do {					\
-		VERIFIER_FORGET(variable);		\
-		bpf_get_smp_processor_id();	\
+/* A call makes the verifier forget most registers too. */
+#define VERIFIER_JOIN(variable, unknown)				\
+	do {							\
+		VERIFIER_FORGET(variable, unknown);		\
+		bpf_get_smp_processor_id();			\
 	} while (0)
 
 static inline void set_tally_key(struct tally_key *key, const struct conn *c, u8 source)
@@ -221,7 +217,7 @@ static inline void tally_change(const struct settings *s, struct sock_entry *e, 
 		tally_established(t, e, now);
 	} else if (newstate == TCP_CLOSE) {
 		why = why_closed(&e->conn, oldstate, err != ERROR_UNKNOWN, err);
-		VERIFIER_JOIN(why);
+		VERIFIER_JOIN(why, now);
 		tally_close(t, e, oldstate, why, now);
 	}
 	if (s->flags & SETTING_STATE_TIMES && e->since_ns)

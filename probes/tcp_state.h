@@ -23,6 +23,13 @@ static inline int is_orderly_end(unsigned char state)
 	return state != TCP_SYN_SENT && state != TCP_SYN_RECV && state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT;
 }
 
+/* Not 0 if a program may still use the connection of a socket in this state, in one direction at least. If the program has closed
+ * a socket, the kernel does not keep it in FIN_WAIT2 for long: tcp_rcv_state_process(), net/ipv4/tcp_input.c. */
+static inline int is_in_use(unsigned char state)
+{
+	return state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT2;
+}
+
 enum ipvs_state {		/* IP_VS_TCP_S_NONE and others, include/net/ip_vs.h; the same from 3.10 to 7.x */
 	IPVS_NONE,
 	IPVS_ESTABLISHED,

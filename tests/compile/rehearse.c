@@ -149,10 +149,12 @@ static bool rehearse(struct plan *p, struct output *o)
 	p->options = &options;
 	for (size_t i = 0; i < N_OF(purposes); i++) {
 		options.director = purposes[i].director;
-		ok &= main_text(p, BPF_FUNC_probe_read, &purposes[i], o);
-		if (p->host->read_helper != BPF_FUNC_probe_read)
-			ok &= main_text(p, p->host->read_helper, &purposes[i], o);
+		ok &= main_text(p, p->host->read_helper, &purposes[i], o);
 	}
+	/* Only the helper's number differs on kernels before 5.5. */
+	options.director = purposes[0].director;
+	if (p->host->read_helper != BPF_FUNC_probe_read)
+		ok &= main_text(p, BPF_FUNC_probe_read, &purposes[0], o);
 	p->options = given;
 	return ok;
 }

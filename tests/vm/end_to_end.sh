@@ -20,11 +20,6 @@ namespaces_shown()
 		"$("namespaces_$1" | sort | uniq -c | sed 's/^ *//')"
 }
 
-inode_of_namespace()
-{
-	stat -L -c %i /proc/self/ns/net
-}
-
 namespaces_-j()
 {
 	sed -n -E 's/.*"netns":([0-9]+),.*"real":\{"addr":"([^"]*)","port":([0-9]+).*/\2:\3 \1/p' rows

@@ -29,7 +29,7 @@ each_way()
 	server --reset "$real_2"
 	server --hold "$held"
 	cases=("| --failures" "| --failures=end" "| --slow 1500" "| --director --failures" "| --director --failures=end"
-		"| --record all.rec")
+		"| --record all.rec" "| -a --failures=end")
 	tools_begin
 	client_begin -p 41000 -o 4500 -b 5 -lw "$vip:85"	# its entry expires meanwhile
 	waiting=$!
@@ -52,7 +52,9 @@ $where:83 SYN_SENT SYN_SENT $silent retransmit
 $where:83 SYN_SENT CLOSE $silent aborted
 $where:84 ESTABLISHED CLOSE $real_2 reset
 $where:84 ESTABLISHED CLOSE $real_2 reset
+$where:85 ESTABLISHED ESTABLISHED $held idle-expired
 $where:85 ESTABLISHED CLOSE $held expired"
+	expect "-a --failures=end" "$end" "$(of_service rows.6 | grep -E "^$where:8[0-5] ")"
 	expect "--failures=end" "$end" "$(of_service rows.1)"
 	expect "--failures" "$where:81 CLOSE SYN_SENT $refusing -
 $where:81 SYN_SENT CLOSE $refusing refused
@@ -69,6 +71,7 @@ $where:84 ESTABLISHED CLOSE $real_2 reset
 $where:84 CLOSE SYN_SENT $real_2 -
 $where:84 SYN_SENT ESTABLISHED $real_2 -
 $where:84 ESTABLISHED CLOSE $real_2 reset
+$where:85 ESTABLISHED ESTABLISHED $held idle-expired
 $where:85 CLOSE SYN_SENT $held -
 $where:85 SYN_SENT ESTABLISHED $held -
 $where:85 ESTABLISHED CLOSE $held expired" "$(of_service rows.0)"
@@ -106,7 +109,7 @@ $where:85 ESTABLISHED NONE $held idle" "$(of_service rows.3)"
 # is_idle - true if the tools have shown the last of the failures
 is_idle()
 {
-	grep -q ' expired$' rows.1 && grep -q ' idle$' rows.4
+	grep -q ' expired$' rows.1 && grep -q ' expired$' rows.6 && grep -q ' idle$' rows.4
 }
 
 run_failures()

@@ -223,7 +223,7 @@ ESTABLISHED FIN_WAIT client-fin" "$(rows_in "$(inode_of_namespace)")"
 
 inode_of_backup()
 {
-	stat -L -c %i /run/netns/r$$
+	inode_of_namespace /run/netns/r$$
 }
 
 # rows_in NETNS - prints the states and reasons of the rows of this namespace

@@ -170,7 +170,7 @@ pod_no_destination()
 7 SYN_SENT CLOSE - no-destination" "$(kinds)"
 }
 
-# The entry times out while nothing is sent; data that is sent afterwards is reset.
+# The entry times out while nothing is sent: that is told at once. Data that is sent afterwards is reset.
 expired()
 {
 	network "$1"
@@ -187,6 +187,17 @@ expired()
 	# The entry lived for one second or, with the kernel's timers, two, and was gone when the data came.
 	between "age in ms" 900 "$(json_number age_ms)" 4500
 	between "age and ms since it was gone" 4500 "$(json_number age_ms gone_ms)" "$took_ms"
+	expect "rows that tell of the timeout" '"lport":41000 "ESTABLISHED","newstate":"ESTABLISHED" idle-expired' \
+		"$(sed -nE 's/.*"event":"idle-expired",.*("lport":[0-9]*),.*"oldstate":(.*),"ms".*"reason":"([a-z-]*)".*/\1 \2 \3/p' rows)"
+	# No packet passed from the handshake on, that is, since IPVS made the entry.
+	between "idle for ms" 990 "$(idle_number ms)" "$(idle_number age_ms | awk '{ print $1 + 10 }')"
+	expect "ms since the entry is gone" 0 "$(idle_number gone_ms)"
+}
+
+# idle_number KEY - prints the number of this key in the row idle-expired
+idle_number()
+{
+	sed -nE "/\"idle-expired\"/s/.*\"$1\":([0-9.]+).*/\1/p" rows
 }
 
 # json_number KEY... - prints the sum of these keys in the last row
@@ -196,6 +207,58 @@ json_number()
 	for key; do
 		grep '"event":"state"' rows | tail -n 1 | sed -E "s/.*\"$key\":([0-9.]+).*/\\1/"
 	done | awk '{ sum += $1 } END { print sum }'
+}
+
+# Entries time out: of a connection, of one that its server has closed, of one whose real server has left the service, and of
+# connections that are over (entries of local real servers end in FIN_WAIT, whose timeout can be set).
+idle()
+{
+	local held where
+	network "$1"
+	held=${real_1%:*}:8085
+	where=$(tr -d '[]' <<<"$vip")
+	ipvsadm --set 6 1 1
+	service "$vip:80" "$held"
+	service "$vip:81" "$real_2"
+	service "$vip:82" "$held"
+	ipvsadm -A -t "$vip:83" -s rr
+	"$here/add-local.py" "$vip:83" "$vip:83"
+	server --hold "$held"
+	server --close-first "$real_2"
+	server "$vip:83"
+	tool_start
+	client_begin -q -p 41002 -o 12000 "$vip:82"
+	wait_for is_established A02A	# 41002
+	ipvsadm -d -t "$vip:82" -r "$held"
+	client_begin -q -p 41000 -o 12000 "$vip:80"
+	client_begin -q -p 41001 -o 12000 "$vip:81"
+	client -n 7 "$vip:83"
+	wait_for has_entries 0
+	wait_for has_changes 1 LAST_ACK CLOSE
+	wait_for has_changes 2 FIN_WAIT1 CLOSE
+	tool_stop
+	expect "service, states, real server, reason" "$where:80 CLOSE SYN_SENT $held -
+$where:80 SYN_SENT ESTABLISHED $held -
+$where:80 ESTABLISHED ESTABLISHED $held idle-expired
+$where:80 ESTABLISHED FIN_WAIT1 $held -
+$where:80 FIN_WAIT1 CLOSE $held expired
+$where:81 CLOSE SYN_SENT $real_2 -
+$where:81 SYN_SENT ESTABLISHED $real_2 -
+$where:81 ESTABLISHED CLOSE_WAIT $real_2 -
+$where:81 CLOSE_WAIT CLOSE_WAIT $real_2 idle-expired
+$where:81 CLOSE_WAIT LAST_ACK $real_2 -
+$where:81 LAST_ACK CLOSE $real_2 expired
+$where:82 CLOSE SYN_SENT $held -
+$where:82 SYN_SENT ESTABLISHED $held -
+$where:82 ESTABLISHED FIN_WAIT1 $held -
+$where:82 FIN_WAIT1 CLOSE $held expired" "$(rows | cut -d ' ' -f 4- | grep -v ":83 " | sort -s -k 1,1)"
+	expect "rows of connections that are over" 35 "$(rows | grep -c ":83 ")"
+}
+
+# is_established PORT - true if IPVS has seen the handshake from this port; hexadecimal
+is_established()
+{
+	grep -qE "^TCP +[0-9A-F:]+ $1 .* ESTABLISHED " /proc/net/ip_vs_conn
 }
 
 # With sloppy_tcp the data goes to another real server, which does not know the connection.
@@ -213,6 +276,7 @@ moved()
 	second=$([ "$first" = "$real_1" ] && echo "$real_2" || echo "$real_1")
 	expect "states, real server, reason" "CLOSE SYN_SENT $first -
 SYN_SENT ESTABLISHED $first -
+ESTABLISHED ESTABLISHED $first idle-expired
 ESTABLISHED ESTABLISHED $second moved
 ESTABLISHED CLOSE $second reset" "$(rows | cut -d ' ' -f 5-)"
 }
@@ -399,6 +463,7 @@ run_life()
 		together "IPv$ip, no destination: weight 0" weight_0 $ip
 		together "IPv$ip, no destination: client in another namespace" pod_no_destination $ip
 		together "IPv$ip, expired" expired $ip
+		together "IPv$ip, idle-expired" idle $ip
 		together "IPv$ip, moved" moved $ip
 		together "IPv$ip, first SYN lost" syn_lost $ip
 		together "IPv$ip, persistent service" persistent $ip

@@ -512,10 +512,10 @@ expired_and_unanswered()
 	tool_stop
 	for ip in 4 6; do
 		pod_places $ip
-		rows_of clients.$ip "$vip:80" "CLOSE SYN_SENT ESTABLISHED CLOSE/expired" >expected
+		rows_of clients.$ip "$vip:80" "CLOSE SYN_SENT ESTABLISHED ESTABLISHED/idle-expired CLOSE/expired" >expected
 		expect "rows" "$(cat expected)" "$(rows_to "$vip:80")"
 	done
-	expect "rows" 6 "$(rows | wc -l)"
+	expect "rows" 8 "$(rows | wc -l)"
 	expect "lost" 0 "$(lost)"
 }
 

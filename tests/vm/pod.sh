@@ -346,6 +346,7 @@ moved_beside_twin()
 	second=$([ "$first" = "$real_1" ] && echo "$real_2" || echo "$real_1")
 	expect "states, real server, reason" "CLOSE SYN_SENT $first -
 SYN_SENT ESTABLISHED $first -
+ESTABLISHED ESTABLISHED $first idle-expired
 ESTABLISHED ESTABLISHED $second moved
 ESTABLISHED CLOSE $second reset" "$(awk -v netns="$netns" '$15 == netns { print $8, $10, $12, $13 }' rows)"
 }

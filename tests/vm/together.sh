@@ -174,6 +174,20 @@ is_ready()
 	[ ${#all[@]} -ge "$1" ] && [ -e "${all[0]}" ]
 }
 
+# inode_of_namespace [PATH] - prints the inode of a network namespace, by default of the test's own. On kernels before 4.11
+# stat(1) prints 0
+inode_of_namespace()
+{
+	local link
+	if [ $# = 0 ] || [ "$1" = /proc/self/ns/net ]; then
+		link=$(readlink /proc/self/ns/net)
+	else
+		link=$(nsenter "--net=$1" readlink /proc/self/ns/net)
+	fi
+	link=${link#*[}
+	echo "${link%]}"
+}
+
 # shared_start [-j] - tool_start for a test that shares the tools: "rows" has the rows of this test's namespaces
 shared_start()
 {
@@ -183,7 +197,7 @@ shared_start()
 	ln -s "$group/$shared/rows.$$" rows
 	for name in /proc/self/ns/net /run/netns/[prt]"$$"; do
 		[ -e "$name" ] || continue
-		inode=$(stat -L -c %i "$name")
+		inode=$(inode_of_namespace "$name")
 		ln -s "rows.$$" "$group/$shared/$inode"
 		ln -s /dev/null "$group/$other/$inode"
 	done

@@ -59,6 +59,7 @@ enum {
 	BPF_FUNC_probe_read = 4,	/* from 4.1 */
 	BPF_FUNC_get_current_cgroup_id = 80, /* from 4.18 */
 	BPF_FUNC_probe_read_kernel = 113, /* from 5.5 */
+	BPF_FUNC_jiffies64 = 118, /* from 5.6; for tracing from 5.9 */
 	BPF_FUNC_get_ns_current_pid_tgid = 120 /* from 5.7 */
 };
 

@@ -66,6 +66,7 @@ int settings_set(const struct loaded *l, const struct options *o, const struct l
 		.cp_vport = layout->cp_vport,
 		.cp_dport = layout->cp_dport,
 		.cp_timer = layout->cp_timer,
+		.cp_timeout = layout->cp_timeout,
 		.cp_state = layout->cp_state,
 		.cp_flags = layout->cp_flags,
 		.cp_dest = layout->cp_dest,
@@ -76,6 +77,7 @@ int settings_set(const struct loaded *l, const struct options *o, const struct l
 		.pd_timeouts = layout->pd_timeouts,
 		.skb_len = layout->skb_len,
 		.transition_args = layout->transition_args,
+		.timer_expires = layout->timer_expires,
 		.adopt = adopt,
 		.own_netns = settings_can_count_taken(layout) ? own_netns() : 0,
 	};

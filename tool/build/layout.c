@@ -31,6 +31,7 @@ static const struct kernel_member {
 	MEMBER("net", "ns", net_inum),		/* in BTF, inum is a member of ns */
 	MEMBER("sk_buff", "data", skb_data),
 	MEMBER("sk_buff", "len", skb_len),
+	MEMBER("timer_list", "expires", timer_expires),
 	MEMBER("netns_ipvs", "net", ipvs_net),	/* from here on in module ip_vs */
 	MEMBER("ip_vs_dest", "conn_flags", dest_conn_flags),
 	MEMBER("ip_vs_service", "af", svc_af),
@@ -49,6 +50,7 @@ static const struct kernel_member {
 	MEMBER("ip_vs_conn", "flags", cp_flags),
 	MEMBER("ip_vs_conn", "dest", cp_dest),
 	MEMBER("ip_vs_conn", "in_pkts", cp_in_pkts),
+	MEMBER("ip_vs_conn", "timeout", cp_timeout),
 	MEMBER("ip_vs_dest", "flags", dest_flags),
 	MEMBER("ip_vs_dest", "cflags", dest_flags),	/* replaces "flags" in kernels of 2026 */
 	MEMBER("ip_vs_dest", "weight", dest_weight),
@@ -58,7 +60,7 @@ static const struct kernel_member {
 #undef MEMBER
 };
 
-enum { SK_PROTOCOL = 1, NET_NS = 7, FIRST_OF_IPVS = 10, N_MEMBERS = sizeof(kernel_members) / sizeof(kernel_members[0]),
+enum { SK_PROTOCOL = 1, NET_NS = 7, FIRST_OF_IPVS = 11, N_MEMBERS = sizeof(kernel_members) / sizeof(kernel_members[0]),
        TRANSITION = N_MEMBERS - 1 };
 
 static void set(struct layout *l, const struct kernel_member *p, long offset)

@@ -22,10 +22,11 @@ struct layout {
 	uint16_t svc_af, svc_ipvs;			/* struct ip_vs_service */
 	uint16_t cp_rcu_head, cp_ipvs, cp_protocol;	/* struct ip_vs_conn */
 	uint16_t cp_caddr, cp_vaddr, cp_daddr, cp_cport, cp_vport, cp_dport;
-	uint16_t cp_state, cp_flags, cp_dest, cp_in_pkts;
+	uint16_t cp_state, cp_flags, cp_dest, cp_in_pkts, cp_timeout;
 	uint16_t dest_flags, dest_weight;		/* struct ip_vs_dest */
 	uint16_t pd_state_table, pd_timeouts;		/* struct ip_vs_proto_data */
 	uint16_t skb_len;				/* struct sk_buff */
+	uint16_t timer_expires;				/* struct timer_list */
 	uint16_t transition_args;			/* number of arguments of tcp_state_transition() */
 	uint16_t cp_timer;				/* 0 before 4.15: a timer's function gets the connection there */
 	uint16_t protocol_size;				/* size of sk_protocol, bytes */

@@ -226,6 +226,7 @@ static void probe_bpf(struct host *h)
 	h->lru_maps = has_lru_maps();
 	h->cgroup_ids = can_load(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_get_current_cgroup_id);
 	h->namespace_pids = has_namespace_pids();
+	h->jiffies = can_load(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_jiffies64);
 }
 
 static bool is_off(const char *path)

@@ -33,6 +33,7 @@ struct host {
 	bool raw_preemptible;		/* a thread may lose its CPU within a program there: from 7.0 */
 	bool cgroup_ids;		/* programs can read the control group of the current process: from 4.18 */
 	bool namespace_pids;		/* programs can read the PID in a namespace: from 5.7 */
+	bool jiffies;			/* programs can read the kernel's jiffies: from 5.9 */
 	bool lru_maps;			/* maps that drop their oldest elements if full: from 4.10 */
 	bool error_tracepoint;		/* sock:inet_sk_error_report, from 5.14 */
 	int read_helper;		/* BPF helper that reads kernel memory: 113 or 4 */

@@ -124,7 +124,7 @@ static const char *event_word(const struct event *ev)
 	static const char *const words[] = {
 		[EVENT_STATE] = "state", [EVENT_RETRANSMIT] = "retransmit", [EVENT_MOVED] = "moved",
 		[EVENT_FORWARDED] = "state", [EVENT_FORWARDED_SYN] = "retransmit", [EVENT_FORWARDED_NEW] = "new",
-		[EVENT_FORWARDED_REFUSED] = "no-destination",
+		[EVENT_FORWARDED_REFUSED] = "no-destination", [EVENT_IDLE_EXPIRED] = "idle-expired",
 	};
 
 	return words[ev->type];
@@ -153,7 +153,7 @@ static const char *forwarded_word(const struct event *ev)
 
 static const char *reason_word(const struct event *ev)
 {
-	if (ev->type >= EVENT_FORWARDED)
+	if (is_forwarded(ev))
 		return forwarded_word(ev);
 	if (ev->type == EVENT_STATE && ev->newstate == TCP_CLOSE)
 		return close_word(ev);
@@ -212,7 +212,7 @@ static void make_row(const struct correlate *c, struct row *row, const struct ev
 	row->skaddr = ev->skaddr;
 	row->span_ns = ev->span_ns;
 	row->netns = conn->tuple.netns;
-	row->owned = ev->type < EVENT_FORWARDED && conn->flags & CONN_OWNED;
+	row->owned = !is_forwarded(ev) && conn->flags & CONN_OWNED;
 	row->cgroup = row->owned ? ev->cgroup : 0;
 	row->container = NULL;
 	set_row_endpoint(&row->local, conn->tuple.laddr, conn->tuple.lport, conn->family);
@@ -229,7 +229,7 @@ static void make_row(const struct correlate *c, struct row *row, const struct ev
 	gone_at = conn->gone_at && now + 2 - conn->gone_at < UINT32_MAX / 2 ? conn->gone_at : 0;
 	row->age_ms = elapsed_ms(conn->entry_at, gone_at ? gone_at : now);
 	row->gone_ms = elapsed_ms(gone_at, now);
-	if (ev->type >= EVENT_FORWARDED)
+	if (is_forwarded(ev))
 		set_forwarded(row, ev);
 	else
 		set_socket(row, &conn->owner);

@@ -80,6 +80,8 @@ void plan_add_defines(struct plan *p, bool rows, bool counts)
 		probe_text_add(&p->defines, "CGROUP_IDS");
 	if (p->host->namespace_pids)
 		probe_text_add(&p->defines, "PIDS_IN_NAMESPACE");
+	if (p->host->jiffies)
+		probe_text_add(&p->defines, "JIFFIES");
 	if (p->options->director)
 		probe_text_add(&p->defines, "DIRECTOR");
 }

@@ -325,6 +325,7 @@ static void this_kernel(void **state)
 	assert_true(l.sk_err > l.skc_v6_rcv_saddr);
 	assert_true(l.inet_sport > l.sk_err);
 	assert_in_range(l.protocol_size, 1, 2);
+	assert_int_equal(l.timer_expires, 16);
 	free(btf);
 }
 

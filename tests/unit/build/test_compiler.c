@@ -332,6 +332,8 @@ static void layout_text(void **state)
 	kern_version = o.kern_version;
 	object_free(&o);
 	assert_int_equal(l.cp_timer != 0, kern_version >= 0x40f00);
+	assert_true(l.cp_timeout);
+	assert_int_equal(l.timer_expires, 16);
 }
 
 static void layout_text_without_ipvs(void **state)

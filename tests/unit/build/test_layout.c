@@ -35,6 +35,7 @@ static const struct constant all[] = {
 	{ "inet_sport", 798 },	 { "inet_saddr", 792 },	      { "skc_net", 48 },
 	{ "skc_v6_daddr", 56 },	 { "skc_v6_rcv_saddr", 72 },  { "net_inum", 152 },
 	{ "ipvs_net", 3312 },	 { "dest_conn_flags", 68 },   { "cp_timer", 88 },
+	{ "cp_timeout", 136 }, { "timer_expires", 16 },
 };
 
 static void every_offset(void **state)
@@ -59,6 +60,8 @@ static void every_offset(void **state)
 	assert_int_equal(l.ipvs_net, 3312);
 	assert_int_equal(l.dest_conn_flags, 68);
 	assert_int_equal(l.cp_timer, 88);
+	assert_int_equal(l.cp_timeout, 136);
+	assert_int_equal(l.timer_expires, 16);
 	assert_true(layout_knows_sockets(&l));
 }
 
@@ -82,11 +85,11 @@ static void one_is_missing(void **state)
 		memcpy(got, (uint16_t[]){ l.sk_err, l.sk_protocol, l.protocol_size, l.inet_sport,
 					  l.inet_saddr, l.skc_net, l.skc_v6_daddr,
 					  l.skc_v6_rcv_saddr, l.net_inum, l.ipvs_net,
-					  l.dest_conn_flags, l.cp_timer }, sizeof(got));
+					  l.dest_conn_flags, l.cp_timer, l.cp_timeout, l.timer_expires }, sizeof(got));
 		for (size_t i = 0; i < N_OF(all); i++)
 			assert_int_equal(got[i], i == without ? 0 : all[i].value);
-		/* IPVS's constants are not needed to know sockets. */
-		assert_int_equal(layout_knows_sockets(&l), without >= N_OF(all) - 3);
+		/* The last ones are not needed to know sockets. */
+		assert_int_equal(layout_knows_sockets(&l), without >= N_OF(all) - 5);
 	}
 }
 

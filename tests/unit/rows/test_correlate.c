@@ -433,6 +433,26 @@ static void moved(void **state)
 	assert_string_equal(row_of(&ev).event, "moved");
 }
 
+static void idle_expired(void **state)
+{
+	struct event ev = event_at(1, 1);
+	struct row row;
+
+	(void)state;
+	ev.type = EVENT_IDLE_EXPIRED;
+	ev.oldstate = ev.newstate = ESTABLISHED;
+	ev.span_ns = 900000000000;
+	row = row_of(&ev);
+	assert_string_equal(row.reason, "idle-expired");
+	assert_string_equal(row.event, "idle-expired");
+	assert_false(row.forwarded);
+	assert_int_equal(row.pid, ev.conn.owner.pid);
+	assert_int_equal(row.oldstate, ESTABLISHED);
+	assert_int_equal(row.span_ns, 900000000000);
+	assert_true(is_trouble(&ev, true, 0));
+	assert_false(is_trouble(&ev, false, 1));
+}
+
 /* The first row with the real server reports it, whatever kind of row it is. */
 static void syn_lost(void **state)
 {
@@ -687,6 +707,7 @@ int main(void)
 		cmocka_unit_test(connect_without_a_port),
 		cmocka_unit_test(retransmits),
 		cmocka_unit_test(moved),
+		cmocka_unit_test(idle_expired),
 		cmocka_unit_test(syn_lost),
 		cmocka_unit_test(no_destination),
 		cmocka_unit_test(expired),
