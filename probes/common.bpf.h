@@ -222,6 +222,27 @@ static inline struct sock_entry *find_socket(u64 sk)
 	return e->conn.state == TCP_CLOSE ? 0 : e;
 }
 
+/*
+ * A full memory barrier. Where each of two sides first writes one map and then looks into another, it must be between the two:
+ * else a CPU may look first, and both sides miss what the other one wrote. BPF has none before 5.12, and on arm64 an atomic
+ * addition is none. Unlocking one lock and then locking another is, on all but PowerPC: smp_mb__after_unlock_lock(),
+ * include/linux/rcupdate.h. So this removes an element that does not exist, whose bucket no other CPU uses: no number of a
+ * CPU is the address of a struct ip_vs_conn.
+ */
+static inline void full_barrier(void)
+{
+	u64 none = bpf_get_smp_processor_id();
+
+	ending.delete(&none);
+}
+
+/* Keeps reads in order. The reads of x86 are in order anyway. */
+#if defined(__x86_64__) || defined(__i386__)
+#define READ_BARRIER() asm volatile("" ::: "memory")
+#else
+#define READ_BARRIER() full_barrier()
+#endif
+
 /* Returns 0 if @now_ns is before @since_ns, because the clocks of two CPUs may differ slightly. */
 static inline u64 elapsed(u64 now_ns, u64 since_ns)
 {

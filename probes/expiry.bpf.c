@@ -41,6 +41,7 @@ static inline void mark_expiring(struct tuple *key, struct conn_entry *n, u32 id
 	/* After ip_vs_conn_expire_now() the timer runs too. */
 	n->idle_ms = n->expiring_ns && !n->idle_ms ? 0 : idle_ms;
 	n->expiring_ns = now;
+	full_barrier();
 	if (entries.lookup(key) != n)
 		n->expiring_ns = n->idle_ms = 0;
 }
@@ -48,6 +49,7 @@ static inline void mark_expiring(struct tuple *key, struct conn_entry *n, u32 id
 static inline void mark_gone(struct tuple *key, struct conn_entry *n, u64 now)
 {
 	n->gone_ns = now;
+	full_barrier();
 	if (entries.lookup(key) == n)
 		count(COUNT_ENTRIES_ENDED);
 	else

@@ -156,6 +156,7 @@ static inline void mirror(const struct conn *c, u64 now)
 	struct conn_entry n = { .made_ns = now, .real = c->real };
 
 	put_entry(&c->tuple, &n);
+	full_barrier();		/* then the look into "connecting", "clients" and "closed" */
 }
 
 /* True if connection @t has a socket in IPVS's own namespace, which is in @t. */

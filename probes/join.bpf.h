@@ -6,7 +6,8 @@
  * A connect is in map "connecting" from tcp_connect() on, until the handshake ends or its first row is reported. Two sides
  * may report that row: the IPVS side, when IPVS creates an entry, or the socket side, if IPVS used an existing entry. The
  * side that removes the element has claimed the row. The IPVS side writes "entries" before it looks into "connecting", and
- * "clients" before it claims. The second of the two sides thus finds what it needs.
+ * "clients" before it claims. The second of the two sides thus finds what it needs: a full barrier is between each side's write
+ * and its look. A claim is one too, as it takes a lock.
  */
 
 /* An entry that has begun to end counts as ended for this long: a reset follows at once, but the kernel frees the entry
@@ -41,6 +42,7 @@ static inline bool copy_entry(const struct tuple *t, struct found *to)
 	to->gone_ns = n->gone_ns;
 	to->real = n->real;
 	to->netns = n->netns;
+	READ_BARRIER();
 	return n->ports == ENTRY_PORTS(t);	/* else another connection got the element meanwhile */
 }
 
@@ -185,6 +187,7 @@ static inline bool put_closed(struct client *cl)
 		return false;
 	}
 	key.netns = cl->e.conn.tuple.netns;
+	full_barrier();
 	n = find_entry(&key);
 	key.netns = 0;
 	if (n && n->made_ns >= cl->e.since_ns)

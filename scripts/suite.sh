@@ -39,9 +39,10 @@ suite_sources()
 	[ "$1" = sid ] || [ -z "$security" ] || echo "deb [signed-by=$keyring] $security $1-security main"
 }
 
-# suite_use DIR SUITE - reads the package lists of SUITE into DIR, for suite_apt_get and suite_apt_cache
+# suite_use DIR SUITE [ARCH] - reads the package lists of SUITE into DIR, for suite_apt_get and suite_apt_cache
 suite_use()
 {
+	local arch=${3:-amd64}
 	suite_dir=$1
 	mkdir -p "$suite_dir/lists/partial" "$suite_dir/archives/partial" || return
 	suite_sources "$2" >"$suite_dir/sources.list" || return
@@ -54,8 +55,8 @@ suite_use()
 	Dir::Etc::sourceparts "/dev/null";
 	Dir::Etc::preferences "/dev/null";
 	Dir::Etc::preferencesparts "/dev/null";
-	APT::Architecture "amd64";
-	APT::Architectures "amd64";
+	APT::Architecture "$arch";
+	APT::Architectures "$arch";
 	APT::Default-Release "";
 	APT::Sandbox::User "";
 	APT::Update::Error-Mode "any";
