@@ -45,7 +45,9 @@ static bool has_any(void *cookie, const struct hook *hook)
 {
 	const struct plan *p = cookie;
 
-	if (hook->event >= HOOK_FORWARD && !p->options->director)
+	if (hook->event >= HOOK_SYN_ACK ? !p->options->server : hook->event >= HOOK_FORWARD && !p->options->director)
+		return false;
+	if (hook->event < HOOK_SYN_ACK && p->options->server && !p->options->all)
 		return false;
 	if (hook->kind == HOOK_RAW_TRACEPOINT)
 		return p->host->raw_tracepoints && (hook->event != HOOK_STATE_SECOND || p->host->raw_may_skip);
@@ -74,6 +76,7 @@ static bool load(struct plan *p, const struct object *object, enum hook_choice w
 struct purpose {
 	bool rows, counts;
 	enum director director;
+	bool server, all;
 	const char *what;
 };
 
@@ -147,11 +150,13 @@ static bool layout_text(const struct plan *p, struct output *o)
 static bool rehearse(struct plan *p, struct output *o)
 {
 	static const struct purpose purposes[] = {
-		{ true, false, DIRECTOR_OFF, "rows" },
-		{ false, true, DIRECTOR_OFF, "counting" },
-		{ true, true, DIRECTOR_OFF, "rows and counting" },
-		{ true, false, DIRECTOR_STATES, "rows and --director" },
-		{ true, true, DIRECTOR_STATES, "rows, counting and --director" },
+		{ true, false, DIRECTOR_OFF, false, false, "rows" },
+		{ false, true, DIRECTOR_OFF, false, false, "counting" },
+		{ true, true, DIRECTOR_OFF, false, false, "rows and counting" },
+		{ true, false, DIRECTOR_STATES, false, false, "rows and --director" },
+		{ true, true, DIRECTOR_STATES, false, false, "rows, counting and --director" },
+		{ true, true, DIRECTOR_OFF, true, false, "rows and counting of --server" },
+		{ true, true, DIRECTOR_OFF, true, true, "rows, counting and --server" },
 	};
 	const struct options *given = p->options;
 	struct options options = *given;
@@ -160,10 +165,12 @@ static bool rehearse(struct plan *p, struct output *o)
 	p->options = &options;
 	for (size_t i = 0; i < N_OF(purposes); i++) {
 		options.director = purposes[i].director;
+		options.server = purposes[i].server;
+		options.all = purposes[i].all;
 		ok &= main_text(p, p->host->read_helper, &purposes[i], o);
 	}
 	/* Only the helper's number differs on kernels before 5.5. */
-	options.director = purposes[0].director;
+	options = *given;
 	if (p->host->read_helper != BPF_FUNC_probe_read)
 		ok &= main_text(p, BPF_FUNC_probe_read, &purposes[0], o);
 	p->options = given;

@@ -258,7 +258,7 @@ $where:82 FIN_WAIT1 CLOSE $held expired" "$(rows | cut -d ' ' -f 4- | grep -v ":
 # is_established PORT - true if IPVS has seen the handshake from this port; hexadecimal
 is_established()
 {
-	grep -qE "^TCP +[0-9A-F:]+ $1 .* ESTABLISHED " /proc/net/ip_vs_conn
+	grep -qE "^TCP +[0-9A-Fa-f:]+ $1 .* ESTABLISHED " /proc/net/ip_vs_conn
 }
 
 # With sloppy_tcp the data goes to another real server, which does not know the connection.

@@ -228,7 +228,7 @@ bool ipvs_counts_none(const char *proc_root)
 
 	if (ipvs_taken(proc_root, &taken) || taken)
 		return false;
-	snprintf(path, sizeof(path), "%s/thread-self/net/ip_vs_conn_sync", proc_root);
+	snprintf(path, sizeof(path), "%s/self/net/ip_vs_conn_sync", proc_root);
 	file = fopen(path, "re");
 	for (int lines = 0; file && !made && lines < 1000 && fgets(line, sizeof(line), file); lines++)
 		made = strstr(line, " LOCAL ");

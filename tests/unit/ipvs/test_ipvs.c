@@ -375,7 +375,7 @@ static void write_own(const char *name, const char *text)
 	char path[PATH_MAX];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/thread-self/net/%s", root, name);
+	snprintf(path, sizeof(path), "%s/self/net/%s", root, name);
 	f = fopen(path, "w");
 	assert_non_null(f);
 	fputs(text, f);
@@ -393,9 +393,9 @@ static void counters_stay_0(void **state)
 	char path[PATH_MAX];
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/thread-self", root);
+	snprintf(path, sizeof(path), "%s/self", root);
 	assert_int_equal(mkdir(path, 0755), 0);
-	snprintf(path, sizeof(path), "%s/thread-self/net", root);
+	snprintf(path, sizeof(path), "%s/self/net", root);
 	assert_int_equal(mkdir(path, 0755), 0);
 	assert_false(ipvs_counts_none(root));
 	write_own("ip_vs_stats_percpu", PERCPU("0"));
