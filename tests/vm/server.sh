@@ -66,7 +66,7 @@ real_server()
 	tools_begin
 	client -n 5 "$route_vip:80"
 	client_fails -n 3 "$route_vip:84"
-	client_in=() client_fails "$real:99"
+	(client_in=() && client_fails "$real:99")
 	client -q "$route_vip:86"
 	client_fails -g 500 -n 2 "$route_vip:86"
 	clients_from 3
