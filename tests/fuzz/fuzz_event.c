@@ -20,7 +20,7 @@ enum { HEAD = 9 };
 /* True if decode must accept it: the same rules again, by byte offsets. */
 static bool is_sound(const uint8_t *bytes, size_t len)
 {
-	return len >= 128 && len < 144 && bytes[24] >= 1 && bytes[24] <= 7 && bytes[25] < 16 && bytes[26] < 16 &&
+	return len >= 128 && len < 144 && bytes[24] >= 1 && bytes[24] <= 11 && bytes[25] < 16 && bytes[26] < 16 &&
 	       (bytes[116] == 2 || bytes[116] == 10) && (bytes[90] == 0 || bytes[90] == 2 || bytes[90] == 10);
 }
 
