@@ -20,7 +20,7 @@ enum manner {
 	CLOSE_FIRST,	/* at once */
 	HOLD,		/* never */
 	VANISH,		/* at once, without a packet, like a host that loses its power */
-	DEAF,		/* never accept; the queue has room for one */
+	DEAF,		/* never accept */
 };
 
 enum { LISTENERS_MAX = 16 };
@@ -33,7 +33,7 @@ static void usage(FILE *to)
 		"  -f, --close-first  close each connection when it is accepted\n"
 		"  -k, --hold         never close\n"
 		"  -v, --vanish       close each at once, without a packet\n"
-		"  -d, --deaf         accept none: one waits in the queue, which is then full\n"
+		"  -d, --deaf N       accept none: N wait in the queue, which is then full\n"
 		"Prints its pid when it listens and stays in the background.\n");
 }
 
@@ -163,22 +163,22 @@ int main(int argc, char *argv[])
 	static const struct option longs[] = {
 		{ "log", required_argument, NULL, 'l' }, { "reset", no_argument, NULL, 'r' },
 		{ "close-first", no_argument, NULL, 'f' }, { "hold", no_argument, NULL, 'k' },
-		{ "vanish", no_argument, NULL, 'v' },	 { "deaf", no_argument, NULL, 'd' }, { "help", no_argument, NULL, 'h' },
+		{ "vanish", no_argument, NULL, 'v' },	 { "deaf", required_argument, NULL, 'd' }, { "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int listeners[LISTENERS_MAX], n = 0, c, epoll_fd;
+	int listeners[LISTENERS_MAX], n = 0, backlog = 1024, c, epoll_fd;
 	const char *log_path = "/dev/null";
 	enum manner manner = ANSWER;
 	FILE *log;
 
-	while ((c = getopt_long(argc, argv, "l:rfkvdh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "l:rfkvd:h", longs, NULL)) != -1) {
 		switch (c) {
 		case 'l': log_path = optarg; break;
 		case 'r': manner = RESET; break;
 		case 'f': manner = CLOSE_FIRST; break;
 		case 'k': manner = HOLD; break;
 		case 'v': manner = VANISH; break;
-		case 'd': manner = DEAF; break;
+		case 'd': manner = DEAF; backlog = atoi(optarg) - 1; break;
 		case 'h': usage(stdout); return 0;
 		default: usage(stderr); return 2;
 		}
@@ -191,7 +191,7 @@ int main(int argc, char *argv[])
 	if (!log)
 		die(log_path);
 	for (; optind < argc; optind++)
-		listeners[n++] = open_listener(argv[optind], manner == DEAF ? 0 : 1024);
+		listeners[n++] = open_listener(argv[optind], backlog);
 	go_to_background();
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll_fd < 0)

@@ -59,7 +59,8 @@ real_server()
 		service_directly "$port"
 	done
 	server_elsewhere "$route_vip:80"
-	server_elsewhere --deaf "$route_vip:86" "$route_vip:87"
+	server_elsewhere --deaf 1 "$route_vip:86"
+	server_elsewhere --deaf 2 "$route_vip:87"	# else the kernel, without SYN cookies, drops a second SYN
 	inode=$(stat -L -c %i "/run/netns/r$$")
 	cases=("| --server --netns /run/netns/r$$ --record server.rec" "| --server -V $route_vip:84,$route_vip:86 -x"
 		"| --server --netns /run/netns/r$$ --summary -s")
@@ -74,7 +75,7 @@ real_server()
 	client_begin -q "$route_vip:87"
 	wait_for sent_syn 87
 	clients_from 2
-	client -q "$route_vip:87"
+	client -q -n 2 "$route_vip:87"
 	ip -n r$$ neighbour del "$unheard" dev eth1
 	[ "$1" = 4 ] || ip -n r$$ neighbour add "$unheard" lladdr "$(ip -n p$$ -br link show eth1 | awk '{ print $3 }')" dev eth1
 	wait_for has_row 0 87 accept-queue-full
