@@ -13,6 +13,7 @@ deaf_side()
 	ip -n r$$ neighbour add 10.77.5.3 lladdr $wrong dev eth1
 	ip -n r$$ neighbour add fd00:77:5::3 lladdr $wrong dev eth1
 	nsenter "--net=/run/netns/r$$" sh -c 'echo 2 >/proc/sys/net/ipv4/tcp_synack_retries'
+	nsenter "--net=/run/netns/p$$" sh -c 'echo 2 >/proc/sys/net/ipv4/tcp_fin_timeout'	# else a minute, see gone_from
 	plain=$(tr -d '[]' <<<"$route_vip")
 	plain_real=$(tr -d '[]' <<<"$real")
 	heard=10.77.5.2 unheard=10.77.5.3
@@ -76,8 +77,7 @@ real_server()
 	wait_for sent_syn 87
 	clients_from 2
 	client -q -n 2 "$route_vip:87"
-	ip -n r$$ neighbour del "$unheard" dev eth1
-	[ "$1" = 4 ] || ip -n r$$ neighbour add "$unheard" lladdr "$(ip -n p$$ -br link show eth1 | awk '{ print $3 }')" dev eth1
+	ip -n r$$ neighbour replace "$unheard" lladdr "$(ip -n p$$ -br link show eth1 | awk '{ print $3 }')" dev eth1
 	wait_for has_row 0 87 accept-queue-full
 	wait_for gone_from 87
 	wait_for said_twice
