@@ -54,11 +54,11 @@
 static long (*read_kernel)(void *dst, u32 size, const void *src) = (void *)READ_KERNEL;
 
 /*
- * Where two paths meet, the verifier checks the rest of the program again if it knows other values on the second path. With these
- * macros it forgets the values, and stops there: programs load in half the time.
+ * The verifier checks the rest of a program once for each path that leads to it with other values. These macros make it forget
+ * the values, so that it checks the rest only once: programs load in half the time.
  *
- * VERIFIER_FORGET forgets a variable, by a calculation with a value that the verifier does not know. VERIFIER_FORGET_STRUCT copies a
- * variable of the stack onto itself.
+ * VERIFIER_FORGET calculates with a value that the verifier does not know. VERIFIER_FORGET_STRUCT copies a variable of the stack
+ * onto itself.
  */
 #define VERIFIER_FORGET(variable, unknown) asm volatile("%0 += %1\n%0 -= %1" : "+r"(variable) : "r"(unknown))
 #define VERIFIER_FORGET_STRUCT(pointer) read_kernel(pointer, sizeof(*(pointer)), pointer)
@@ -223,11 +223,11 @@ static inline struct sock_entry *find_socket(u64 sk)
 }
 
 /*
- * A full memory barrier. Where each of two sides first writes one map and then looks into another, it must be between the two:
- * else a CPU may look first, and both sides miss what the other one wrote. BPF has none before 5.12, and on arm64 an atomic
- * addition is none. Unlocking one lock and then locking another is, on all but PowerPC: smp_mb__after_unlock_lock(),
- * include/linux/rcupdate.h. So this removes an element that does not exist, whose bucket no other CPU uses: no number of a
- * CPU is the address of a struct ip_vs_conn.
+ * This is a full memory barrier. Each of two sides writes one map and then looks into another; the barrier must be between the
+ * two steps. Without it a CPU may look first, and both sides miss what the other one wrote. BPF has no barrier before 5.12, and an
+ * atomic addition is no barrier on arm64. A CPU that unlocks one lock and then locks another passes a barrier, on all but PowerPC:
+ * smp_mb__after_unlock_lock(), include/linux/rcupdate.h. The function therefore removes an element that does not exist. Its
+ * key is the number of the CPU, which is never the address of a struct ip_vs_conn.
  */
 static inline void full_barrier(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Only with --server: what keeps a client from this host's server, before the server's program gets a connection. There is
- * no socket of a connection yet.
+ * These programs run only with --server. They see what keeps a client from this host's server, before the server's program gets
+ * a connection. There is no socket of a connection yet.
  *
  *   tcp:tcp_retransmit_synack(sk, req) from 4.16 on, else tcp_rtx_synack(sk, req), net/ipv4/tcp_output.c: the kernel sends a
  *	SYN-ACK again, as no ACK came, or the SYN came again.

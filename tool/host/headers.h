@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the headers of the running kernel are, or why there are none. */
+/* This module finds the headers of the running kernel, or says why there are none. */
 #ifndef HEADERS_H
 #define HEADERS_H
 

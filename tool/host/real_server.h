@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What keeps a real server of direct routing or of a tunnel from working: it answers ARP for the virtual IP, or it drops what comes
- * out of the tunnel. For the network namespace of this process, and IPv4: IPv6 answers only for addresses of the interface
- * that was asked, and has no reverse-path filter of the kernel. */
+/* This module finds what keeps a real server of direct routing or of a tunnel from working: the host answers ARP for the virtual
+ * IP, or it drops what comes out of the tunnel. It looks at the network namespace of this process, and at IPv4 only: IPv6
+ * answers only for addresses of the interface that was asked, and the kernel has no reverse-path filter for it. */
 #ifndef REAL_SERVER_H
 #define REAL_SERVER_H
 

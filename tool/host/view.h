@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How much of the host this process sees, and what it may do there: a container's runtime or a service manager may take parts
- * away. Only what the kernel itself tells counts here, no file that a container may bring along.
+ * This module tells how much of the host this process sees, and what it may do there: a container's runtime or a service manager
+ * may take parts away. It asks only the kernel, and reads no file that a container may bring along.
  */
 #ifndef VIEW_H
 #define VIEW_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The lines of --check about what this process may do and sees: what a container's runtime or a service manager may have
- * taken away. Each fills @f, which is all zero.
+ * These functions make the lines of --check about what this process may do and sees, as a container's runtime or a service
+ * manager may have taken parts away. Each fills @f, which is all zero.
  */
 #ifndef CHECK_RIGHTS_H
 #define CHECK_RIGHTS_H
