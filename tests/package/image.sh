@@ -67,6 +67,18 @@ example_image()
 	mount --rbind /lib/modules "$root/lib/modules"
 	mount --rbind /usr/src "$root/usr/src"
 	inside "$entry" --check -a >out 2>err || fail "--check: $(grep missing out)"
-	inside "$entry" -a -d 1 >out 2>err || fail "a trace: $(cat err)"
-	grep -q 'rows, 0 lost' err || fail "a trace: $(cat err)"
+	ip link set lo up
+	server 127.0.0.1:8080
+	: >err	# "ready" reads it
+	inside "$entry" -a -D 8080 -n 5 >rows 2>err &
+	tool_pid=$!
+	pids+=("$tool_pid")
+	wait_for ready
+	client 127.0.0.1:8080
+	wait "$tool_pid" || fail "a trace: $(cat err)"
+	expect "states of the client" "CLOSE SYN_SENT
+SYN_SENT ESTABLISHED
+ESTABLISHED FIN_WAIT1
+FIN_WAIT1 FIN_WAIT2
+FIN_WAIT2 CLOSE" "$(awk 'NR > 1 { print $8, $10 }' rows)"
 }
