@@ -163,7 +163,7 @@ clean_up()
 		! declare -F "$function" >/dev/null || "$function"
 	done
 	if [ $status != 0 ] && [ $status != 4 ]; then
-		for file in rows err out clients servers; do
+		for file in rows rows.[0-3] err err.[0-3] out clients servers; do
 			[ -s "$file" ] || continue
 			echo "-- $file:"
 			head -n 20 "$file"

@@ -70,9 +70,16 @@ earlier_syn()
 SYN_SENT CLOSE $silent aborted" "$(rows | cut -d ' ' -f 5- | uniq)"
 }
 
+# has_entries N - true if IPVS has N entries of TCP connections
 has_entries()
 {
 	[ "$(grep -c ^TCP /proc/net/ip_vs_conn)" = "$1" ]
+}
+
+# timed_out - true if no entry is left but those in TIME_WAIT, which stay for two minutes
+timed_out()
+{
+	! grep ^TCP /proc/net/ip_vs_conn | grep -qv ' TIME_WAIT '
 }
 
 # many_synced N - makes N connections to $vip:80 at once, by the way a backup daemon gets them; IPVS must not lose a message
@@ -210,7 +217,7 @@ json_number()
 }
 
 # Entries time out: of a connection, of one that its server has closed, of one whose real server has left the service, and of
-# connections that are over (entries of local real servers end in FIN_WAIT, whose timeout can be set).
+# connections that are over (entries of local real servers end in FIN_WAIT, whose timeout can be set; 7.2 ends them in TIME_WAIT).
 idle()
 {
 	local held where
@@ -233,7 +240,7 @@ idle()
 	client_begin -q -p 41000 -o 12000 "$vip:80"
 	client_begin -q -p 41001 -o 12000 "$vip:81"
 	client -n 7 "$vip:83"
-	wait_for has_entries 0
+	wait_for timed_out
 	wait_for has_changes 1 LAST_ACK CLOSE
 	wait_for has_changes 2 FIN_WAIT1 CLOSE
 	tool_stop

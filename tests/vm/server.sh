@@ -73,6 +73,7 @@ real_server()
 	client_fails -g 500 -n 2 "$route_vip:86"
 	clients_from 3
 	client_fails -g 500 "$route_vip:80"
+	wait_for said_twice	# once its answers are heard, it resets them
 	client_begin -q "$route_vip:87"
 	wait_for sent_syn 87
 	clients_from 2
@@ -80,7 +81,6 @@ real_server()
 	ip -n r$$ neighbour replace "$unheard" lladdr "$(ip -n p$$ -br link show eth1 | awk '{ print $3 }')" dev eth1
 	wait_for has_row 0 87 accept-queue-full
 	wait_for gone_from 87
-	wait_for said_twice
 	tools_end
 	for i in "${!cases[@]}"; do
 		expect "what is lost, ${cases[i]#* }" 1 "$(grep -c '[:,] 0 lost$' "err.$i")"
