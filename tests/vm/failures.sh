@@ -25,6 +25,7 @@ each_way()
 	service "$vip:83" "$silent"
 	service "$vip:84" "$real_2"
 	service "$vip:85" "$held"
+	service "$vip:86" "$held"
 	server "$real_1"
 	server --reset "$real_2"
 	server --hold "$held"
@@ -33,6 +34,9 @@ each_way()
 	tools_begin
 	client_begin -p 41000 -o 4500 -b 5 -lw "$vip:85"	# its entry expires meanwhile
 	waiting=$!
+	client_begin -p 41001 -o 120000 "$vip:86"	# its real server leaves
+	wait_for is_established A029
+	ipvsadm -D -t "$vip:86"
 	client -n 7 "$vip:80"
 	client_fails -n 2 "$vip:81"
 	client_fails "$vip:82"
@@ -53,8 +57,9 @@ $where:83 SYN_SENT CLOSE $silent aborted
 $where:84 ESTABLISHED CLOSE $real_2 reset
 $where:84 ESTABLISHED CLOSE $real_2 reset
 $where:85 ESTABLISHED ESTABLISHED $held idle-expired
-$where:85 ESTABLISHED CLOSE $held expired"
-	expect "-a --failures=end" "$end" "$(of_service rows.6 | grep -E "^$where:8[0-5] ")"
+$where:85 ESTABLISHED CLOSE $held expired
+$where:86 ESTABLISHED ESTABLISHED $held stale-real"
+	expect "-a --failures=end" "$end" "$(of_service rows.6 | grep -E "^$where:8[0-6] ")"
 	expect "--failures=end" "$end" "$(of_service rows.1)"
 	expect "--failures" "$where:81 CLOSE SYN_SENT $refusing -
 $where:81 SYN_SENT CLOSE $refusing refused
@@ -74,7 +79,8 @@ $where:84 ESTABLISHED CLOSE $real_2 reset
 $where:85 ESTABLISHED ESTABLISHED $held idle-expired
 $where:85 CLOSE SYN_SENT $held -
 $where:85 SYN_SENT ESTABLISHED $held -
-$where:85 ESTABLISHED CLOSE $held expired" "$(of_service rows.0)"
+$where:85 ESTABLISHED CLOSE $held expired
+$where:86 ESTABLISHED ESTABLISHED $held stale-real" "$(of_service rows.0)"
 	expect "all, replayed with --failures" "$(rows rows.0 | sort)" "$(rows rows.replayed | sort)"
 	expect "--slow 1500" "$where:83 SYN_SENT CLOSE $silent aborted" "$(of_service rows.2)"
 	# The good connections were not even sent to the tool.
@@ -109,7 +115,7 @@ $where:85 ESTABLISHED NONE $held idle" "$(of_service rows.3)"
 # is_idle - true if the tools have shown the last of the failures
 is_idle()
 {
-	grep -q ' expired$' rows.1 && grep -q ' expired$' rows.6 && grep -q ' idle$' rows.4
+	grep -q ' expired$' rows.1 && grep -q ' expired$' rows.6 && grep -q ' idle$' rows.4 && grep -q ' stale-real$' rows.1
 }
 
 run_failures()

@@ -175,6 +175,71 @@ int ipvs_total(const char *proc_root, uint64_t *n)
 	return err;
 }
 
+/* Reads 0A630001:0050 or [fd00:0000:...]:0050. */
+static const char *read_addr_port(const char *at, const char *end, uint8_t addr[16], uint16_t *port)
+{
+	const char *stop;
+	uint8_t family;
+
+	at = skip_spaces(at, end);
+	stop = at < end ? memchr(at, *at == '[' ? ']' : ':', (size_t)(end - at)) : NULL;
+	if (!stop || !read_addr(at, stop, addr, &family))
+		return NULL;
+	stop += *stop == ']';
+	return stop < end && *stop == ':' ? read_port(stop + 1, end, port) : NULL;
+}
+
+static const char *skip_word(const char *at, const char *end)
+{
+	at = skip_spaces(at, end);
+	while (at < end && *at != ' ')
+		at++;
+	return skip_spaces(at, end);
+}
+
+/* Begins a virtual service: "TCP  0A630001:0050 rr" or "FWM  00000001 rr". */
+static void parse_service(const char *line, const char *end, struct ipvs_server *s)
+{
+	const char *at = line + 4;
+
+	s->service = IPVS_OTHER;
+	s->vport = 0;
+	memset(s->vaddr, 0, sizeof(s->vaddr));
+	if (end - line > 4 && !memcmp(line, "TCP ", 4) && read_addr_port(at, end, s->vaddr, &s->vport))
+		s->service = IPVS_TCP;
+	if (end - line < 4 || memcmp(line, "FWM ", 4))
+		return;
+	at = skip_spaces(at, end);
+	for (int i = 12; i < 16 && at; i++)
+		at = read_byte(at, end, &s->vaddr[i]);
+	if (at)
+		s->service = IPVS_MARK;
+}
+
+/* A real server is "  -> 0A630101:1F90      Masq    1      2          3". The first line is the version. */
+bool ipvs_parse_server(const char *line, size_t len, struct ipvs_server *s)
+{
+	const char *end = line + len, *at;
+
+	if (len && *line != ' ') {
+		parse_service(line, end, s);
+		if (len < 3 || memcmp(line, "IP ", 3))
+			return false;
+		s->service = IPVS_NO_SERVICE;
+		memset(s->daddr, 0, sizeof(s->daddr));
+		s->dport = s->weightless = 0;
+		return true;
+	}
+	if (len < 5 || memcmp(line, "  -> ", 5) || (s->service != IPVS_TCP && s->service != IPVS_MARK))
+		return false;
+	at = read_addr_port(line + 5, end, s->daddr, &s->dport);
+	if (!at)
+		return false;
+	at = skip_word(at, end);	/* the method */
+	s->weightless = end - at > 1 && at[0] == '0' && at[1] == ' ';
+	return true;
+}
+
 /* A line is "  0       1A       3F ...": a CPU, its connections, packets, bytes; all hexadecimal. */
 int ipvs_sum(const char *text, uint64_t *n)
 {
