@@ -68,6 +68,7 @@ stale()
 	hold 41040 "$vip:84"
 	ipvsadm -e -t "$vip:80" -r "$weightless" -m -w 0
 	wait_for has_stale 1
+	sleep 6			# the looks that follow a change are over: this connection itself leads to one
 	hold 41001 "$vip:80"	# it goes there all the same, as the service is persistent
 	wait_for has_stale 2
 	ipvsadm -d -t "$vip:81" -r "$gone"
