@@ -14,11 +14,10 @@ of_service()
 # each_way FAMILY
 each_way()
 {
-	local cases tools held i end where waiting
+	local cases tools held i end where waiting stays
 	network "$1"
 	where=$(tr -d '[]' <<<"$vip")
 	held=${real_1%:*}:8085
-	ipvsadm --set 1 1 1
 	service "$vip:80" "$real_1"
 	service "$vip:81" "$refusing"
 	service "$vip:82"
@@ -32,11 +31,13 @@ each_way()
 	cases=("| --failures" "| --failures=end" "| --slow 1500" "| --director --failures" "| --director --failures=end"
 		"| --record all.rec" "| -a --failures=end")
 	tools_begin
+	client_begin -r -p 41001 -o 300000 "$vip:86"
+	stays=$!
+	wait_for is_established A029
+	ipvsadm --set 1 1 1	# for later connections
+	ipvsadm -D -t "$vip:86"
 	client_begin -p 41000 -o 4500 -b 5 -lw "$vip:85"	# its entry expires meanwhile
 	waiting=$!
-	client_begin -p 41001 -o 120000 "$vip:86"	# its real server leaves
-	wait_for is_established A029
-	ipvsadm -D -t "$vip:86"
 	client -n 7 "$vip:80"
 	client_fails -n 2 "$vip:81"
 	client_fails "$vip:82"
@@ -45,6 +46,7 @@ each_way()
 	wait "$waiting" || :
 	wait_for is_idle
 	tools_end
+	kill -USR1 "$stays"
 	for i in "${!cases[@]}"; do
 		expect "what is lost, ${cases[i]#* }" 1 "$(grep -c 'rows,.* 0 lost$' "err.$i")"
 	done

@@ -12,8 +12,17 @@ has_stale()
 # hold PORT ADDR:PORT - makes a connection from this port that stays open, and waits until IPVS has seen its handshake
 hold()
 {
-	client_begin -p "$1" -o 120000 "$2"
+	client_begin -r -p "$1" -o 300000 "$2"
+	holding+=($!)
 	wait_for is_established "$(printf %04X "$1")"
+}
+
+# let_go - ends these connections by a reset: a FIN would not be answered, and tell of them after the test
+let_go()
+{
+	kill -USR1 "${holding[@]}"
+	wait "${holding[@]}"
+	wait_for has_changes ${#holding[@]} ESTABLISHED CLOSE
 }
 
 # look_at ADDR:PORT N - waits until the tool has seen what was changed so far, of which no row tells: it tells of this service's real
@@ -47,7 +56,7 @@ told()
 # stale 4|6
 stale()
 {
-	local weightless gone stays where
+	local weightless gone stays where holding=()
 	network "$1"
 	where=$(tr -d '[]' <<<"$vip")
 	weightless=${real_1%:*}:8085 gone=${real_2%:*}:8085 stays=${refusing%:*}:8085
@@ -82,6 +91,7 @@ stale()
 	wait_for has_stale 7
 	ipvsadm -e -t "$vip:82" -r "$stays" -m -w 7
 	look_at "$vip:84" 8
+	let_go
 	tool_stop
 	opened >open
 	{
@@ -104,7 +114,7 @@ stale()
 pod_stale()
 {
 	pod_network "$1"
-	local held=${real_1%:*}:8085 where
+	local held=${real_1%:*}:8085 where holding=()
 	where=$(tr -d '[]' <<<"$vip")
 	service "$vip:80" "$held"
 	server --hold "$held"
@@ -112,6 +122,7 @@ pod_stale()
 	hold 41000 "$vip:80"
 	ipvsadm -d -t "$vip:80" -r "$held"
 	wait_for has_stale 1
+	let_go
 	tool_stop
 	expect rows "$(one 41000 "$where:80" "$held"; told 41000 "$where:80" "$held")" "$(opened)"
 }
