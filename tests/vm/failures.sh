@@ -117,7 +117,8 @@ $where:85 ESTABLISHED NONE $held idle" "$(of_service rows.3)"
 # is_idle - true if the tools have shown the last of the failures
 is_idle()
 {
-	grep -q ' expired$' rows.1 && grep -q ' expired$' rows.6 && grep -q ' idle$' rows.4 && grep -q ' stale-real$' rows.1
+	grep -q ' expired$' rows.1 && grep -q ' expired$' rows.6 && grep -q ' idle$' rows.4 &&
+		[ "$(grep -l ' stale-real$' rows.[0156] | wc -l)" = 4 ]
 }
 
 run_failures()
