@@ -43,10 +43,11 @@ each_way()
 	client_fails "$vip:82"
 	client_fails -p 42000 -g 2000 "$vip:83"
 	client -n 2 -wb1 "$vip:84"
-	wait "$waiting" || :
+	wait_for is_told
+	kill -USR1 "$stays"
+	wait "$stays" "$waiting" || :
 	wait_for is_idle
 	tools_end
-	kill -USR1 "$stays"
 	for i in "${!cases[@]}"; do
 		expect "what is lost, ${cases[i]#* }" 1 "$(grep -c 'rows,.* 0 lost$' "err.$i")"
 	done
@@ -60,7 +61,8 @@ $where:84 ESTABLISHED CLOSE $real_2 reset
 $where:84 ESTABLISHED CLOSE $real_2 reset
 $where:85 ESTABLISHED ESTABLISHED $held idle-expired
 $where:85 ESTABLISHED CLOSE $held expired
-$where:86 ESTABLISHED ESTABLISHED $held stale-real"
+$where:86 ESTABLISHED ESTABLISHED $held stale-real
+$where:86 ESTABLISHED CLOSE $held aborted"
 	expect "-a --failures=end" "$end" "$(of_service rows.6 | grep -E "^$where:8[0-6] ")"
 	expect "--failures=end" "$end" "$(of_service rows.1)"
 	expect "--failures" "$where:81 CLOSE SYN_SENT $refusing -
@@ -82,7 +84,10 @@ $where:85 ESTABLISHED ESTABLISHED $held idle-expired
 $where:85 CLOSE SYN_SENT $held -
 $where:85 SYN_SENT ESTABLISHED $held -
 $where:85 ESTABLISHED CLOSE $held expired
-$where:86 ESTABLISHED ESTABLISHED $held stale-real" "$(of_service rows.0)"
+$where:86 ESTABLISHED ESTABLISHED $held stale-real
+$where:86 CLOSE SYN_SENT $held -
+$where:86 SYN_SENT ESTABLISHED $held -
+$where:86 ESTABLISHED CLOSE $held aborted" "$(of_service rows.0)"
 	expect "all, replayed with --failures" "$(rows rows.0 | sort)" "$(rows rows.replayed | sort)"
 	expect "--slow 1500" "$where:83 SYN_SENT CLOSE $silent aborted" "$(of_service rows.2)"
 	# The good connections were not even sent to the tool.
@@ -117,8 +122,13 @@ $where:85 ESTABLISHED NONE $held idle" "$(of_service rows.3)"
 # is_idle - true if the tools have shown the last of the failures
 is_idle()
 {
-	grep -q ' expired$' rows.1 && grep -q ' expired$' rows.6 && grep -q ' idle$' rows.4 &&
-		[ "$(grep -l ' stale-real$' rows.[0156] | wc -l)" = 4 ]
+	grep -q ' expired$' rows.1 && grep -q ' expired$' rows.6 && grep -q ' idle$' rows.4
+}
+
+# is_told - true if the tools for sockets have told of the real server that left
+is_told()
+{
+	[ "$(grep -l ' stale-real$' rows.[0156] | wc -l)" = 4 ]
 }
 
 run_failures()
