@@ -146,7 +146,7 @@ the_tools()
 			"$(sed '/^{"event":"end",/d; /"event":"lost"/d' "$folder/$format/unclaimed")"
 	done
 	if kernel_skips; then
-		between "lost at most" 0 "$(sort -rn "$folder/lost" | awk '{ print $1; exit }')" 100
+		between "lost at most" 0 "$(sort -rn "$folder/lost" | awk '{ print $1; exit }')" 20
 	else
 		expect "lost" "0 text
 0 json" "$(<"$folder/lost")"
