@@ -61,9 +61,11 @@ run_together()
 	end_one $i
 	for n in "${failed[@]}"; do
 		eval "words=(${put_off[n]})"
-		if [ "$tries" -gt 1 ]; then
+		if kernel_skips && grep -q '^[1-9]' "$group/lost"; then
+			:	# the first try on its own
+		elif [ "$tries" -gt 1 ]; then
 			echo "AGAIN ${hooks:+"--hooks $hooks: "}${words[0]}"
-		elif ! grep -q '^[1-9]' "$group/lost"; then
+		else
 			end_one "$n"
 			tell "${hooks:+"--hooks $hooks: "}${words[0]}"
 			continue
