@@ -14,7 +14,8 @@ struct change {
 	u8 oldstate;
 	u8 newstate;
 	enum source source;	/* a constant for the compiler */
-	bool second;		/* so is this; true in the second program, see below */
+	bool second;		/* so is this; true in the second program, see state.bpf.c */
+	bool kept;		/* at CLOSE the socket's element stays, for the second program */
 };
 
 #ifdef STATE_SKADDR
@@ -177,7 +178,7 @@ static inline bool first_change(void *ctx, const struct settings *s, const struc
 	    (!HOLDS_BACK(s) || is_trouble(s, &e, ch->oldstate, ch->newstate, now, change_error(s, ch, &e))))
 		emit_event(ctx, &e, sk, EVENT_STATE, ch->oldstate, ch->newstate, now, 0, change_error(s, ch, &e));
 	/* Count each socket once: its next changes reach this point too. */
-	if (!kept && (ch->oldstate == TCP_CLOSE || ch->oldstate == TCP_LISTEN))
+	if (err && ch->newstate != TCP_CLOSE && (ch->oldstate == TCP_CLOSE || ch->oldstate == TCP_LISTEN))
 		count_failed(err, COUNT_SOCKETS_FULL);
 	return kept && !waits && ch->newstate == TCP_SYN_SENT;
 }
@@ -242,6 +243,8 @@ static inline void join_at_change(void *ctx, const struct settings *s, const str
 	if (e) {
 		VERIFIER_CHECKED(e);
 		cl.e = *e;
+	} else {
+		cl.e.conn.state = ch->oldstate;
 	}
 	read_key(ctx, s, ch, &cl.e.conn);
 	join(s, ch->sk, &cl, e, ch->newstate == TCP_CLOSE ? AT_CLOSE : AT_ANSWER);
@@ -273,7 +276,7 @@ static inline void known_change(void *ctx, const struct settings *s, const struc
 	VERIFIER_FORGET(err, ch->sk);
 	if (sends_change(ctx, s, e, ch->sk, ch->oldstate, ch->newstate, now, err))
 		report_change(ctx, s, e, ch->sk, ch->oldstate, ch->newstate, now, err);
-	if (ch->newstate == TCP_CLOSE) {
+	if (ch->newstate == TCP_CLOSE && !ch->kept) {
 		drop_socket(ch->sk, e);
 	} else {
 		e->since_ns = now;
@@ -330,5 +333,6 @@ static inline void read_raw(void *ctx, struct change *ch)
 	ch->newstate = FIELD(u64, 16);
 	ch->source = FROM_RAW;
 	ch->second = false;
+	ch->kept = false;
 }
 #endif

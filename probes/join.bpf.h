@@ -229,7 +229,7 @@ static inline void set_taken(struct client *cl, const struct found *n)
 
 /*
  * Joins the connect of socket @sk to its entry.
- * @cl: @cl->e.conn has the socket's addresses, ports, namespace and family; changed
+ * @cl: @cl->e.conn has the socket's addresses, ports, namespace and family, and its old state at a state change; changed
  * @known: the socket has an element in "sockets", as with -a from its first event on; @cl->e is a copy of it
  */
 static inline enum joined join(const struct settings *s, u64 sk, struct client *cl, bool known, enum moment at)
@@ -255,6 +255,8 @@ static inline enum joined join(const struct settings *s, u64 sk, struct client *
 			return JOINED;		/* it did not get as far as tcp_connect(), or that was not seen */
 		if (!found || (!known && !unseen_wanted(s, &cl->e.conn.tuple, cl->e.conn.family)))
 			return JOINED_NOT;
+		if (!known && !n.made_ns && cl->e.conn.state && cl->e.conn.state != TCP_SYN_SENT)
+			return JOINED_NOT;	/* the connection is older than the tool: see adopt() */
 		set_unseen(cl, sk, known, &n);
 	}
 	/* If IPVS is in another namespace, it may not have seen the SYN yet, and may choose anew once it does. */

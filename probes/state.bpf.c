@@ -7,10 +7,10 @@
  * backports); it always does so on perf's tracepoints: __bpf_trace_run() and trace_call_bpf() in kernel/trace/bpf_trace.c.
  * The tool attaches a second program after the first. The second program handles the changes that the first missed.
  *
- * The socket's element shows whether the first program saw the change: then it has the new state. For sockets without an
- * element the first program leaves a note of each change that it saw, on its CPU, and the second removes the note. Several
- * notes may be there at a time, because state changes nest. From 7.0 on a thread may change its CPU between the two
- * programs; then the second finds no note.
+ * The socket's element shows whether the first program saw the change: then it has the new state. At CLOSE too: the second
+ * program removes the element. For sockets without an element the first program leaves a note of each change that it saw, on
+ * its CPU, and the second removes the note. Several notes may be there at a time, because state changes nest. From 7.0 on a
+ * thread may change its CPU between the two programs; then the second finds no note.
  */
 struct notes {
 	u64 note[8];
@@ -23,6 +23,18 @@ BPF_TABLE("percpu_array", int, struct notes, notes, 1);
 static inline u64 make_note(const struct change *ch)
 {
 	return ch->sk ^ (u64)ch->newstate << 56;
+}
+
+/* True if the second program follows and can remove the element of a socket that goes to CLOSE. */
+static inline bool second_removes(const struct change *ch)
+{
+	int zero = 0;
+	struct notes *n;
+
+	if (ch->newstate != TCP_CLOSE)
+		return false;
+	n = notes.lookup(&zero);
+	return n && !n->busy;
 }
 
 static inline void leave_note(const struct change *ch)
@@ -69,10 +81,18 @@ static inline enum seen seen_by_first(void *ctx, const struct settings *s, struc
 {
 	bool noted = take_note(n, ch);
 	u64 sk = ch->sk;
-	struct sock_entry *e = find_socket(sk);
+	struct sock_entry *e = sockets.lookup(&sk);	/* not find_socket(): at CLOSE the first program leaves a dead element */
 
-	if (e)
-		return e->conn.state == ch->newstate ? SEEN : MISSED;
+	if (e) {
+		VERIFIER_CHECKED(e);
+		if (e->conn.state == ch->newstate) {
+			if (ch->newstate == TCP_CLOSE)
+				drop_socket(sk, e);
+			return SEEN;
+		}
+		if (e->conn.state != TCP_CLOSE)
+			return MISSED;
+	}
 	if (!(s->flags & SETTING_ALL) && s->flags & SETTING_IPVS && ch->oldstate == TCP_SYN_SENT &&
 	    is_unanswered(ctx, s, ch))
 		return MISSED;
@@ -117,6 +137,7 @@ int state_second(void *ctx)
 	return 0;
 }
 #else
+#define second_removes(ch) false
 #define leave_note(ch) do { } while (0)
 #endif
 
@@ -126,6 +147,8 @@ int state_raw(void *ctx)
 	struct change ch;
 
 	read_raw(ctx, &ch);
+	ch.kept = second_removes(&ch);
+	VERIFIER_FORGET(ch.kept, ch.sk);
 	state_change(ctx, &ch);
 	leave_note(&ch);
 	return 0;
@@ -142,6 +165,8 @@ int state_tracepoint(void *ctx)
 		.source = FROM_TRACEPOINT,
 	};
 
+	ch.kept = second_removes(&ch);
+	VERIFIER_FORGET(ch.kept, ch.sk);
 	if (FIELD(STATE_PROTOCOL_TYPE, STATE_PROTOCOL) == IPPROTO_TCP)
 		state_change(ctx, &ch);
 	leave_note(&ch);

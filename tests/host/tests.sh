@@ -73,6 +73,18 @@ all_rows()
 	expect "rows of the client" "" "$(own_rows "$place")"
 }
 
+# A listener that is older than the tool has only its last row. It is tracked no more than any other closed socket.
+old_listener()
+{
+	server "$place_4"
+	tool_start -a -L 7711
+	kill -KILL "$(<server_pids)"
+	wait_for has_rows 1
+	tool_stop
+	expect "states" "LISTEN CLOSE" "$(rows | cut -d ' ' -f 5,6)"
+	expect "messages about losses" "ipvs-tcpstate: 1 rows, 0 lost" "$(grep -v tracing err)"
+}
+
 has_closed()
 {
 	[ "$(grep -c 'LAST_ACK *-> CLOSE ' rows)" -ge "$1" ]
@@ -472,6 +484,7 @@ run_host()
 	run "-a: 23 IPv4 connections" traced all_rows "$place_4"
 	run "-a: 23 IPv6 connections" traced all_rows "$place_6"
 	run "-a: refused, with the reason" traced refused
+	run "-a: a listener from before the start" traced old_listener
 	run "-n: exactly so many rows" traced count
 	run "-d: ends in time" traced duration
 	run "closed pipe: status 0" traced closed_pipe

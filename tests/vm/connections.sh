@@ -296,7 +296,7 @@ mapped_refused()
 run_connections()
 {
 	local ip
-	for ip in 4 6; do
+	for ip in $families; do
 		together "IPv$ip, direct: no row" direct $ip
 		run "IPv$ip, direct with -a: rows without real server" direct_all $ip
 		together "IPv$ip, accepted: 23 over two real servers" accepted $ip

@@ -462,7 +462,7 @@ brought_by_sync()
 run_life()
 {
 	local ip
-	for ip in 4 6; do
+	for ip in $families; do
 		together "IPv$ip, connections from before the start" earlier $ip
 		together "IPv$ip, connections from before the start, client in another namespace" pod_earlier $ip
 		run "IPv$ip, a connect from before the start" earlier_syn $ip

@@ -331,7 +331,7 @@ reused_by_direct_routing()
 		direct_places $ip
 		rows_of clients.$ip "$vip:80" "$server_ends" "$direct_1" >expected
 		rows_of other.$ip "$vip:80" "$server_ends" "$direct_2" >>expected
-		expect "rows" "$(cat expected)" "$(rows_to "$vip:80")"
+		expect "rows" "$(by_port <expected)" "$(rows_to "$vip:80" | by_port)"
 	done
 	expect "rows" 50 "$(rows | wc -l)"
 	expect "lost" 0 "$(lost)"

@@ -110,6 +110,13 @@ one_socket_each()
 		fail "a connection has two SKADDRs"
 }
 
+# by_port - sorts rows by the client's address and port, and keeps the order of each: the answer to a client's FIN may come
+# after the first rows of the next client
+by_port()
+{
+	sort -s -k 3,3
+}
+
 # rows_to ADDR:PORT... - prints the rows with one of these remote addresses
 rows_to()
 {

@@ -368,7 +368,7 @@ dropping_twin()
 run_pod()
 {
 	local ip
-	for ip in 4 6; do
+	for ip in $families; do
 		together "IPv$ip, client in another namespace: accepted" pod_accepted $ip
 		together "IPv$ip, client in another namespace: refused" pod_refused $ip
 		together "IPv$ip, client in another namespace: unanswered" pod_silent $ip

@@ -61,9 +61,11 @@ run_together()
 	end_one $i
 	for n in "${failed[@]}"; do
 		eval "words=(${put_off[n]})"
-		if [ "$tries" -gt 1 ]; then
+		if kernel_skips && grep -q '^[1-9]' "$group/lost"; then
+			:	# the first try on its own
+		elif [ "$tries" -gt 1 ]; then
 			echo "AGAIN ${hooks:+"--hooks $hooks: "}${words[0]}"
-		elif ! grep -q '^[1-9]' "$group/lost"; then
+		else
 			end_one "$n"
 			tell "${hooks:+"--hooks $hooks: "}${words[0]}"
 			continue
@@ -146,7 +148,7 @@ the_tools()
 			"$(sed '/^{"event":"end",/d; /"event":"lost"/d' "$folder/$format/unclaimed")"
 	done
 	if kernel_skips; then
-		between "lost at most" 0 "$(sort -rn "$folder/lost" | awk '{ print $1; exit }')" 100
+		between "lost at most" 0 "$(sort -rn "$folder/lost" | awk '{ print $1; exit }')" 20
 	else
 		expect "lost" "0 text
 0 json" "$(<"$folder/lost")"
