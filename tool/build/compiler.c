@@ -178,8 +178,9 @@ static int compile_text(const char *library, const char *text, const char *const
 	if (err)
 		return err;
 	memcpy(all, quick_flags, sizeof(quick_flags));
-	memcpy(all + n, flags, n_flags * sizeof(all[0]));
-	module = l.create(text, 0, all, (int)(n + n_flags), true, NULL);
+	for (size_t i = 0; i < n_flags; i++)
+		all[n++] = flags[i];
+	module = l.create(text, 0, all, (int)n, true, NULL);
 	if (!module)
 		return -EINVAL;
 	o->kern_version = l.kern_version(module);

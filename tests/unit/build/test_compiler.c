@@ -487,12 +487,13 @@ static void main_text_for_6_18(void **state)
 /* The text has raw tracepoints, and the second program for state changes, if the host has them. */
 static void main_text_with_second_program(void **state)
 {
-	char *a = file_read("tests/unit/formats/inet_sock_set_state-6.18");
 	struct probe_defines d;
 	struct object o;
+	char *a;
 
 	(void)state;
-	need_libbcc();
+	need_libbcc();	/* may leave this function */
+	a = file_read("tests/unit/formats/inet_sock_set_state-6.18");
 	probe_text_defines(&d, 113, a, NULL);
 	free(a);
 	probe_text_report(&d, true, false);
