@@ -463,17 +463,17 @@ run_life()
 {
 	local ip
 	for ip in $families; do
-		together "IPv$ip, connections from before the start" earlier $ip
-		together "IPv$ip, connections from before the start, client in another namespace" pod_earlier $ip
-		run "IPv$ip, a connect from before the start" earlier_syn $ip
-		together "IPv$ip, no destination: no real server" no_destination $ip
-		together "IPv$ip, no destination: weight 0" weight_0 $ip
-		together "IPv$ip, no destination: client in another namespace" pod_no_destination $ip
-		together "IPv$ip, expired" expired $ip
-		together "IPv$ip, idle-expired" idle $ip
-		together "IPv$ip, moved" moved $ip
-		together "IPv$ip, first SYN lost" syn_lost $ip
-		together "IPv$ip, persistent service" persistent $ip
+		together "IPv$ip, connections from before the start" earlier "$ip"
+		together "IPv$ip, connections from before the start, client in another namespace" pod_earlier "$ip"
+		run "IPv$ip, a connect from before the start" earlier_syn "$ip"
+		together "IPv$ip, no destination: no real server" no_destination "$ip"
+		together "IPv$ip, no destination: weight 0" weight_0 "$ip"
+		together "IPv$ip, no destination: client in another namespace" pod_no_destination "$ip"
+		together "IPv$ip, expired" expired "$ip"
+		together "IPv$ip, idle-expired" idle "$ip"
+		together "IPv$ip, moved" moved "$ip"
+		together "IPv$ip, first SYN lost" syn_lost "$ip"
+		together "IPv$ip, persistent service" persistent "$ip"
 	done
 	if [ ! "${hooks-}" ]; then
 		run "3,000 connections of IPVS from before the start" earlier_few

@@ -369,9 +369,9 @@ run_pod()
 {
 	local ip
 	for ip in $families; do
-		together "IPv$ip, client in another namespace: accepted" pod_accepted $ip
-		together "IPv$ip, client in another namespace: refused" pod_refused $ip
-		together "IPv$ip, client in another namespace: unanswered" pod_silent $ip
+		together "IPv$ip, client in another namespace: accepted" pod_accepted "$ip"
+		together "IPv$ip, client in another namespace: refused" pod_refused "$ip"
+		together "IPv$ip, client in another namespace: unanswered" pod_silent "$ip"
 	done
 	# With other hooks state changes are skipped too, and each counts as lost.
 	[ "${hooks-}" ] || run "skipped in the course of another kprobe: counted" pod_skipped
