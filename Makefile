@@ -31,7 +31,7 @@ LIBS := -ldl -lpthread
 
 PROBES := event.h tcp_state.h common.bpf.h reason.h bucket.h conns.bpf.h tally.bpf.h report.bpf.h join.bpf.h \
 	change.bpf.h state.bpf.c connect.bpf.c retransmit.bpf.c error.bpf.c ipvs.bpf.c no_destination.bpf.c expiry.bpf.c \
-	configure.bpf.c passing.bpf.h director_tally.bpf.h director.bpf.c director_entries.bpf.c server.bpf.c
+	passing.bpf.h director_tally.bpf.h director.bpf.c director_entries.bpf.c server.bpf.c
 PROBES_SERVER := event.h tcp_state.h common.bpf.h reason.h bucket.h tally.bpf.h server.bpf.c
 SOURCES := $(sort $(wildcard tool/*.c tool/*/*.c))
 EMBEDDED := embedded_main embedded_server embedded_layout

@@ -78,6 +78,18 @@ static long (*current_pids_in)(u64 dev, u64 ino, struct namespace_pids *to, u32 
 static u64 (*current_jiffies)(void) = (void *)118;
 #endif
 
+/* A tracked socket: shown or counted. */
+struct sock_entry {
+	struct conn conn;	/* first: before 4.9 the verifier forgets a map value once added to */
+	u64 since_ns;		/* start of the current state */
+	u64 established_ns;	/* start of ESTABLISHED; 0: not seen */
+	u16 err;		/* the last sk_err that the kernel reported to the socket's owner */
+	u8 connected;		/* 1: tcp_connect() was seen, so the addresses and ports are final */
+	u8 before : 4;		/* the state before the current one; 0: not seen */
+	u8 kept : 4;		/* number of rows in map "paths" */
+	u32 cgroup;		/* as in struct event */
+};
+
 /* With SETTING_WHOLE: the rows of a socket that are not sent, except the one that began its state. The latest is first. */
 struct path {
 	u64 at_ns[4];

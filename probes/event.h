@@ -113,7 +113,6 @@ enum event_type {
 	EVENT_SERVER_SYN_ACK,	/* the SYN-ACK is sent again; skaddr is the request's address */
 	EVENT_SERVER_NO_LISTENER, /* a reset answers the SYN; skaddr is 0 */
 	EVENT_SERVER_QUEUE_FULL, /* the accept queue is full: in SYN_RECV an ACK is dropped, in LISTEN (skaddr is the listener) a SYN */
-	EVENT_STALE_REAL,	/* the real server has left its service, or has weight 0; the tool makes it, see tool/trace/stale.h */
 	EVENT_TYPES
 };
 
@@ -240,18 +239,6 @@ struct conn_entry {
 
 #define ENTRY_PORTS(tuple) ((__u32)(tuple)->lport << 16 | (tuple)->rport)
 
-/* A value of map "sockets", a tracked socket: shown or counted. */
-struct sock_entry {
-	struct conn conn;	/* first: before 4.9 the verifier forgets a map value once added to */
-	__u64 since_ns;		/* start of the current state */
-	__u64 established_ns;	/* start of ESTABLISHED; 0: not seen */
-	__u16 err;		/* the last sk_err that the kernel reported to the socket's owner */
-	__u8 connected;		/* 1: tcp_connect() was seen, so the addresses and ports are final */
-	__u8 before : 4;	/* the state before the current one; 0: not seen */
-	__u8 kept : 4;		/* number of rows in map "paths" */
-	__u32 cgroup;		/* as in struct event */
-};
-
 /* A key of map "services". */
 struct service {
 	__u32 addr[4];		/* network byte order, IPv4 mapped */
@@ -341,7 +328,6 @@ enum count_slot {
 	COUNT_ENTRIES_ENDED,	/* elements of it whose connection IPVS has ended */
 	COUNT_FORWARDED_GAPS,	/* the old state of IPVS's entry is not the last one seen */
 	COUNT_SYNCED,		/* entries that came from another director */
-	COUNT_STALE_HINTS,	/* IPVS was configured, or gave a connection a real server of weight 0 */
 	COUNT_SLOTS
 };
 
@@ -369,8 +355,6 @@ enum run_slot {
 	RUN_ACCEPT_SYN,
 	RUN_ACCEPT_ACK,
 	RUN_ACCEPT_ACK_V6,
-	RUN_CONFIGURE,
-	RUN_CONFIGURE_OLD,
 	RUN_SLOTS = 32		/* so many that each CPU's slots have cache lines of their own */
 };
 
@@ -385,7 +369,6 @@ _Static_assert(sizeof(struct event) == 136, "struct event has a hole");
 #endif
 _Static_assert(sizeof(struct settings) == 120, "struct settings has a hole");
 _Static_assert(sizeof(struct conn_entry) == 56, "struct conn_entry has a hole");
-_Static_assert(sizeof(struct sock_entry) == 120, "struct sock_entry has a hole");
 _Static_assert(sizeof(struct service) == 20, "struct service has a hole");
 _Static_assert(sizeof(struct tally_key) == 40, "struct tally_key has a hole");
 _Static_assert(sizeof(struct tally) == 128, "struct tally has a hole");

@@ -10,6 +10,21 @@
 /* An entry lives for at least a second. If the start of its end was not seen, an entry younger than this is its successor. */
 #define ENTRY_LIFE_NS 500000000ULL
 
+#define IP_VS_DEST_F_AVAILABLE 0x0001	/* the real server is in the service; IP_VS_DEST_CF_AVAILABLE has the same value */
+
+/* True if the real server @dest is not in the service any more; with @weight also if it has weight 0. */
+static inline bool is_removed(const struct settings *s, u64 dest, bool weight)
+{
+	u32 flags = IP_VS_DEST_F_AVAILABLE, w = 1;
+
+	if (!dest || !s->dest_flags || !s->dest_weight)
+		return false;
+	read_kernel(&flags, sizeof(flags), (void *)(dest + s->dest_flags));
+	if (weight)
+		read_kernel(&w, sizeof(w), (void *)(dest + s->dest_weight));
+	return !(flags & IP_VS_DEST_F_AVAILABLE) || !w;
+}
+
 static inline bool has_lost_server(const struct settings *s, u64 cp, bool weight)
 {
 	u64 dest = 0;

@@ -11,21 +11,6 @@
 #define IP_VS_CONN_F_TEMPLATE 0x1000
 #define IP_VS_CONN_F_ONE_PACKET 0x2000
 
-#define IP_VS_DEST_F_AVAILABLE 0x0001	/* the real server is in the service; IP_VS_DEST_CF_AVAILABLE has the same value */
-
-/* True if the real server @dest is not in the service any more; with @weight also if it has weight 0. */
-static inline bool is_removed(const struct settings *s, u64 dest, bool weight)
-{
-	u32 flags = IP_VS_DEST_F_AVAILABLE, w = 1;
-
-	if (!dest || !s->dest_flags || !s->dest_weight)
-		return false;
-	read_kernel(&flags, sizeof(flags), (void *)(dest + s->dest_flags));
-	if (weight)
-		read_kernel(&w, sizeof(w), (void *)(dest + s->dest_weight));
-	return !(flags & IP_VS_DEST_F_AVAILABLE) || !w;
-}
-
 /* struct ip_vs_conn_param, include/net/ip_vs.h; the layout is the same from 3.10 to 7.x */
 struct conn_param {
 	u64 ipvs;		/* struct netns_ipvs *; before 4.4 struct net * */
@@ -316,13 +301,8 @@ int ipvs_kprobe(struct pt_regs *ctx)
 	if (!s)
 		return 0;
 	VERIFIER_CHECKED(s);
-	if (a.flags & IP_VS_CONN_F_TEMPLATE || !read_new(s, &a, &cl.e.conn, true))
-		return 0;
-#if REPORT_ROWS
-	if (is_removed(s, a.dest, true))
-		count(COUNT_STALE_HINTS);
-#endif
-	handle_conn(ctx, s, &cl);
+	if (!(a.flags & IP_VS_CONN_F_TEMPLATE) && read_new(s, &a, &cl.e.conn, true))
+		handle_conn(ctx, s, &cl);
 	return 0;
 }
 

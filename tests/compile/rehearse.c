@@ -49,8 +49,6 @@ static bool has_any(void *cookie, const struct hook *hook)
 		return false;
 	if (hook->event < HOOK_SYN_ACK && p->options->server && !p->options->all)
 		return false;
-	if (hook->event == HOOK_CONFIGURE || hook->event == HOOK_CONFIGURE_OLD)
-		return options_stale(p->options);
 	if (hook->kind == HOOK_RAW_TRACEPOINT)
 		return p->host->raw_tracepoints && (hook->event != HOOK_STATE_SECOND || p->host->raw_may_skip);
 	if (hook->kind != HOOK_TRACEPOINT)
@@ -169,8 +167,6 @@ static bool rehearse(struct plan *p, struct output *o)
 		options.director = purposes[i].director;
 		options.server = purposes[i].server;
 		options.all = purposes[i].all;
-		options.summary = purposes[i].counts;
-		options.record = purposes[i].rows && purposes[i].counts ? "/dev/null" : NULL;
 		ok &= main_text(p, p->host->read_helper, &purposes[i], o);
 	}
 	/* Only the helper's number differs on kernels before 5.5. */

@@ -56,20 +56,6 @@ static void add_conns(const char *line, size_t size)
 	ipvs_add_conns(&sum, line, size);
 }
 
-/* Reads the same bytes as a line of a virtual service, and as one of a real server. */
-static void parse_server(const char *line, size_t size)
-{
-	struct ipvs_server s = { .netns = 7 };
-	bool known = ipvs_parse_server(line, size, &s);
-
-	expect(!known || s.service == IPVS_NO_SERVICE);
-	expect(s.service <= IPVS_OTHER);
-	s.service = IPVS_TCP;
-	if (ipvs_parse_server(line, size, &s))
-		expect(s.service == (*line == ' ' ? IPVS_TCP : IPVS_NO_SERVICE) && s.weightless <= 1);
-	expect(s.netns == 7 && !s.missing);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ipvs_entry e, again;
@@ -79,7 +65,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	sum(data, size);
 	add_conns((const char *)exact, size);
-	parse_server((const char *)exact, size);
 	err = ipvs_parse((const char *)exact, size, &e);
 	free(exact);
 	if (err) {

@@ -46,7 +46,6 @@ def broken(line):
         yield {**line, "event": "retransmit", "reason": None}
         yield {**line, "event": "moved", "reason": "reset"}
         yield {**line, "event": "idle-expired", "reason": "expired"}
-        yield {**line, "event": "stale-real", "reason": "moved"}
         yield {**line, "event": "real-server-down", "reason": "refused"}
         yield {**line, "event": "real-server-up", "reason": "real-server-down"}
         yield {**line, "event": "real-server-up", "reason": "real-server-up", "real": None}

@@ -23,8 +23,6 @@ enum hook_event {
 	HOOK_EXPIRE,		/* the timer of an IPVS connection expires */
 	HOOK_EXPIRE_NOW,	/* IPVS ends a connection at once */
 	HOOK_FREE,		/* IPVS has ended a connection */
-	HOOK_CONFIGURE,		/* somebody configures IPVS over netlink */
-	HOOK_CONFIGURE_OLD,	/* the same, by setsockopt(2) */
 	HOOK_FORWARD,		/* from here on for --director: IPVS handles a packet of a connection */
 	HOOK_FORWARD_NEW,	/* IPVS creates an entry */
 	HOOK_FORWARD_REFUSED,	/* IPVS has no real server for a connection */

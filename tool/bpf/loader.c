@@ -241,7 +241,6 @@ int loader_open(struct loaded *l, const struct object *o, const struct hook *con
 	l->ports_fd = map_by_name(l, o, "ports");
 	l->addresses_fd = map_by_name(l, o, "addresses");
 	l->entries_fd = map_by_name(l, o, "entries");
-	l->sockets_fd = map_by_name(l, o, "sockets");
 	l->closed_fd = map_by_name(l, o, "closed");
 	l->services_fd = map_by_name(l, o, "services");
 	l->ending_fd = map_by_name(l, o, "ending");

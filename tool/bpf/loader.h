@@ -14,7 +14,7 @@ struct loaded {
 	int map_fd[OBJECT_MAPS_MAX];
 	int program_fd[HOOK_EVENTS];	/* -1: not loaded */
 	uint32_t kern_version;		/* of the kernel headers; kernels before 5.0 compare it */
-	int settings_fd, ports_fd, addresses_fd, entries_fd, sockets_fd, closed_fd, services_fd, ending_fd, open_before_fd,
+	int settings_fd, ports_fd, addresses_fd, entries_fd, closed_fd, services_fd, ending_fd, open_before_fd,
 	    tallies_fd, buckets_fd, counts_fd, runs_fd, events_fd, forwarded_fd, closing_fd, fresh_fd;	/* also in map_fd */
 	uint32_t tallies, buckets;	/* sizes of these maps in elements */
 	bool no_lru;		/* map "entries" does not drop its oldest elements: before 4.10 */

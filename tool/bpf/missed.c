@@ -69,7 +69,7 @@ static uint64_t count_missed_rows(const struct loaded *l, const uint64_t misses[
 	       misses[HOOK_CONNECT] + misses[HOOK_CLIENT_PORT] + misses[HOOK_NO_DESTINATION] +
 	       count[COUNT_BUSY] + count_missed_forwarded(l, misses, count) + misses[HOOK_SYN_ACK] +
 	       misses[HOOK_RESET] + misses[HOOK_RESET_V6] + misses[HOOK_ACCEPT_SYN] + misses[HOOK_ACCEPT_ACK] +
-	       misses[HOOK_ACCEPT_ACK_V6] + misses[HOOK_CONFIGURE] + misses[HOOK_CONFIGURE_OLD];
+	       misses[HOOK_ACCEPT_ACK_V6];
 }
 
 static uint64_t count_missed_reasons(const uint64_t misses[HOOK_EVENTS])

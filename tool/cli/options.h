@@ -119,12 +119,6 @@ static inline bool options_hold_back(const struct options *o)
 	return options_trouble(o) && !o->down;
 }
 
-/** options_stale - true if the tool shows connections whose real server has left its service or has weight 0 */
-static inline bool options_stale(const struct options *o)
-{
-	return options_sends(o) && options_sockets(o) && (o->failures || !options_trouble(o));
-}
-
 /** options_tables - true if the tool prints the counts as tables */
 static inline bool options_tables(const struct options *o)
 {

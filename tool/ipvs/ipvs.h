@@ -46,32 +46,6 @@ struct ipvs_sum_of_conns {
 /** ipvs_add_conns - add the connections in a line of net/ip_vs: @len bytes, without the newline */
 void ipvs_add_conns(struct ipvs_sum_of_conns *sum, const char *line, size_t len);
 
-enum ipvs_service {
-	IPVS_NO_SERVICE,	/* it stands for the namespace itself, whose file was read */
-	IPVS_TCP,
-	IPVS_MARK,		/* a service of a firewall mark, which is in vaddr */
-	IPVS_OTHER,		/* UDP or SCTP */
-};
-
-/** struct ipvs_server - a real server in a virtual service; compared up to "weightless", so there is no hole before it */
-struct ipvs_server {
-	uint32_t netns;					/* inode number of the namespace */
-	uint32_t service;				/* enum ipvs_service */
-	uint8_t vaddr[16], daddr[16];			/* network byte order, IPv4 mapped */
-	uint16_t vport, dport;				/* host byte order; 0: every port */
-	uint8_t weightless;				/* 1: weight 0 */
-	uint8_t missing;				/* for services_update() */
-};
-
-/**
- * ipvs_parse_server - parse one line of net/ip_vs
- * @line: @len bytes, without the newline
- * @s:    zero at the beginning of the file; keeps the virtual service from line to line; netns is not changed
- * Return: true if the line is the first one, or a real server of a service that has TCP connections.
- * Source: ip_vs_info_seq_show(), net/netfilter/ipvs/ip_vs_ctl.c
- */
-bool ipvs_parse_server(const char *line, size_t len, struct ipvs_server *s);
-
 /**
  * ipvs_taken - read how many connections of every protocol IPVS has taken so far in this process's network namespace
  * @proc_root: as above

@@ -126,7 +126,7 @@ static const char *event_word(const struct event *ev)
 		[EVENT_FORWARDED] = "state", [EVENT_FORWARDED_SYN] = "retransmit", [EVENT_FORWARDED_NEW] = "new",
 		[EVENT_FORWARDED_REFUSED] = "no-destination", [EVENT_IDLE_EXPIRED] = "idle-expired",
 		[EVENT_SERVER_SYN_ACK] = "syn-ack-again", [EVENT_SERVER_NO_LISTENER] = "no-listener",
-		[EVENT_SERVER_QUEUE_FULL] = "accept-queue-full", [EVENT_STALE_REAL] = "stale-real",
+		[EVENT_SERVER_QUEUE_FULL] = "accept-queue-full",
 	};
 
 	return words[ev->type];
@@ -155,7 +155,7 @@ static const char *forwarded_word(const struct event *ev)
 
 static bool is_server(const struct event *ev)
 {
-	return ev->type >= EVENT_SERVER_SYN_ACK && ev->type <= EVENT_SERVER_QUEUE_FULL;
+	return ev->type >= EVENT_SERVER_SYN_ACK;
 }
 
 static const char *reason_word(const struct event *ev)

@@ -12,9 +12,9 @@
 #define TALLIES_MIN 1024	/* real servers of virtual services, or a quarter of --max-conns if that is more */
 
 static const enum hook_event ipvs_hooks[] = { HOOK_IPVS, HOOK_CLIENT_PORT, HOOK_NO_DESTINATION, HOOK_EXPIRE,
-					     HOOK_EXPIRE_NOW, HOOK_FREE, HOOK_CONFIGURE, HOOK_CONFIGURE_OLD,
-					     HOOK_FORWARD_FREE, HOOK_FORWARD_EXPIRE, HOOK_FORWARD_EXPIRE_NOW,
-					     HOOK_FORWARD_REFUSED, HOOK_FORWARD_NEW, HOOK_FORWARD };
+					     HOOK_EXPIRE_NOW, HOOK_FREE, HOOK_FORWARD_FREE, HOOK_FORWARD_EXPIRE,
+					     HOOK_FORWARD_EXPIRE_NOW, HOOK_FORWARD_REFUSED, HOOK_FORWARD_NEW,
+					     HOOK_FORWARD };
 
 #define N_IPVS_HOOKS (sizeof(ipvs_hooks) / sizeof(ipvs_hooks[0]))
 

@@ -52,8 +52,6 @@ bool plan_wants(const struct plan *p, enum hook_event event)
 		return o->director;
 	if (event == HOOK_CONNECT_RETURN)	/* connects that IPVS takes are shown without it */
 		return options_every_socket(o);
-	if (event == HOOK_CONFIGURE || event == HOOK_CONFIGURE_OLD)
-		return options_stale(o);
 	return options_sockets(o);
 }
 

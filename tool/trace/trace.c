@@ -51,7 +51,6 @@ void trace_init(struct trace *t, const struct plan *plan)
 	t->layout = (struct programs)PROGRAMS_NONE;
 	t->watch.kernel = &t->kernel;
 	t->watch.meanwhile = collect;
-	t->watch.event = on_sample;
 	t->watch.cookie = t;
 	t->watch.summary = options_counts(plan->options) ? &t->summary : NULL;
 }
@@ -366,7 +365,6 @@ int trace_step(struct trace *t, int ms)
 		watch_ipvs(&t->watch, t->ready);
 		watch_kprobes(&t->watch);
 		watch_unseen(&t->watch);
-		watch_stale(&t->watch);
 		watch_entries(&t->watch);
 		watch_rate(&t->watch);
 		if (options_sends(t->options))
@@ -435,7 +433,6 @@ void trace_close(struct trace *t)
 	perfbuf_close(&t->perfbuf);
 	kernel_close(&t->kernel);
 	programs_close(&t->layout);
-	stale_end(&t->watch.stale);
 	correlate_fini(&t->correlate);
 	trouble_fini(&t->trouble);
 	health_fini(&t->health);

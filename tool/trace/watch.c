@@ -65,14 +65,6 @@ void watch_begin(struct watch *w)
 		return;		/* nothing is joined: no map "entries" */
 	read_mirror(w);
 	watch_unseen(w);
-	if (options_stale(w->kernel->plan->options))
-		stale_begin(&w->stale, w->kernel);
-}
-
-void watch_stale(struct watch *w)
-{
-	if (kernel_sees_ipvs(w->kernel) && options_stale(w->kernel->plan->options))
-		stale_look(&w->stale, w->kernel, &(struct stale_to){ w->event, w->meanwhile, w->cookie });
 }
 
 void watch_entries(struct watch *w)

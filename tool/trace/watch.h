@@ -6,15 +6,12 @@
 #include "counts/summary.h"
 #include "ipvs/unseen.h"
 #include "trace/kernel.h"
-#include "trace/stale.h"
 
 struct watch {
 	struct kernel *kernel;
 	struct summary *summary;	/* counts pre-existing connections; NULL: nothing is counted */
 	void (*meanwhile)(void *cookie); /* called every few ms while IPVS's table is read */
-	void (*event)(void *cookie, const void *data, size_t len); /* gets the events that stale_look() makes */
 	void *cookie;
-	struct stale stale;
 	struct unseen unseen;		/* connections that IPVS counted and our probe missed */
 	uint64_t ipvs;			/* the ip_vs that is probed: a number from host_ipvs() */
 	bool mirror_stale;		/* a connection was missed: IPVS's table must be read again */
@@ -40,9 +37,6 @@ void watch_ipvs(struct watch *w, bool running);
  * Reads IPVS's table again if there were any, so that their later rows are right.
  */
 void watch_unseen(struct watch *w);
-
-/** watch_stale - make an event for each connection whose real server has left its service or has weight 0 since the last call */
-void watch_stale(struct watch *w);
 
 /** watch_entries - warn once if IPVS has more connections than there is room for; make room if the kernel does not */
 void watch_entries(struct watch *w);

@@ -67,9 +67,6 @@ static void check_ipvs_and_connects(const struct hook *const chosen[HOOK_EVENTS]
 	check_hook(chosen[HOOK_FORWARD_FREE], HOOK_FORWARD_FREE, HOOK_KPROBE, NULL, "ip_vs_conn_rcu_free",
 		   "forward_free_kprobe");
 	check_hook(chosen[HOOK_FREE], HOOK_FREE, HOOK_KPROBE, NULL, "ip_vs_conn_rcu_free", "free_kprobe");
-	check_hook(chosen[HOOK_CONFIGURE], HOOK_CONFIGURE, HOOK_KPROBE, NULL, "ip_vs_genl_set_cmd", "configure_kprobe");
-	check_hook(chosen[HOOK_CONFIGURE_OLD], HOOK_CONFIGURE_OLD, HOOK_KPROBE, NULL, "do_ip_vs_set_ctl",
-		   "configure_old_kprobe");
 }
 
 static void raw_tracepoint_comes_first(void **state)
@@ -189,7 +186,7 @@ static void next_goes_through_all(void **state)
 		assert_in_range(hook->event, 0, HOOK_EVENTS - 1);
 		raw += hook->kind == HOOK_RAW_TRACEPOINT;
 	}
-	assert_int_equal(n, 33);
+	assert_int_equal(n, 31);
 	assert_int_equal(raw, 6);
 }
 

@@ -424,7 +424,6 @@ static void check_purpose(struct probe_defines *d, bool rows, bool counts)
 	probe_text_report(d, rows, counts);
 	compile_well(probe_text_main(), d->flags, d->n, &o);
 	d->n = n;
-	assert_int_equal(object_program(&o, "configure_kprobe") != NULL, rows);
 	assert_int_equal(object_program(&o, "state_tracepoint") != NULL, d->state_tracepoint);
 	assert_int_equal(object_program(&o, "retransmit_tracepoint") != NULL, d->retransmit_tracepoint);
 	assert_true(object_map(&o, "settings") >= 0);
@@ -520,7 +519,7 @@ static void main_text_with_named_kprobes(void **state)
 {
 	static const char *const programs[] = { "state_kprobe", "retransmit_kprobe", "error_kprobe", "connect_kprobe",
 						"ipvs_kprobe", "client_port_kprobe", "leave_kprobe", "expire_kprobe",
-						"expire_now_kprobe", "free_kprobe", "configure_kprobe", "configure_old_kprobe" };
+						"expire_now_kprobe", "free_kprobe" };
 	struct probe_defines d;
 	struct object o;
 

@@ -669,28 +669,6 @@ static void fields_of_forwarded(void **state)
 	assert_int_equal(row_of(&ev).oldstate, IPVS_SYN_RECV);
 }
 
-static void stale_real(void **state)
-{
-	struct event ev = event_at(1, 1);
-	struct row row;
-
-	(void)state;
-	ev.type = EVENT_STALE_REAL;
-	ev.oldstate = ev.newstate = ESTABLISHED;
-	ev.span_ns = 7000000;
-	row = row_of(&ev);
-	assert_string_equal(row.reason, "stale-real");
-	assert_string_equal(row.event, "stale-real");
-	assert_false(row.forwarded);
-	assert_false(row.server);
-	assert_true(row_has_process(&row));
-	assert_int_equal(row.pid, ev.conn.owner.pid);
-	assert_int_equal(row.newstate, ESTABLISHED);
-	assert_int_equal(row.span_ns, 7000000);
-	assert_true(is_trouble(&ev, true, 0));
-	assert_false(is_trouble(&ev, false, 1));
-}
-
 /* There is no process; the states are TCP's, and each tells of a failure. */
 static void server_events(void **state)
 {
@@ -716,7 +694,7 @@ static void server_events(void **state)
 		assert_true(is_trouble(&ev, true, 0));
 		assert_false(is_trouble(&ev, false, 1));
 	}
-	assert_int_equal(EVENT_SERVER_SYN_ACK + N_OF(words), EVENT_STALE_REAL);
+	assert_int_equal(EVENT_SERVER_SYN_ACK + N_OF(words), EVENT_TYPES);
 }
 
 static void methods(void **state)
@@ -758,7 +736,6 @@ int main(void)
 		cmocka_unit_test(retransmits),
 		cmocka_unit_test(moved),
 		cmocka_unit_test(idle_expired),
-		cmocka_unit_test(stale_real),
 		cmocka_unit_test(syn_lost),
 		cmocka_unit_test(no_destination),
 		cmocka_unit_test(expired),

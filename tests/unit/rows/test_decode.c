@@ -126,7 +126,7 @@ static void every_type(void **state)
 	(void)state;
 	for (int type = 0; type < 256; type++) {
 		ev.type = (uint8_t)type;
-		if (type >= EVENT_STATE && type < EVENT_TYPES)
+		if (type >= EVENT_STATE && type <= EVENT_SERVER_QUEUE_FULL)
 			check_taken(&ev);
 		else
 			check_refused(&ev);

@@ -135,19 +135,12 @@ static void hooks_of_connects(void **state)
 
 	(void)state;
 	choose(chosen, &ipvs, &host);
-	for (int i = HOOK_IPVS; i <= HOOK_CONFIGURE_OLD; i++)
+	for (int i = HOOK_IPVS; i <= HOOK_FREE; i++)
 		assert_int_equal(chosen[i]->kind, HOOK_KPROBE);
 	assert_null(chosen[HOOK_CONNECT_RETURN]);
 	assert_true(possible(chosen, &ipvs, &host, line));
 	choose(chosen, &every, &host);
 	assert_string_equal(chosen[HOOK_CONNECT_RETURN]->program, "connect_return");
-	choose(chosen, &(struct options){ .summary = true }, &host);
-	assert_null(chosen[HOOK_CONFIGURE]);
-	choose(chosen, &(struct options){ .slow = 7 }, &host);
-	assert_null(chosen[HOOK_CONFIGURE]);
-	assert_non_null(chosen[HOOK_EXPIRE]);
-	choose(chosen, &(struct options){ .slow = 7, .failures = FAILURES_END }, &host);
-	assert_non_null(chosen[HOOK_CONFIGURE]);
 
 	host.kprobes_off = "switch them on";
 	choose(chosen, &ipvs, &host);
