@@ -15,7 +15,7 @@
 struct notes {
 	u64 note[8];
 	u64 next;
-	u64 busy;	/* 1: the second program runs; the kernel skips it for a nested change, and nothing would remove a note */
+	u64 busy;	/* 1: the second program runs; the kernel skips it for a nested change, so it would remove nothing */
 };
 
 BPF_TABLE("percpu_array", int, struct notes, notes, 1);

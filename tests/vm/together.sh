@@ -61,11 +61,9 @@ run_together()
 	end_one $i
 	for n in "${failed[@]}"; do
 		eval "words=(${put_off[n]})"
-		if kernel_skips && grep -q '^[1-9]' "$group/lost"; then
-			:	# the first try on its own
-		elif [ "$tries" -gt 1 ]; then
+		if [ "$tries" -gt 1 ]; then
 			echo "AGAIN ${hooks:+"--hooks $hooks: "}${words[0]}"
-		else
+		elif ! grep -q '^[1-9]' "$group/lost"; then
 			end_one "$n"
 			tell "${hooks:+"--hooks $hooks: "}${words[0]}"
 			continue
